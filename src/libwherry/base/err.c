@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/err.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static int verr_set(struct wh_err *e, enum wh_err_kind kind, int code, const char *path, const char *fmt, va_list ap)
+{
+    if (!e || e->code != 0)
+        return code;
+    e->code = code ? code : -EIO;
+    e->kind = (uint8_t)kind;
+    snprintf(e->path, sizeof e->path, "%s", path ? path : "");
+    vsnprintf(e->msg, sizeof e->msg, fmt, ap);
+    return code;
+}
+
+int wh_err_set(struct wh_err *e, enum wh_err_kind kind, int code, const char *path, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    verr_set(e, kind, code, path, fmt, ap);
+    va_end(ap);
+    return code;
+}
+
+int wh_err_sys(struct wh_err *e, int code, const char *fmt, ...)
+{
+    char words[WH_ERRTEXT_SIZE];
+    size_t len;
+    va_list ap;
+
+    if (!e || e->code != 0)
+        return code;
+    va_start(ap, fmt);
+    verr_set(e, WH_ERR_HOST, code, NULL, fmt, ap);
+    va_end(ap);
+    len = strlen(e->msg);
+    snprintf(e->msg + len, sizeof e->msg - len, ": %s", wh_errno_words(-code, words));
+    return code;
+}
+
+void wh_err_prefix(struct wh_err *e, const char *fmt, ...)
+{
+    char msg[sizeof e->msg], prefix[192];
+    va_list ap;
+
+    if (!e || e->code == 0)
+        return;
+    va_start(ap, fmt);
+    vsnprintf(prefix, sizeof prefix, fmt, ap);
+    va_end(ap);
+    memcpy(msg, e->msg, sizeof msg);
+    snprintf(e->msg, sizeof e->msg, "%s: %.*s", prefix, (int)(sizeof e->msg - sizeof prefix - 3), msg);
+}
+
+const char *wh_err_text(const struct wh_err *e, char *buf, size_t size)
+{
+    if (e->path[0])
+        snprintf(buf, size, "%s: %s", e->path, e->msg);
+    else
+        snprintf(buf, size, "%s", e->msg);
+    return buf;
+}
+
+struct wh_err *wh_errlist_next(struct wh_errlist *l)
+{
+    if (l->n == WH_ERRLIST_MAX) {
+        l->dropped++;
+        return NULL;
+    }
+    return &l->e[l->n++];
+}
+
+const char *wh_errno_words(int err, char *buf)
+{
+    const char *desc = strerrordesc_np(err);
+
+    if (!desc) {
+        snprintf(buf, WH_ERRTEXT_SIZE, "errno %d", err);
+        return buf;
+    }
+    snprintf(buf, WH_ERRTEXT_SIZE, "%s", desc);
+    /* Acronyms keep their case ("RFS specific error"); Go prints no capital at the start otherwise. */
+    if (!isupper((unsigned char)buf[1]))
+        buf[0] = (char)tolower((unsigned char)buf[0]);
+    return buf;
+}
+
+const char *wh_errno_name(int err)
+{
+    const char *name = strerrorname_np(err);
+
+    return name ? name : "E?";
+}

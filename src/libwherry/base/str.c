@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "base/str.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static bool reserve(struct wh_buf *b, size_t more)
+{
+    size_t need, cap;
+    char *p;
+
+    if (b->failed || __builtin_add_overflow(b->len, more, &need) || need > SIZE_MAX / 2) {
+        b->failed = true;
+        return false;
+    }
+    if (need < b->cap)
+        return true;
+    cap = b->cap ? b->cap : 256;
+    while (cap <= need)
+        cap *= 2;
+    p = realloc(b->data, cap);
+    if (!p) {
+        b->failed = true;
+        return false;
+    }
+    b->data = p;
+    b->cap = cap;
+    return true;
+}
+
+void wh_buf_add(struct wh_buf *b, const void *data, size_t len)
+{
+    if (!reserve(b, len))
+        return;
+    memcpy(b->data + b->len, data, len);
+    b->len += len;
+    b->data[b->len] = '\0';
+}
+
+void wh_buf_puts(struct wh_buf *b, const char *s)
+{
+    wh_buf_add(b, s, strlen(s));
+}
+
+void wh_buf_vprintf(struct wh_buf *b, const char *fmt, va_list ap)
+{
+    va_list again;
+    int n;
+
+    va_copy(again, ap);
+    n = vsnprintf(NULL, 0, fmt, again);
+    va_end(again);
+    if (n < 0 || !reserve(b, (size_t)n)) {
+        b->failed = true;
+        return;
+    }
+    vsnprintf(b->data + b->len, (size_t)n + 1, fmt, ap);
+    b->len += (size_t)n;
+}
+
+void wh_buf_printf(struct wh_buf *b, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    wh_buf_vprintf(b, fmt, ap);
+    va_end(ap);
+}
+
+void wh_buf_escape(struct wh_buf *b, const char *s, bool quote)
+{
+    for (; *s; s++) {
+        unsigned char c = (unsigned char)*s;
+
+        if (c == '\n')
+            wh_buf_puts(b, "\\n");
+        else if (c == '\t')
+            wh_buf_puts(b, "\\t");
+        else if (c < 0x20 || c == 0x7f)
+            wh_buf_printf(b, "\\x%02x", c);
+        else if (c == '\\' || (quote && c == '"'))
+            wh_buf_printf(b, "\\%c", c);
+        else
+            wh_buf_add(b, &c, 1);
+    }
+}
+
+void wh_buf_done(struct wh_buf *b)
+{
+    free(b->data);
+    *b = (struct wh_buf){ 0 };
+}
+
+int wh_parse_u64(const char *s, uint64_t max, uint64_t *ret)
+{
+    uint64_t v = 0;
+
+    if (!*s)
+        return -EINVAL;
+    for (; *s; s++) {
+        if (*s < '0' || *s > '9')
+            return -EINVAL;
+        if (__builtin_mul_overflow(v, 10u, &v) || __builtin_add_overflow(v, (uint64_t)(*s - '0'), &v))
+            return -ERANGE;
+    }
+    if (v > max)
+        return -ERANGE;
+    *ret = v;
+    return 0;
+}
+
+unsigned wh_edit_distance(const char *a, const char *b)
+{
+    enum { MAX = 64 };
+    unsigned row[MAX + 1];
+    size_t la = strlen(a), lb = strlen(b);
+
+    if (la > MAX || lb > MAX)
+        return 255;
+    for (unsigned j = 0; j <= lb; j++)
+        row[j] = j;
+    for (unsigned i = 1; i <= la; i++) {
+        unsigned diag = row[0];
+
+        row[0] = i;
+        for (unsigned j = 1; j <= lb; j++) {
+            unsigned subst = diag + (a[i - 1] != b[j - 1]), best = row[j] < row[j - 1] ? row[j] + 1 : row[j - 1] + 1;
+
+            diag = row[j];
+            row[j] = subst < best ? subst : best;
+        }
+    }
+    return row[lb];
+}

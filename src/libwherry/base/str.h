@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef WH_BASE_STR_H
+#define WH_BASE_STR_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+/* A string vector. Not null-terminated: n says how many. */
+struct wh_strv {
+    const char **v;
+    size_t n;
+};
+
+static inline bool wh_streq(const char *a, const char *b)
+{
+    return strcmp(a, b) == 0;
+}
+
+static inline bool wh_startswith(const char *s, const char *prefix)
+{
+    return strncmp(s, prefix, strlen(prefix)) == 0;
+}
+
+/*
+ * A growing text buffer (malloc). Running out of memory is remembered in `failed` and turns later calls into no-ops,
+ * so that a writer checks once at the end. Always NUL-terminated when data is not null.
+ */
+struct wh_buf {
+    char *data;
+    size_t len, cap;
+    bool failed;
+};
+
+void wh_buf_add(struct wh_buf *b, const void *data, size_t len);
+void wh_buf_puts(struct wh_buf *b, const char *s);
+void wh_buf_printf(struct wh_buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void wh_buf_vprintf(struct wh_buf *b, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
+/* Appends s with control bytes, backslash and (if quote) double quotes escaped, for text from untrusted places. */
+void wh_buf_escape(struct wh_buf *b, const char *s, bool quote);
+void wh_buf_done(struct wh_buf *b);
+#define WH_CLEANUP_BUF __attribute__((cleanup(wh_buf_done)))
+
+/* Decimal number without sign, spaces or leading plus; the whole string. 0 or -EINVAL / -ERANGE. */
+int wh_parse_u64(const char *s, uint64_t max, uint64_t *ret);
+
+/* Edit distance, for "did you mean"; capped at 255. */
+unsigned wh_edit_distance(const char *a, const char *b);
+
+#define WH_ELEMENTSOF(x) (sizeof(x) / sizeof((x)[0]))
+
+#endif
