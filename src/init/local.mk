@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Sources and headers of this floor, one a line: init_sources += src/init/file.c

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Sources and headers of this floor, one a line: api_sources += src/libwherry/api/file.c
