@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "base/err.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -86,8 +85,8 @@ const char *wh_errno_words(int err, char *buf)
     }
     snprintf(buf, WH_ERRTEXT_SIZE, "%s", desc);
     /* Acronyms keep their case ("RFS specific error"); Go prints no capital at the start otherwise. */
-    if (!isupper((unsigned char)buf[1]))
-        buf[0] = (char)tolower((unsigned char)buf[0]);
+    if (buf[0] >= 'A' && buf[0] <= 'Z' && !(buf[1] >= 'A' && buf[1] <= 'Z'))
+        buf[0] = (char)(buf[0] - 'A' + 'a');
     return buf;
 }
 
