@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef WH_PLAN_COMPILE_H
+#define WH_PLAN_COMPILE_H
+
+#include "plan/plan.h"
+
+/* What every compile-*.c shares; compile.c owns it and fixes the order of everything. */
+struct wh_compile {
+    const struct wh_spec *spec;
+    const struct wh_request *req;
+    const struct wh_facts *facts;
+    struct wh_arena *arena;
+    struct wh_build *b;
+    struct wh_errlist *errs;
+    bool new_ns[WH_NS_MAX];  /* made for this container */
+    bool join_ns[WH_NS_MAX]; /* joined by path */
+    bool userns;             /* new or joined, or we run inside one ourselves: no mknod, no raw mounts of host sources */
+    const char *cgroup_path; /* below the cgroup2 mount; null when disabled */
+    bool failed;
+};
+
+/* Records an error at a node (collected; compile goes on so that the user sees all of them). Returns -EINVAL. */
+int wh_compile_err(struct wh_compile *c, int code, wh_node src, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+/* Line of a node for step headers. */
+uint32_t wh_compile_line(const struct wh_compile *c, wh_node src);
+
+/* Add a step of the op, for the node; sets c->failed and returns null when memory ran out. */
+#define WH_STEP(c, NAME, name, node) wh_add((c)->b, NAME, name, (node), wh_compile_line((c), (node)))
+
+/* compile-ns.c: JOIN, UNSHARE, id maps, TIMENS, CLONE_B (phase A, in the order of design §3). */
+void wh_compile_ns(struct wh_compile *c);
+/* compile-mounts.c: propagation, ROOT_BIND, config mounts; and later masks, read-only paths, root, pivot. */
+void wh_compile_mounts(struct wh_compile *c);
+void wh_compile_masks(struct wh_compile *c);
+void wh_compile_pivot(struct wh_compile *c);
+/* compile-dev.c: default and listed devices, symlinks, console. */
+void wh_compile_devices(struct wh_compile *c);
+/* compile-hooks.c: host list and ASK_HOOK steps. */
+void wh_compile_hooks(struct wh_compile *c, enum wh_hook_kind kind);
+/* compile-process.c: the tail, shared with exec. */
+void wh_compile_process(struct wh_compile *c, const struct wh_process *p);
+/* compile-cgroup.c: host lists CG_*, DEV_BPF. */
+void wh_compile_cgroup(struct wh_compile *c);
+/* compile-sysctl.c: SYSCTL, HOSTNAME, DOMAINNAME. */
+void wh_compile_sysctl(struct wh_compile *c);
+/* compile-unsupported.c: what is parsed and not executed by this version is refused, naming pointer and property. */
+void wh_compile_refuse(struct wh_compile *c);
+
+/* compile-mountopts.c: the words of mounts[].options (contract.md §5.5). */
+struct wh_mountopts {
+    bool bind, rec, tmpcopyup, idmap, ridmap, remount;
+    uint64_t attr_set, attr_clr;   /* of the mount */
+    uint64_t rattr_set, rattr_clr; /* of the tree (rro …) */
+    uint32_t prop[4];              /* MS_* in order of appearance */
+    bool prop_rec[4];
+    unsigned nprop;
+    bool ro, src_nofollow, dest_nofollow, copy_symlink;
+    struct wh_strv params; /* pairs key, value-or-null: fsconfig */
+    bool has_mode;
+};
+int wh_mountopts_parse(struct wh_compile *c, const struct wh_mount_spec *m, struct wh_mountopts *ret);
+/* For `features`: sorted names of all options that this version takes. */
+const char *const *wh_mountopts_names(size_t *ret_n);
+
+#endif

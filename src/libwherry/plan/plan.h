@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef WH_PLAN_PLAN_H
+#define WH_PLAN_PLAN_H
+
+#include "abi/plan.h"
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/str.h"
+#include "plan/facts.h"
+#include "spec/spec.h"
+
+/* ---- compile: plan = f(spec, request, facts). Pure: no system call anywhere below (make check-floors). ---- */
+
+/*
+ * Compiles into one blob allocated in `arena`; *ret has been verified. Errors: -EINVAL (the configuration cannot be
+ * executed, also "not supported yet"), -EOPNOTSUPP (this host cannot), -E2BIG, -ENOMEM; collected in errs.
+ */
+int wh_compile(const struct wh_spec *spec, const struct wh_request *req, const struct wh_facts *facts,
+               struct wh_arena *arena, const struct wh_plan **ret, struct wh_errlist *errs);
+
+/* ---- seccomp: compiled by libseccomp, which writes to an fd; so the host brings the fd and the cache ---- */
+
+/* The canonical text of all that decides the filter (rules, flags, architectures, libseccomp version): the cache key. In
+ * arena. Null when the spec has no filter. */
+const char *wh_seccomp_key(const struct wh_spec *spec, struct wh_arena *arena, size_t *ret_len);
+/* Compiles the filter with libseccomp and writes struct sock_filter[] to fd (a memfd of the caller). With the -ENOSYS stub
+ * of contract.md §5.13. Errors name the rule. */
+int wh_seccomp_compile(const struct wh_spec *spec, int fd, struct wh_err *err);
+/* True if the kernel will be asked for a listener (some rule is SCMP_ACT_NOTIFY). */
+bool wh_seccomp_notifies(const struct wh_spec *spec);
+
+/* ---- cgroup paths (compile-cgroup.c) ---- */
+
+/* The container's path below the cgroup2 mount (contract.md §5.10), cleaned, absolute: "/a/b". In arena. */
+int wh_cgroup_path(const struct wh_spec *spec, const struct wh_request *req, const struct wh_facts *facts,
+                   struct wh_arena *arena, const char **ret, struct wh_err *err);
+
+/* ---- device program (compile-devbpf.c): pure, golden-tested instruction by instruction ---- */
+struct bpf_insn;
+/* Compiles the rules (plus the fixed allows of contract.md §5.8) to a BPF_PROG_TYPE_CGROUP_DEVICE program in arena. */
+int wh_devbpf_compile(const struct wh_spec *spec, const struct wh_request *req, struct wh_arena *arena,
+                      struct bpf_insn **ret, size_t *ret_n, struct wh_err *err);
+
+/* ---- writing a plan (build.c) ---- */
+struct wh_build; /* steps and data of one plan under construction; memory in the arena */
+
+struct wh_build *wh_build_new(struct wh_arena *arena);
+/* Data; identical strings are stored once. Offset 0 (null) for a null string. */
+wh_off wh_build_str(struct wh_build *b, const char *s);
+struct wh_vec wh_build_strv(struct wh_build *b, const char *const *v, size_t n);
+struct wh_vec wh_build_u32v(struct wh_build *b, const uint32_t *v, size_t n);
+struct wh_bytes wh_build_bytes(struct wh_build *b, const void *p, size_t len);
+/* A new step record, zeroed but for its header; null when memory ran out or the plan is too large (remembered). The
+ * pointer holds until the next call. Host-phase ops go to the host lists by themselves. */
+struct wh_step *wh_build_step(struct wh_build *b, enum wh_op op, wh_node src, uint32_t line);
+void wh_build_preserve(struct wh_build *b, uint32_t n);
+void wh_build_host_slot(struct wh_build *b, wh_slot slot);
+wh_slot wh_build_alloc_slot(struct wh_build *b); /* WH_SLOTS when none is left */
+int wh_build_finish(struct wh_build *b, const struct wh_plan **ret, struct wh_err *err);
+
+/* wh_add(b, MOUNT_FS, mount_fs, src, line) -> struct wh_step_mount_fs * */
+#define wh_add(b, NAME, name, src, line) ((struct wh_step_##name *)wh_build_step(b, WH_OP_##NAME, src, line))
+
+/* ---- reading one for people ---- */
+enum wh_explain_flags {
+    WH_EXPLAIN_JSON = 1u << 0,
+    WH_EXPLAIN_REDACT = 1u << 1, /* environment values: for what is written to disk */
+};
+/* All steps, one a line: number, phase, text, fallbacks, place in config.json. spec may be null (no places). */
+void wh_explain(const struct wh_plan *plan, const struct wh_spec *spec, unsigned flags, struct wh_buf *out);
+/* One step's text without number: "mount tmpfs on /run …". */
+void wh_explain_step(const struct wh_plan *plan, const struct wh_step *step, unsigned flags, struct wh_buf *out);
+/* The n-th step of init (n from 0), or null. */
+const struct wh_step *wh_plan_step(const struct wh_plan *plan, uint32_t n);
+
+/* ---- (step, site, errno) -> sentence (render.c) ---- */
+struct wh_failure {
+    uint32_t step, site;
+    int err;            /* positive errno */
+    const char *detail; /* untrusted text, or null */
+};
+/* Fills err with the sentence of design §9 and a hint where the cause is known. `spec` gives the place and may be null;
+ * then `steps_txt` (the explain text saved at create) is used for `start`: the n-th line is step n. */
+void wh_render_failure(const struct wh_plan *plan, const struct wh_spec *spec, const struct wh_failure *f,
+                       struct wh_err *err);
+void wh_render_failure_text(const char *steps_txt, size_t len, const struct wh_failure *f, struct wh_err *err);
+const char *wh_site_name(uint32_t site);
+
+#endif
