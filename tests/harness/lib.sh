@@ -1,0 +1,118 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Shared by ./check, ./demo and the suites: packages, builds, and TAP from shell scripts. Source it; SRC is the source tree.
+
+export LC_ALL=C.UTF-8
+SRC=${SRC:-$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)}
+BUILD=${WHERRY_BUILD_DIR:-$SRC/build}
+JOBS=${JOBS:-$(nproc)}
+export SRC BUILD JOBS
+
+# shellcheck disable=SC2034 # read by those who source this
+{
+    PACKAGES_BUILD="gcc libc6-dev make autoconf automake libtool pkg-config libyajl-dev libseccomp-dev libcap-dev musl-tools binutils"
+    PACKAGES_DEMO="busybox-static jq"
+    PACKAGES_CHECK="bats clang clang-format clang-tidy cppcheck shellcheck mandoc g++ strace util-linux procps file xz-utils man-db python3 git"
+}
+
+# Installs those of the named packages that are missing. Debian and what is made from it; elsewhere they are only looked for by ./configure.
+need_packages() {
+    local package missing=""
+    command -v dpkg-query >/dev/null || return 0
+    for package in "$@"; do
+        dpkg-query -W -f '${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed || missing="$missing $package"
+    done
+    [ -z "$missing" ] && return 0
+    if [ "$(id -u)" != 0 ]; then
+        echo "missing packages:$missing (install them, or run this as root)" >&2
+        return 1
+    fi
+    echo "installing:$missing" >&2
+    # The lists of packages may be absent on a fresh machine, or old.
+    # shellcheck disable=SC2086 # a list of words
+    DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $missing >/dev/null 2>&1 </dev/null ||
+        { apt-get update -qq >/dev/null &&
+            DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $missing >/dev/null </dev/null; }
+}
+
+# configured_build DIR [CONFIGURE ARGS…]: makes DIR/Makefile when it is missing or older than what it is made from.
+configured_build() {
+    local dir=$1
+    shift
+    if [ -f "$SRC/config.status" ]; then
+        echo "the source tree itself is configured: run 'make distclean' in it first" >&2
+        return 1
+    fi
+    if [ ! -x "$SRC/configure" ] || [ "$SRC/configure.ac" -nt "$SRC/configure" ] || [ ! -f "$SRC/Makefile.in" ]; then
+        "$SRC/autogen.sh" || return 1
+    fi
+    mkdir -p "$dir"
+    if [ ! -f "$dir/Makefile" ] || [ "$SRC/configure" -nt "$dir/config.status" ] || [ "$*" != "$(cat "$dir/.flags" 2>/dev/null)" ]; then
+        (cd "$dir" && "$SRC/configure" "$@") || return 1
+        echo "$*" >"$dir/.flags"
+    fi
+}
+
+# ---------------------------------------------------------------- TAP
+tap_n=0 tap_bad=0
+
+tap_ok() {
+    tap_n=$((tap_n + 1))
+    echo "ok $tap_n - $*"
+}
+
+tap_not_ok() {
+    tap_n=$((tap_n + 1)) tap_bad=1
+    echo "not ok $tap_n - $*"
+}
+
+tap_skip() { # DESCRIPTION REASON
+    tap_n=$((tap_n + 1))
+    echo "ok $tap_n - $1 # SKIP $2"
+}
+
+# tap_cmd DESCRIPTION COMMAND…: passes when the command exits 0; what it printed is shown when it does not.
+tap_cmd() {
+    local what=$1 log rc
+    shift
+    log=$(mktemp)
+    "$@" >"$log" 2>&1 </dev/null
+    rc=$?
+    if [ "$rc" = 0 ]; then
+        tap_ok "$what"
+    else
+        tap_not_ok "$what"
+        echo "#   exit status $rc: $*"
+        tail -n 40 "$log" | sed 's/^/#   /'
+    fi
+    rm -f "$log"
+    return "$rc"
+}
+
+# tap_silent DESCRIPTION COMMAND…: passes when the command exits 0 and prints nothing.
+tap_silent() {
+    local what=$1 out rc
+    shift
+    out=$("$@" 2>&1 </dev/null)
+    rc=$?
+    if [ "$rc" = 0 ] && [ -z "$out" ]; then
+        tap_ok "$what"
+    else
+        tap_not_ok "$what"
+        [ "$rc" = 0 ] || echo "#   exit status $rc"
+        printf '%s\n' "$out" | head -n 60 | sed 's/^/#   /'
+    fi
+}
+
+tap_done() {
+    echo "1..$tap_n"
+    exit "$tap_bad"
+}
+
+# Files of the project, as relative paths: from git, or all of them in an unpacked release.
+project_files() {
+    (cd "$SRC" && { git ls-files -co --exclude-standard -- "$@" 2>/dev/null ||
+        find . -type f -not -path './build/*' -not -path './autom4te.cache/*' | sed 's|^\./||'; }) | while read -r f; do
+        [ -f "$SRC/$f" ] && echo "$f"
+    done
+}
