@@ -10,11 +10,11 @@
 /* What a failure is about; decides nothing but how it is presented. */
 enum wh_err_kind {
     WH_ERR_NONE = 0,
-    WH_ERR_USAGE,    /* the command line, or an argument of an API call */
-    WH_ERR_SPEC,     /* config.json: type, range, contradiction */
-    WH_ERR_HOST,     /* this host lacks something, or refused a call of ours */
-    WH_ERR_STATE,    /* the container is not in a state that allows it */
-    WH_ERR_STEP,     /* a step of the plan failed in wherry-init */
+    WH_ERR_USAGE, /* the command line, or an argument of an API call */
+    WH_ERR_SPEC, /* config.json: type, range, contradiction */
+    WH_ERR_HOST, /* this host lacks something, or refused a call of ours */
+    WH_ERR_STATE, /* the container is not in a state that allows it */
+    WH_ERR_STEP, /* a step of the plan failed in wherry-init */
     WH_ERR_PROTOCOL, /* wherry-init broke the protocol */
 };
 

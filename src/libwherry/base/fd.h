@@ -10,7 +10,7 @@
  * File descriptors have one owner. -1 is empty; ownership moves only by wh_take_fd(). Every path-taking call of the
  * host goes through here, relative to a directory fd; all fds are O_CLOEXEC.
  */
-void wh_close(int fd);           /* -1 is fine; keeps errno */
+void wh_close(int fd); /* -1 is fine; keeps errno */
 void wh_closep(int *fd);
 #define WH_CLEANUP_FD __attribute__((cleanup(wh_closep)))
 

@@ -18,7 +18,7 @@ typedef uint32_t wh_node; /* 0 = not from the configuration */
 
 struct wh_srcnode {
     wh_node parent;
-    uint32_t key;    /* offset into wh_spec.keys of the member name; or WH_KEY_INDEX | array index */
+    uint32_t key; /* offset into wh_spec.keys of the member name; or WH_KEY_INDEX | array index */
     uint32_t offset; /* byte offset of the value in the file */
 };
 #define WH_KEY_INDEX 0x80000000u
@@ -191,7 +191,17 @@ struct wh_process {
 };
 
 /* In the order in which `ns_owner`, slots and messages number them. */
-enum wh_ns { WH_NS_PID, WH_NS_NETWORK, WH_NS_MOUNT, WH_NS_IPC, WH_NS_UTS, WH_NS_USER, WH_NS_CGROUP, WH_NS_TIME, WH_NS_MAX };
+enum wh_ns {
+    WH_NS_PID,
+    WH_NS_NETWORK,
+    WH_NS_MOUNT,
+    WH_NS_IPC,
+    WH_NS_UTS,
+    WH_NS_USER,
+    WH_NS_CGROUP,
+    WH_NS_TIME,
+    WH_NS_MAX
+};
 
 struct wh_namespace {
     bool set; /* in the list */
@@ -387,7 +397,7 @@ struct wh_linux {
 
 /* A key of the file that no table row knows. */
 struct wh_unknown_key {
-    wh_node src;         /* its value */
+    wh_node src; /* its value */
     const char *nearest; /* the nearest known name in that object, or null */
 };
 
@@ -395,9 +405,9 @@ struct wh_spec {
     struct wh_arena *arena;
     struct wh_srcnode *nodes;
     uint32_t nnodes;
-    const char *keys;         /* interned member names */
-    const char *name;         /* what messages call the file: "config.json" */
-    const uint32_t *lines;    /* offset of the start of each line */
+    const char *keys; /* interned member names */
+    const char *name; /* what messages call the file: "config.json" */
+    const uint32_t *lines; /* offset of the start of each line */
     uint32_t nlines;
     struct wh_sstr oci_version, hostname, domainname;
     struct wh_root root;
@@ -445,10 +455,10 @@ const char *wh_spec_where(const struct wh_spec *s, wh_node n, char *buf, size_t 
 const char *wh_spec_annotation(const struct wh_spec *s, const char *key);
 
 /* Names used by compile, explain and check too. */
-const char *wh_ns_name(enum wh_ns ns);           /* "network" */
+const char *wh_ns_name(enum wh_ns ns); /* "network" */
 int wh_signal_from_name(const char *name, int *ret); /* contract.md §2.6: number or name; 0 or -EINVAL */
-int wh_cap_from_name(const char *name);          /* CAP_CHOWN -> 0; -EINVAL */
-const char *wh_cap_name(unsigned cap);           /* "CAP_CHOWN", or null */
-const char *wh_rlimit_name(int resource);        /* "RLIMIT_NOFILE" */
+int wh_cap_from_name(const char *name); /* CAP_CHOWN -> 0; -EINVAL */
+const char *wh_cap_name(unsigned cap); /* "CAP_CHOWN", or null */
+const char *wh_rlimit_name(int resource); /* "RLIMIT_NOFILE" */
 
 #endif
