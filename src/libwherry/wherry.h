@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef WHERRY_H
+#define WHERRY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * libwherry: run OCI containers from a program.
+ *
+ * Rules that hold for every function:
+ *  - 0 or a positive number is success; a negative errno is failure, and *reterr (when reterr is not null) receives an
+ *    error object that the caller frees with wherry_error_free().
+ *  - No globals, no constructors, no signal handlers, no fork() of the caller's address space; umask, rlimits, signal masks and
+ *    the working directory of the process stay as they are. Any thread may use its own context; one context is used by
+ *    one thread at a time.
+ *  - File descriptors that are passed in stay the caller's; those that are returned are the caller's to close, and O_CLOEXEC.
+ *  - Strings that are returned in `char **` are the caller's, freed with wherry_free().
+ *  - Option structs begin with `size` = sizeof of the struct that the caller was compiled with. A shorter one is extended
+ *    with zeros; a longer one must be zero in the part that this library does not know, else -E2BIG. Zero is the default
+ *    of every member (fds: use -1 or leave the flag that announces them unset, as documented there).
+ *  - The library never prints and never exits.
+ */
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define WHERRY_API __attribute__((visibility("default")))
+#else
+#define WHERRY_API
+#endif
+
+typedef struct wherry_ctx wherry_ctx;
+typedef struct wherry_error wherry_error;
+typedef struct wherry_container wherry_container;
+
+/* ---- errors ---- */
+WHERRY_API int wherry_error_code(const wherry_error *e);             /* negative errno */
+WHERRY_API const char *wherry_error_message(const wherry_error *e);  /* one line, without the path */
+WHERRY_API const char *wherry_error_path(const wherry_error *e);     /* "config.json:41:20: /mounts/3/source", or "" */
+WHERRY_API const char *wherry_error_step(const wherry_error *e);     /* "57" when a step of the plan failed, or "" */
+/* Whole text, one line: "path: message". Further errors of the same configuration follow with wherry_error_next(). */
+WHERRY_API const char *wherry_error_text(const wherry_error *e);
+WHERRY_API const wherry_error *wherry_error_next(const wherry_error *e);
+WHERRY_API void wherry_error_free(wherry_error *e);
+WHERRY_API void wherry_free(void *p);
+
+/* ---- context ---- */
+enum wherry_log_level { WHERRY_LOG_ERROR, WHERRY_LOG_WARNING, WHERRY_LOG_INFO, WHERRY_LOG_DEBUG };
+typedef void (*wherry_log_fn)(void *data, enum wherry_log_level level, const char *message);
+
+enum wherry_cgroup_manager { WHERRY_CGROUP_CGROUPFS, WHERRY_CGROUP_SYSTEMD, WHERRY_CGROUP_DISABLED };
+
+struct wherry_ctx_opts {
+    size_t size;
+    const char *root; /* state root; null: /run/wherry, or $XDG_RUNTIME_DIR/wherry when rootless */
+    enum wherry_cgroup_manager cgroup_manager;
+    wherry_log_fn log;
+    void *log_data;
+};
+WHERRY_API int wherry_ctx_new(const struct wherry_ctx_opts *opts, wherry_ctx **ret, wherry_error **reterr);
+WHERRY_API void wherry_ctx_free(wherry_ctx *ctx);
+WHERRY_API const char *wherry_ctx_root(const wherry_ctx *ctx);
+
+/* ---- life cycle (OCI runtime-spec, runtime.md) ---- */
+enum wherry_create_flags {
+    WHERRY_CREATE_NO_PIVOT = 1u << 0,
+    WHERRY_CREATE_NO_NEW_KEYRING = 1u << 1,
+    WHERRY_CREATE_DETACH = 1u << 2, /* wherry_run: return once the payload runs */
+    WHERRY_CREATE_KEEP = 1u << 3,   /* wherry_run: do not delete when it has ended */
+    WHERRY_CREATE_NO_SUBREAPER = 1u << 4,
+};
+struct wherry_create_opts {
+    size_t size;
+    const char *bundle;         /* null: the working directory */
+    const char *config;         /* file name in the bundle; null: config.json */
+    const void *config_data;    /* or the bytes themselves (config_len of them); config then only names them in messages */
+    size_t config_len;
+    const char *console_socket; /* path, or null */
+    const char *pid_file;       /* path, or null */
+    uint32_t preserve_fds;      /* fds 3 .. 2+N go to the payload */
+    uint32_t listen_fds;        /* the first of them are announced as LISTEN_FDS */
+    uint32_t flags;             /* enum wherry_create_flags */
+    int cancel_fd;              /* readable = give up and undo; 0 = none */
+};
+
+/* Creates; the payload waits for wherry_start(). All is undone on failure. */
+WHERRY_API int wherry_create(wherry_ctx *ctx, const char *id, const struct wherry_create_opts *opts, wherry_error **reterr);
+WHERRY_API int wherry_start(wherry_ctx *ctx, const char *id, wherry_error **reterr);
+/* Create and start in one; with WHERRY_CREATE_DETACH returns then, else waits. *ret_status: exit code, 128 + N for signal N. */
+WHERRY_API int wherry_run(wherry_ctx *ctx, const char *id, const struct wherry_create_opts *opts, int *ret_status,
+                          wherry_error **reterr);
+
+enum wherry_kill_flags { WHERRY_KILL_ALL = 1u << 0 };
+WHERRY_API int wherry_kill(wherry_ctx *ctx, const char *id, int signal, uint32_t flags, wherry_error **reterr);
+/* "TERM", "SIGTERM", "15", "RTMIN+3", any case: the number, or -EINVAL. */
+WHERRY_API int wherry_signal_number(const char *name);
+
+enum wherry_delete_flags { WHERRY_DELETE_FORCE = 1u << 0 };
+WHERRY_API int wherry_delete(wherry_ctx *ctx, const char *id, uint32_t flags, wherry_error **reterr);
+
+/* ---- queries ---- */
+WHERRY_API int wherry_container_open(wherry_ctx *ctx, const char *id, wherry_container **ret, wherry_error **reterr);
+WHERRY_API void wherry_container_free(wherry_container *c);
+WHERRY_API const char *wherry_container_id(const wherry_container *c);
+WHERRY_API int wherry_container_pid(const wherry_container *c);            /* 0 when stopped */
+WHERRY_API const char *wherry_container_status(const wherry_container *c); /* creating created running paused stopped */
+WHERRY_API const char *wherry_container_bundle(const wherry_container *c);
+WHERRY_API const char *wherry_container_rootfs(const wherry_container *c);
+WHERRY_API const char *wherry_container_created(const wherry_container *c); /* RFC 3339, UTC */
+WHERRY_API const char *wherry_container_owner(const wherry_container *c);   /* user name, or #uid */
+
+/* All containers below the root: a null-terminated array of handles; free each, then the array with wherry_free(). A
+ * container that cannot be read is skipped and logged as a warning. */
+WHERRY_API int wherry_list(wherry_ctx *ctx, wherry_container ***ret, wherry_error **reterr);
+
+enum wherry_state_flags {
+    WHERRY_STATE_VERBOSE = 1u << 0, /* fallbacks taken, cgroup, init's identity */
+    WHERRY_STATE_OWNER = 1u << 1,   /* fill in owner, as `list` does */
+    WHERRY_STATE_COMPACT = 1u << 2, /* one line */
+};
+/* The state document of contract §2.4. */
+WHERRY_API int wherry_container_state(const wherry_container *c, uint32_t flags, char **ret_json, wherry_error **reterr);
+WHERRY_API int wherry_features(wherry_ctx *ctx, char **ret_json, wherry_error **reterr);
+enum wherry_spec_flags { WHERRY_SPEC_ROOTLESS = 1u << 0 };
+WHERRY_API int wherry_spec(wherry_ctx *ctx, uint32_t flags, char **ret_json, wherry_error **reterr);
+
+enum wherry_explain_flags { WHERRY_EXPLAIN_JSON = 1u << 0 };
+/* The plan as text, without privileges and without touching anything. Uses opts->bundle, config*, flags, preserve_fds. */
+WHERRY_API int wherry_explain(wherry_ctx *ctx, const struct wherry_create_opts *opts, uint32_t flags, char **ret_text,
+                              wherry_error **reterr);
+
+enum wherry_check_flags { WHERRY_CHECK_JSON = 1u << 0, WHERRY_CHECK_STRICT = 1u << 1 };
+/* Schema, logic, host and security findings. *ret_worst: 0 nothing above a note, 1 warnings, 2 errors. */
+WHERRY_API int wherry_check(wherry_ctx *ctx, const struct wherry_create_opts *opts, uint32_t flags, char **ret_report,
+                            int *ret_worst, wherry_error **reterr);
+
+WHERRY_API const char *wherry_version(void);        /* "0.1.0" */
+WHERRY_API const char *wherry_spec_version(void);   /* "1.3.0" */
+WHERRY_API const char *wherry_build_features(void); /* "+SECCOMP +EBPF ..." */
+
+#ifdef __cplusplus
+}
+#endif
+#endif
