@@ -1,2 +1,3 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Sources and headers of this floor, one a line: host_sources += src/libwherry/host/file.c
+host_sources += src/libwherry/host/cgroup/cgroup.h

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef WH_HOST_CGROUP_CGROUP_H
+#define WH_HOST_CGROUP_CGROUP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "base/str.h"
+#include "plan/plan.h"
+
+/*
+ * The container's control group, one interface for every host. cgroup2 tracks, freezes and kills the processes and holds
+ * the device program wherever it is mounted; limits are written there too (unified), or to the controllers that still sit
+ * on v1 hierarchies (hybrid). A container without a cgroup (manager "disabled") has an empty value: every call is a
+ * success that does nothing, but for those that say otherwise.
+ *
+ * The life of one, in create:
+ *
+ *     struct wh_cgroup cg;
+ *     wh_cgroup_init(&cg);
+ *     wh_cgroup_plan(&cg, plan, facts, err)     looks only: refuses a populated or frozen cgroup
+ *     wh_cgroup_save(&cg, &buf)                 into the journal, before the first side effect (I10)
+ *     wh_cgroup_make(&cg, err)                  makes the directories, turns on the controllers
+ *     wh_cgroup_save(&cg, &buf)                 into the state file: now with the identity of each directory
+ *     clone3(CLONE_INTO_CGROUP, wh_cgroup_fd(&cg))
+ *     wh_cgroup_attach(&cg, pid_of_A, err)      v1 hierarchies; before GO, so that B is born there
+ *     wh_cgroup_apply(&cg, plan, &step, err)    on ASK_LIMITS
+ *     wh_cgroup_done(&cg)                       memory and fds; the cgroup stays
+ *
+ * and in every later command: wh_cgroup_load(&cg, text, …), then query, kill, remove.
+ * Undoing a failed create: wh_cgroup_kill(), wh_cgroup_remove().
+ */
+
+/* One directory of the container's in one hierarchy. */
+struct wh_cgroup_dir {
+    char *mount; /* where the hierarchy is mounted; null = none */
+    char *path; /* absolute below the mount: "/a/b" */
+    char *controller; /* v1: what the plan calls it ("pids"); null for cgroup2 */
+    uint32_t made; /* how many components at the end of `path` are ours to remove; the last one always is */
+    uint64_t id; /* inode of the directory, never reused while the kernel runs; 0 = not made yet, or unknown */
+    int mount_fd; /* O_PATH of the mount, or -1 */
+    int fd; /* the directory (O_RDONLY), or -1 when it is not there */
+};
+
+#define WH_CGROUP_V1_MAX 16
+
+struct wh_cgroup {
+    struct wh_cgroup_dir two; /* cgroup2 */
+    struct wh_cgroup_dir one[WH_CGROUP_V1_MAX];
+    uint32_t none;
+    char *enable; /* controllers that the limits need in cgroup2: "pids memory"; null when none */
+};
+
+void wh_cgroup_init(struct wh_cgroup *cg);
+void wh_cgroup_done(struct wh_cgroup *cg);
+#define WH_CLEANUP_CGROUP __attribute__((cleanup(wh_cgroup_done)))
+
+/* False for a container without a cgroup. */
+static inline bool wh_cgroup_exists(const struct wh_cgroup *cg)
+{
+    return cg->two.mount != NULL;
+}
+
+/*
+ * Reads the CG_* host lists of the plan and looks at what is there, changing nothing. -EBUSY when a directory that is already there
+ * has processes ("container's cgroup is not empty: N process(es) found") or is frozen ("container's cgroup unexpectedly
+ * frozen"); -EOPNOTSUPP when a controller that a limit needs is not on this host.
+ */
+int wh_cgroup_plan(struct wh_cgroup *cg, const struct wh_plan *plan, const struct wh_facts *facts, struct wh_err *err);
+
+/* Makes what is missing, parents included, and turns on the controllers on the way down. On failure what was made is
+ * removed again. */
+int wh_cgroup_make(struct wh_cgroup *cg, struct wh_err *err);
+
+/* For clone3(CLONE_INTO_CGROUP); borrowed; -1 without a cgroup. */
+int wh_cgroup_fd(const struct wh_cgroup *cg);
+
+/* Puts a process into the v1 directories; nothing to do on a unified host. */
+int wh_cgroup_attach(struct wh_cgroup *cg, pid_t pid, struct wh_err *err);
+
+/* Writes the limits and attaches the device program, which replaces one that is there. On failure *ret_step (may be null)
+ * is the host step that failed: its src is the node to name. The message has file, value and the kernel's answer. */
+int wh_cgroup_apply(struct wh_cgroup *cg, const struct wh_plan *plan, const struct wh_step **ret_step,
+                    struct wh_err *err);
+
+/*
+ * As text for the journal and the state file, and back. One line for each directory, nothing for an empty value.
+ * wh_cgroup_load() opens the directories; one that is gone, or whose identity is not the saved one (the name belongs to
+ * somebody else by now), is left out: it has no processes of ours and is not ours to remove. -EINVAL for text that
+ * wh_cgroup_save() cannot have written; nothing of a damaged text is ever acted upon.
+ */
+void wh_cgroup_save(const struct wh_cgroup *cg, struct wh_buf *out);
+int wh_cgroup_load(struct wh_cgroup *cg, const char *text, size_t len, struct wh_err *err);
+
+/* ---- what is in it ---- */
+
+/* 1 frozen, 0 not, negative errno. */
+int wh_cgroup_frozen(const struct wh_cgroup *cg);
+/* 1 some process lives in it or below, 0 none (also when it is gone), negative errno. */
+int wh_cgroup_populated(const struct wh_cgroup *cg);
+/* All pids in it and below, as this process sees them (0 = not in our pid namespace: left out). malloc'ed; -EOPNOTSUPP
+ * without a cgroup. */
+int wh_cgroup_pids(const struct wh_cgroup *cg, pid_t **ret, size_t *ret_n, struct wh_err *err);
+
+/* ---- acting on all of it ---- */
+
+/* Freezes or thaws, and waits (at most timeout_ms) until the kernel says so. -ETIMEDOUT; -EOPNOTSUPP without a cgroup. */
+int wh_cgroup_freeze(struct wh_cgroup *cg, bool freeze, int timeout_ms, struct wh_err *err);
+/* A signal to every process in it and below: cgroup.kill for SIGKILL, else freeze, signal, thaw, so that none forks its way
+ * out; a cgroup that was frozen stays so. -EOPNOTSUPP without a cgroup. */
+int wh_cgroup_signal(struct wh_cgroup *cg, int sig, struct wh_err *err);
+/* Kills every process in it and below, frozen ones too, and waits at most timeout_ms until none is left. -ETIMEDOUT. */
+int wh_cgroup_kill(struct wh_cgroup *cg, int timeout_ms, struct wh_err *err);
+/* Removes the directories with all that the payload made below them, and the parents that we made and that are empty.
+ * Kills what is still inside, first. One that is gone is success. -EBUSY/-ETIMEDOUT after timeout_ms. */
+int wh_cgroup_remove(struct wh_cgroup *cg, int timeout_ms, struct wh_err *err);
+
+#endif
