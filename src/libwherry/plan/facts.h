@@ -20,6 +20,7 @@
 #define WH_FEAT_SECCOMP_NOTIFY (1ull << 4)
 #define WH_FEAT_CGROUP_BPF (1ull << 5)   /* BPF_CGROUP_DEVICE programs can be loaded */
 #define WH_FEAT_CGROUP_WRITABLE (1ull << 6) /* we may make cgroups where cgroups_path leads */
+#define WH_FEAT_SETGROUPS_DENIED (1ull << 7) /* our own /proc/self/setgroups reads "deny": nested namespaces inherit it */
 
 enum wh_cgroup_mode {
     WH_CGROUP_NONE,    /* no cgroup2 mount at all */
