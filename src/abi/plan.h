@@ -98,6 +98,8 @@ enum {
 #define WH_ATTACH_NOSYMLINK 1u /* proc and sysfs: every component a real directory */
 #define WH_ATTACH_KEEP_MODE 2u /* tmpfs without mode=: keep the mode (and owner) of the directory that it covers */
 #define WH_ATTACH_BENEATH_PROC 4u /* the target is on a procfs and must be a regular file of it (allow-list in compile) */
+#define WH_ATTACH_SOURCE_PROC 8u  /* what is mounted must be a procfs: on /proc anything else would be taken for one */
+#define WH_ATTACH_NOFOLLOW 16u    /* the last component of the target is not followed if it is a symlink (dest-nofollow) */
 
 enum wh_hook_kind { WH_HOOK_PRESTART, WH_HOOK_CREATE_RUNTIME, WH_HOOK_CREATE_CONTAINER, WH_HOOK_START_CONTAINER,
                     WH_HOOK_POSTSTART, WH_HOOK_POSTSTOP, WH_HOOK_MAX };

@@ -17,6 +17,12 @@ struct wh_compile {
     bool userns;             /* new or joined, or we run inside one ourselves: no mknod, no raw mounts of host sources */
     const char *cgroup_path; /* below the cgroup2 mount; null when disabled */
     bool failed;
+    /* Mounts that stay writable until devices and hooks are done; wh_compile_masks makes them read-only. */
+    struct {
+        wh_slot slot;
+        wh_node src;
+    } late_ro[WH_SLOTS];
+    unsigned nlate_ro;
 };
 
 /* Records an error at a node (collected; compile goes on so that the user sees all of them). Returns -EINVAL. */

@@ -23,9 +23,19 @@ int wh_compile(const struct wh_spec *spec, const struct wh_request *req, const s
 /* The canonical text of all that decides the filter (rules, flags, architectures, libseccomp version): the cache key. In
  * arena. Null when the spec has no filter. */
 const char *wh_seccomp_key(const struct wh_spec *spec, struct wh_arena *arena, size_t *ret_len);
-/* Compiles the filter with libseccomp and writes struct sock_filter[] to fd (a memfd of the caller). With the -ENOSYS stub
- * of contract.md §5.13. Errors name the rule. */
+/*
+ * The filter is two parts, one after the other: the -ENOSYS stub of contract.md §5.13 (struct sock_filter[] in arena,
+ * *ret_len bytes, perhaps 0), which this floor cannot write for want of write(2), and what libseccomp compiles. The caller
+ * writes the stub to an empty memfd of his; then wh_seccomp_compile appends the rest at the file's position. Errors name the
+ * rule: -EINVAL (this libseccomp or the rules of SCMP_ACT_NOTIFY), -EOPNOTSUPP (built without libseccomp), -ENOMEM.
+ */
+int wh_seccomp_stub(const struct wh_spec *spec, struct wh_arena *arena, const void **ret, size_t *ret_len,
+                    struct wh_err *err);
 int wh_seccomp_compile(const struct wh_spec *spec, int fd, struct wh_err *err);
+/* SECCOMP_FILTER_FLAG_* for the kernel; without NEW_LISTENER, which the step's `notify` stands for. */
+uint32_t wh_seccomp_flags(const struct wh_spec *spec);
+/* Names of system calls that libseccomp does not know (their rules are skipped): start with *pos = 0; null at the end. */
+const struct wh_sstr *wh_seccomp_unknown(const struct wh_spec *spec, size_t *pos);
 /* True if the kernel will be asked for a listener (some rule is SCMP_ACT_NOTIFY). */
 bool wh_seccomp_notifies(const struct wh_spec *spec);
 
