@@ -72,13 +72,77 @@ struct wh_open_how {
     unsigned long long flags, mode, resolve;
 };
 
+/* statx(2), as far as we read it; libc headers lack the mount id */
+struct wh_statx {
+    unsigned int mask, blksize;
+    unsigned long long attributes;
+    unsigned int nlink, uid, gid;
+    unsigned short mode, pad0;
+    unsigned long long ino, size, blocks, attributes_mask;
+    struct {
+        long long sec;
+        unsigned int nsec;
+        int pad;
+    } atime, btime, ctime, mtime;
+    unsigned int rdev_major, rdev_minor, dev_major, dev_minor;
+    unsigned long long mnt_id, pad1[13];
+};
+#define WH_STATX_BASIC 0x7ffu
+#define WH_STATX_MNT_ID 0x1000u
+
+/* getdents64(2) */
+struct wh_dirent {
+    unsigned long long ino;
+    long long off;
+    unsigned short reclen;
+    unsigned char type;
+    char name[];
+};
+
+/* SIOCGIFFLAGS, SIOCSIFFLAGS; <net/if.h> brings too much */
+struct wh_ifreq {
+    char name[16];
+    short flags;
+    char pad[22];
+};
+#define WH_IFF_UP 1
+
+/* capset(2), version 3 */
+#define WH_CAP_VERSION 0x20080522u
+struct wh_cap_header {
+    unsigned int version;
+    int pid;
+};
+struct wh_cap_data {
+    unsigned int effective, permitted, inheritable;
+};
+
+/* keyctl(2) */
+#define WH_KEYCTL_JOIN_SESSION_KEYRING 1
+#define WH_KEYCTL_SETPERM 5
+/* what a new session keyring has (possessor all; user view, read, link), and user search */
+#define WH_KEY_PERM_SESSION 0x3f1b0000u
+
 /* statfs(2) f_type */
 #define WH_PROC_MAGIC 0x9fa0
 #define WH_DEVPTS_MAGIC 0x1cd1
+#define WH_ST_NOEXEC 8 /* f_flags */
 #define WH_CGROUP2_MAGIC 0x63677270
 #define WH_PROC_ROOT_INO 1
 
 #define WH_CLOSE_RANGE_CLOEXEC 4
+
+/* struct sock_fprog and struct sock_filter of <linux/filter.h> */
+struct wh_sock_filter {
+    unsigned short code;
+    unsigned char jt, jf;
+    unsigned int k;
+};
+struct wh_sock_fprog {
+    unsigned short len;
+    const struct wh_sock_filter *filter;
+};
+#define WH_BPF_MAXINSNS 4096
 
 /* seccomp(2) */
 #define WH_SECCOMP_SET_MODE_FILTER 1

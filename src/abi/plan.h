@@ -17,9 +17,9 @@
 
 typedef uint32_t wh_off;  /* byte offset in the blob */
 typedef uint32_t wh_slot; /* index of an fd slot */
-struct wh_vec {           /* n wh_off or uint32_t at off, 4-aligned */
+struct wh_vec {           /* n wh_off or uint32_t at off, 4-aligned; see STRV for string vectors */
     wh_off off;
-    uint32_t n;
+    uint32_t n; /* offsets or numbers, so for PARAMS twice the number of pairs */
 };
 struct wh_bytes { /* len bytes at off, 8-aligned */
     wh_off off;
@@ -58,8 +58,14 @@ enum {
 #define WH_OPF_ASK 1u
 #define WH_OPF_SECURITY 2u
 #define WH_OPF_SECRET 4u
+#define WH_OPF_SOFT 8u /* the only ops that may carry a soft set (design: the list of fallbacks) */
+#define WH_OPF_ALT 16u /* the only ops that may be an alternative: an ALT step can be skipped, so never one that confines */
 
 #define WH_STEP_ALT 1u /* flags: runs only when the soft step before it failed softly */
+/*
+ * A soft step whose failure is in its class is skipped, and the ALT steps that directly follow it run instead. If it should have filled
+ * a slot and no ALT step did, COPYUP, MOUNT_ATTR and ATTACH of that slot are skipped too: there is nothing to attach.
+ */
 
 /* Errno classes of a soft step (bits). */
 #define WH_SOFT_PERM 1u  /* EPERM, EACCES */
@@ -86,13 +92,19 @@ enum {
 #define WH_FT_STRN wh_off       /* may be null */
 #define WH_FT_HPATH wh_off      /* absolute path on the host; never one below the rootfs */
 #define WH_FT_CPATH wh_off      /* absolute path in the container; resolved below ROOT only */
+/*
+ * STRV and ENVV: the storage of every string vector is 8-aligned and (n + 2) * 8 bytes long, also when n is 0. The n offsets
+ * stand in its first 4 * n bytes. EXEC turns them into pointers in place, from the last one on, without memory of its own; the two
+ * extra places are for HOME (ENVV) and the terminating null.
+ */
 #define WH_FT_STRV struct wh_vec
 #define WH_FT_ENVV struct wh_vec   /* "K=V" strings; values redacted in files */
-#define WH_FT_PARAMS struct wh_vec /* pairs key, value; a null value = FSCONFIG_SET_FLAG */
+#define WH_VEC_STORE(n) (((uint64_t)(n) + 2) * 8)
+#define WH_FT_PARAMS struct wh_vec /* key, value, key, value …; a null value = FSCONFIG_SET_FLAG */
 #define WH_FT_U32V struct wh_vec
 #define WH_FT_BLOB struct wh_bytes
 #define WH_FT_SLOTIN wh_slot  /* must have been filled by the host or by an earlier step */
-#define WH_FT_SLOTOUT wh_slot /* closed first if it holds an fd */
+#define WH_FT_SLOTOUT wh_slot /* from WH_SLOT_ROOT on; closed first if it holds an fd */
 
 /* ATTACHFLAGS */
 #define WH_ATTACH_NOSYMLINK 1u /* proc and sysfs: every component a real directory */
@@ -104,6 +116,7 @@ enum {
 enum wh_hook_kind { WH_HOOK_PRESTART, WH_HOOK_CREATE_RUNTIME, WH_HOOK_CREATE_CONTAINER, WH_HOOK_START_CONTAINER,
                     WH_HOOK_POSTSTART, WH_HOOK_POSTSTOP, WH_HOOK_MAX };
 
+/* Steps are numbered from 0, in every message, mailbox field and text. */
 struct wh_step {
     uint16_t op, len; /* len: whole record, multiple of 8 */
     uint16_t flags;   /* WH_STEP_* */
@@ -153,8 +166,9 @@ struct wh_mbox {
         int32_t err; /* positive errno */
         char detail[WH_MBOX_DETAIL];
     } fail; /* valid only in state FAILED; control bytes are the reader's to escape */
-    uint64_t alt_taken[32]; /* bit = step number, of the first 2048 steps */
-    _Atomic int32_t notify_fd, ack;
+    uint64_t alt_taken[32]; /* bit = number of an ALT step that ran, or of a soft step skipped without one; first 2048 steps */
+    _Atomic int32_t notify_fd; /* number of the seccomp listener in the process; 0 = none (yet) */
+    _Atomic int32_t ack;       /* the host's answer to it: 1 = taken, negative = refused */
 };
 #define WH_MBOX_SIZE 4096u
 
@@ -180,7 +194,7 @@ static inline const struct wh_step *wh_step_next(const struct wh_step *s)
     return (const struct wh_step *)((const char *)s + s->len);
 }
 
-/* Description of one op, generated from ops.def (plan-verify.c). */
+/* Description of one op, generated from ops.def (plan-verify.c); the fields in the order of their row. */
 enum wh_field_kind {
     WH_FK_U32, WH_FK_I32, WH_FK_U64, WH_FK_HEX, WH_FK_MODE, WH_FK_REC, WH_FK_RLIMIT, WH_FK_NSFLAGS, WH_FK_PROP, WH_FK_MATTR,
     WH_FK_CAPS, WH_FK_SECFLAGS, WH_FK_NOTIFY, WH_FK_HOOKKIND, WH_FK_ATTACHFLAGS, WH_FK_STR, WH_FK_STRN, WH_FK_HPATH,
@@ -195,12 +209,31 @@ struct wh_opinfo {
     uint8_t phases, flags, nfields;
     const struct wh_field *fields;
 };
-extern const struct wh_opinfo wh_opinfos[WH_OP_MAX];
+/* Null for an unknown op. */
+const struct wh_opinfo *wh_opinfo(unsigned int op);
+
+/* The rules of wh_plan_verify. */
+enum wh_rule {
+    WH_RULE_HEADER = 1, /* size, alignment, magic, abi, counts */
+    WH_RULE_RECORD,     /* a step record is out of bounds or misaligned, or has another length than its op */
+    WH_RULE_OP,         /* unknown op */
+    WH_RULE_FLAGS,      /* unknown flag or errno class */
+    WH_RULE_SOFT,       /* soft set on an op without WH_OPF_SOFT, or on an alternative */
+    WH_RULE_ALT,        /* alternative without a soft step before it, or of an op without WH_OPF_ALT */
+    WH_RULE_PHASE,      /* host op among init's or the reverse; phases go back; A to B only by CLONE_B, B to C only by READY if there is one */
+    WH_RULE_VALUE,      /* a field is out of the range of its kind */
+    WH_RULE_STRING,     /* null, out of bounds, not terminated, too long, or a path that is not absolute */
+    WH_RULE_VECTOR,     /* vector or bytes out of bounds, misaligned or too short to be widened */
+    WH_RULE_SLOT,       /* out of range, never filled, or one that only the host fills */
+    WH_RULE_ORDER,      /* one CLONE_B, one EXEC and it is last; READY at most once, WAIT_START right after it; EXEC_CHECK before EXEC;
+                           SECCOMP right before EXEC */
+    WH_RULE_MAX
+};
 
 /*
- * Checks a whole blob of `size` bytes: bounds, known ops, exact argument sizes, strings terminated, slots defined before
- * use, phases monotonic, exactly one CLONE_B, READY and EXEC, EXEC last, ALT only after a soft step, soft never on a
- * security op. Returns 0, or the 1-based number of a rule that is broken (for tests and messages); *ret_step is the step.
+ * Checks a whole blob of `size` bytes (8-aligned) against the rules above. Data must lie behind all step records, so that nothing
+ * that EXEC writes can change a step. Returns 0, or the enum wh_rule that is broken (for tests and messages); *ret_step (may be
+ * null) is the number of the step, counting the host lists on after init's steps.
  */
 int wh_plan_verify(const void *blob, size_t size, uint32_t *ret_step);
 
