@@ -84,6 +84,8 @@ struct wherry_create_opts {
     uint32_t listen_fds;        /* the first of them are announced as LISTEN_FDS */
     uint32_t flags;             /* enum wherry_create_flags */
     int cancel_fd;              /* readable = give up and undo; 0 = none */
+    int signal_fd;              /* wherry_run: a signalfd whose signals go to the payload; 0 = none */
+    const char *pidfd_socket;   /* path of a socket that is sent a pidfd of the container's init, or null */
 };
 
 /* Creates; the payload waits for wherry_start(). All is undone on failure. */
