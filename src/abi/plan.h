@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 /*
- * A plan is one sealed blob: header, step records, data area. Offsets only, from the start of the blob; 0 is null.
+ * A plan is one sealed blob: header, step records, host records, data area. Offsets only, from the start; 0 is null.
  * Written once by plan/build.c, checked on both sides by plan-verify.c; nobody checks again after that. The host and
  * wherry-init come from one build (build_id), so there is no versioning beyond `abi`.
  */

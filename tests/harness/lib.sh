@@ -48,8 +48,6 @@ configured_build() {
     fi
     mkdir -p "$dir"
     if [ ! -f "$dir/Makefile" ] || [ "$SRC/configure" -nt "$dir/config.status" ] || [ "$*" != "$(cat "$dir/.flags" 2>/dev/null)" ]; then
-        # Objects do not depend on the flags that they were compiled with.
-        if [ -f "$dir/Makefile" ]; then make -s -C "$dir" clean >/dev/null 2>&1 || true; fi
         (cd "$dir" && "$SRC/configure" "$@") || return 1
         echo "$*" >"$dir/.flags"
     fi

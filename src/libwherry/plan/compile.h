@@ -15,7 +15,8 @@ struct wh_compile {
     bool new_ns[WH_NS_MAX];  /* made for this container */
     bool join_ns[WH_NS_MAX]; /* joined by path */
     bool userns;             /* new or joined, or we run inside one ourselves: no mknod, no raw mounts of host sources */
-    const char *cgroup_path; /* below the cgroup2 mount; null when disabled */
+    bool no_setgroups;       /* setgroups(2) is denied to the container: no SETGROUPS step, and no additional groups */
+    const char *cgroup_path; /* below the cgroup2 mount; null when disabled. Set by wh_compile_cgroup(), which comes first */
     bool failed;
     /* Mounts that stay writable until devices and hooks are done; wh_compile_masks makes them read-only. */
     struct {
@@ -34,6 +35,8 @@ uint32_t wh_compile_line(const struct wh_compile *c, wh_node src);
 /* Add a step of the op, for the node; sets c->failed and returns null when memory ran out. */
 #define WH_STEP(c, NAME, name, node) wh_add((c)->b, NAME, name, (node), wh_compile_line((c), (node)))
 
+/* True if the container id lies in the map. */
+bool wh_compile_maps_id(const struct wh_idmaps *m, uint32_t id);
 /* compile-ns.c: JOIN, UNSHARE, id maps, TIMENS, CLONE_B (phase A, in the order of design §3). */
 void wh_compile_ns(struct wh_compile *c);
 /* compile-mounts.c: propagation, ROOT_BIND, config mounts; and later masks, read-only paths, root, pivot. */

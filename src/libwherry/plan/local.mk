@@ -1,2 +1,4 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # Sources and headers of this floor, one a line: plan_sources += src/libwherry/plan/file.c
+plan_sources += src/libwherry/plan/plan.h src/libwherry/plan/compile.h src/libwherry/plan/facts.h
+plan_sources += src/libwherry/plan/build.c

@@ -57,11 +57,14 @@ struct wh_build; /* steps and data of one plan under construction; memory in the
 struct wh_build *wh_build_new(struct wh_arena *arena);
 /* Data; identical strings are stored once. Offset 0 (null) for a null string. */
 wh_off wh_build_str(struct wh_build *b, const char *s);
+/* STRV and ENVV: with the storage that EXEC needs to widen them in place (abi/plan.h). */
 struct wh_vec wh_build_strv(struct wh_build *b, const char *const *v, size_t n);
+/* PARAMS: key, value, key, value …; null values stay null offsets. */
+struct wh_vec wh_build_params(struct wh_build *b, const char *const *v, size_t n);
 struct wh_vec wh_build_u32v(struct wh_build *b, const uint32_t *v, size_t n);
 struct wh_bytes wh_build_bytes(struct wh_build *b, const void *p, size_t len);
 /* A new step record, zeroed but for its header; null when memory ran out or the plan is too large (remembered). The
- * pointer holds until the next call. Host-phase ops go to the host lists by themselves. */
+ * pointer stays valid until the arena is freed: steps do not move. Host-phase ops go to the host lists by themselves. */
 struct wh_step *wh_build_step(struct wh_build *b, enum wh_op op, wh_node src, uint32_t line);
 void wh_build_preserve(struct wh_build *b, uint32_t n);
 void wh_build_host_slot(struct wh_build *b, wh_slot slot);
