@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "plan/compile.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+
+#include "abi/kernel.h"
+
+static const uint32_t clone_flag[WH_NS_MAX] = {
+    [WH_NS_PID] = CLONE_NEWPID,       [WH_NS_NETWORK] = CLONE_NEWNET, [WH_NS_MOUNT] = CLONE_NEWNS,
+    [WH_NS_IPC] = CLONE_NEWIPC,       [WH_NS_UTS] = CLONE_NEWUTS,     [WH_NS_USER] = CLONE_NEWUSER,
+    [WH_NS_CGROUP] = CLONE_NEWCGROUP, [WH_NS_TIME] = CLONE_NEWTIME,
+};
+
+static void step_join(struct wh_compile *c, enum wh_ns ns)
+{
+    const struct wh_namespace *n = &c->spec->linux_.ns[ns];
+    struct wh_step_join *s = WH_STEP(c, JOIN, join, n->src);
+
+    if (!s)
+        return;
+    s->ns = WH_SLOT_NS + ns;
+    s->nstype = clone_flag[ns];
+    s->path = wh_build_str(c->b, n->path.v);
+    wh_build_host_slot(c->b, WH_SLOT_NS + ns);
+}
+
+static void step_unshare(struct wh_compile *c, uint32_t flags, wh_node src)
+{
+    struct wh_step_unshare *s;
+
+    if (!flags)
+        return;
+    s = WH_STEP(c, UNSHARE, unshare, src);
+    if (s)
+        s->nsflags = flags;
+}
+
+/* True if the namespace can only be joined with rights in the user namespace that we join, not with the host's. */
+static bool owned_by_user(const struct wh_compile *c, enum wh_ns ns)
+{
+    if (!c->join_ns[WH_NS_USER])
+        return false; /* one that we make owns nothing yet */
+    if (c->req->ns_owner[ns] == WH_NSO_HOST)
+        return false;
+    /* Unknown (explain asks nobody): namespaces joined together with a user namespace are a pod's, made inside of it. */
+    return true;
+}
+
+/* `user`: those of the user namespace, else the host's. */
+static void joins(struct wh_compile *c, bool user)
+{
+    for (unsigned i = 0; i < WH_NS_MAX; i++)
+        if (c->join_ns[i] && i != WH_NS_USER && i != WH_NS_MOUNT && owned_by_user(c, i) == user)
+            step_join(c, i);
+    /* The mount namespace last: it changes root and cwd. */
+    if (c->join_ns[WH_NS_MOUNT] && owned_by_user(c, WH_NS_MOUNT) == user)
+        step_join(c, WH_NS_MOUNT);
+}
+
+bool wh_compile_maps_id(const struct wh_idmaps *m, uint32_t id)
+{
+    for (size_t i = 0; i < m->n; i++)
+        if (id >= m->v[i].container_id && id - m->v[i].container_id < m->v[i].size)
+            return true;
+    return false;
+}
+
+/* The text of /proc/PID/uid_map. Built in one pass: maps have up to 340 lines, and each append would copy the rest. */
+static wh_off map_text(struct wh_compile *c, const struct wh_idmaps *m)
+{
+    enum { LINE = sizeof "4294967295 4294967295 4294967295\n" };
+    size_t cap = m->n * LINE + 1, len = 0;
+    char *text = wh_arena_alloc(c->arena, cap);
+
+    if (!text) {
+        c->failed = true;
+        return 0;
+    }
+    for (size_t i = 0; i < m->n; i++)
+        len += (size_t)snprintf(text + len, cap - len, "%s%u %u %u", i ? "\n" : "", m->v[i].container_id,
+                                m->v[i].host_id, m->v[i].size);
+    return wh_build_str(c->b, text);
+}
+
+static void time_namespace(struct wh_compile *c)
+{
+    const struct wh_linux *l = &c->spec->linux_;
+    const struct wh_timeoff *off[] = { &l->time_offsets.monotonic, &l->time_offsets.boottime };
+    static const char *const clock[] = { "monotonic", "boottime" };
+    char text[2 * sizeof "monotonic -9223372036854775808 4294967295\n"] = "";
+    struct wh_step_timens *s;
+    size_t len = 0;
+
+    if (!c->new_ns[WH_NS_TIME]) {
+        if (off[0]->set || off[1]->set)
+            wh_compile_err(c, -EINVAL, l->time_offsets.src,
+                           c->join_ns[WH_NS_TIME]
+                               ? "time namespace offsets specified, but the time namespace is joined by path"
+                               : "time namespace offsets specified, but time namespace isn't enabled in the config");
+        return;
+    }
+    step_unshare(c, CLONE_NEWTIME, l->ns[WH_NS_TIME].src);
+    for (unsigned i = 0; i < 2; i++)
+        if (off[i]->set)
+            len += (size_t)snprintf(text + len, sizeof text - len, "%s%s %lld %u", len ? "\n" : "", clock[i],
+                                    (long long)(off[i]->secs.set ? off[i]->secs.v : 0),
+                                    off[i]->nanosecs.set ? off[i]->nanosecs.v : 0);
+    if (!len)
+        return;
+    s = WH_STEP(c, TIMENS, timens, l->time_offsets.src);
+    if (!s)
+        return;
+    s->proc = WH_SLOT_PROC;
+    s->offsets = wh_build_str(c->b, text);
+}
+
+/* contract: §6.2. Without rights in the host the kernel takes a gid map only after setgroups is denied for good. */
+static bool must_deny_setgroups(const struct wh_compile *c)
+{
+    const struct wh_idmaps *g = &c->spec->linux_.gid_mappings;
+
+    return c->facts->euid != 0 && g->n == 1 && g->v[0].size == 1 && g->v[0].host_id == c->facts->egid;
+}
+
+static void user_namespace(struct wh_compile *c)
+{
+    const struct wh_linux *l = &c->spec->linux_;
+    const struct wh_namespace *ns = &l->ns[WH_NS_USER];
+    struct wh_step_ask_idmap *s;
+
+    if (c->join_ns[WH_NS_USER]) {
+        step_join(c, WH_NS_USER);
+        return;
+    }
+    if (!c->new_ns[WH_NS_USER]) {
+        if (l->uid_mappings.n || l->gid_mappings.n)
+            wh_compile_err(c, -EINVAL, l->uid_mappings.n ? l->uid_mappings.src : l->gid_mappings.src,
+                           "user namespace mappings specified, but user namespace isn't enabled in the config");
+        return;
+    }
+    if (!l->uid_mappings.n || !l->gid_mappings.n) {
+        wh_compile_err(c, -EINVAL, ns->src, "a new user namespace requires at least one %s mapping",
+                       l->uid_mappings.n ? "GID" : "UID");
+        return;
+    }
+    step_unshare(c, CLONE_NEWUSER, ns->src);
+    s = WH_STEP(c, ASK_IDMAP, ask_idmap, l->uid_mappings.src);
+    if (!s)
+        return;
+    s->uid_map = map_text(c, &l->uid_mappings);
+    s->gid_map = map_text(c, &l->gid_mappings);
+    s->setgroups = wh_build_str(c->b, must_deny_setgroups(c) ? "deny" : "allow");
+}
+
+static void set_ids(struct wh_compile *c)
+{
+    const struct wh_linux *l = &c->spec->linux_;
+    struct wh_step_set_ids *s;
+
+    if (!c->new_ns[WH_NS_USER] && !c->join_ns[WH_NS_USER])
+        return;
+    s = WH_STEP(c, SET_IDS, set_ids, l->ns[WH_NS_USER].src);
+    if (!s)
+        return;
+    /* An unmapped id could create no file in the container; a map without 0 has no other candidate than its own ids. */
+    if (l->uid_mappings.n && !wh_compile_maps_id(&l->uid_mappings, 0))
+        s->uid = l->uid_mappings.v[0].container_id;
+    if (l->gid_mappings.n && !wh_compile_maps_id(&l->gid_mappings, 0))
+        s->gid = l->gid_mappings.v[0].container_id;
+}
+
+static void before_unshare(struct wh_compile *c)
+{
+    const struct wh_process *p = c->spec->process;
+
+    WH_STEP(c, SIGNALS, signals, 0);
+    /* Both need the host's privilege, and the files of a dumpable process. */
+    if (p->oom_score_adj.set) {
+        struct wh_step_oom_adj *s = WH_STEP(c, OOM_ADJ, oom_adj, p->oom_score_adj.src);
+
+        if (s) {
+            s->proc = WH_SLOT_PROC;
+            s->value = p->oom_score_adj.v;
+        }
+    }
+    for (size_t i = 0; i < p->rlimits.n; i++) {
+        const struct wh_rlimit *l = &p->rlimits.v[i];
+        struct wh_step_rlimit_raise *s = WH_STEP(c, RLIMIT_RAISE, rlimit_raise, l->src);
+
+        if (!s)
+            return;
+        s->hard = l->hard;
+        s->resource = (uint32_t)l->resource;
+    }
+}
+
+void wh_compile_ns(struct wh_compile *c)
+{
+    /* The time namespace is made apart; that of the cgroup shows the container's cgroup as its root, because A is born
+     * there. A new pid namespace is for the child only. */
+    static const enum wh_ns rest[] = { WH_NS_MOUNT, WH_NS_PID, WH_NS_NETWORK, WH_NS_IPC, WH_NS_UTS, WH_NS_CGROUP };
+    bool user = c->new_ns[WH_NS_USER] || c->join_ns[WH_NS_USER];
+    uint32_t flags = 0;
+    wh_node src = 0;
+
+    wh_build_host_slot(c->b, WH_SLOT_PROC);
+    c->no_setgroups = c->facts->euid != 0 || (c->facts->feat & WH_FEAT_SETGROUPS_DENIED);
+
+    before_unshare(c);
+    joins(c, false);
+    user_namespace(c);
+    /* Before SET_IDS: changing ids makes the process non-dumpable, and then /proc/self/timens_offsets is no longer ours. */
+    time_namespace(c);
+    joins(c, true);
+    /* Before the other namespaces: the root of an IPC namespace's mqueue belongs to the id that makes it. */
+    if (user)
+        set_ids(c);
+    if (c->new_ns[WH_NS_MOUNT]) {
+        struct wh_step_chdir_rootfs *s = WH_STEP(c, CHDIR_ROOTFS, chdir_rootfs, c->spec->root.src);
+
+        wh_build_host_slot(c->b, WH_SLOT_ROOTFS);
+        if (s)
+            s->rootfs = WH_SLOT_ROOTFS;
+    }
+    for (size_t i = 0; i < WH_ELEMENTSOF(rest); i++)
+        if (c->new_ns[rest[i]]) {
+            flags |= clone_flag[rest[i]];
+            src = c->spec->linux_.ns[rest[i]].src;
+        }
+    step_unshare(c, flags, flags && !(flags & (flags - 1)) ? src : c->spec->linux_.src);
+    /* The last of A, so that B is never seen dumpable in the container's namespaces. */
+    WH_STEP(c, DUMPABLE, dumpable, 0);
+    WH_STEP(c, CLONE_B, clone_b, 0);
+}

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "plan/compile.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+int wh_compile_err(struct wh_compile *c, int code, wh_node src, const char *fmt, ...)
+{
+    struct wh_err *e = wh_errlist_next(c->errs);
+    char where[sizeof e->path] = "", msg[sizeof e->msg];
+    va_list ap;
+
+    c->failed = true;
+    if (!e)
+        return code;
+    va_start(ap, fmt);
+    vsnprintf(msg, sizeof msg, fmt, ap);
+    va_end(ap);
+    if (src)
+        wh_spec_where(c->spec, src, where, sizeof where);
+    return wh_err_set(e, code == -EINVAL ? WH_ERR_SPEC : WH_ERR_HOST, code, where, "%s", msg);
+}
+
+uint32_t wh_compile_line(const struct wh_compile *c, wh_node src)
+{
+    uint32_t col;
+
+    return src ? wh_spec_line(c->spec, src, &col) : 0;
+}
+
+/* What the list of namespaces means, and what it cannot. */
+static void namespaces(struct wh_compile *c)
+{
+    const struct wh_namespace *ns = c->spec->linux_.ns;
+
+    for (unsigned i = 0; i < WH_NS_MAX; i++) {
+        c->join_ns[i] = ns[i].set && ns[i].path.v && *ns[i].path.v;
+        c->new_ns[i] = ns[i].set && !c->join_ns[i];
+    }
+    c->userns = c->new_ns[WH_NS_USER] || c->join_ns[WH_NS_USER] || c->facts->in_userns;
+
+    /* Without one, every mount made for the container would be the host's, and pivot_root would move the host's root. */
+    if (!ns[WH_NS_MOUNT].set)
+        wh_compile_err(c, -EINVAL, c->spec->linux_.src,
+                       "a container without a mount namespace is not supported by this version of wherry: add "
+                       "{\"type\": \"mount\"} to linux.namespaces");
+    /* Ids would be set, files owned and maps written with rights that only real root has. */
+    if (c->facts->euid != 0 && !ns[WH_NS_USER].set)
+        wh_compile_err(c, -EINVAL, c->spec->linux_.src, "rootless container requires user namespaces");
+}
+
+/* In a joined mount namespace nothing is set up (its owner has done so), hence whatever asks for it would be skipped. */
+static void refuse_in_joined_mntns(struct wh_compile *c)
+{
+    const struct wh_spec *s = c->spec;
+    const struct wh_linux *l = &s->linux_;
+
+    if (l->masked_paths.n)
+        wh_compile_err(c, -EINVAL, l->masked_paths.src,
+                       "unable to restrict sys entries without a private MNT namespace");
+    if (l->readonly_paths.n)
+        wh_compile_err(c, -EINVAL, l->readonly_paths.src,
+                       "unable to restrict sys entries without a private MNT namespace");
+    if (s->root.readonly.set && s->root.readonly.v)
+        wh_compile_err(c, -EINVAL, s->root.readonly.src, "a joined mount namespace cannot be made read-only");
+    if (l->rootfs_propagation.v && *l->rootfs_propagation.v)
+        wh_compile_err(c, -EINVAL, l->rootfs_propagation.src,
+                       "rootfsPropagation has no effect in a joined mount namespace");
+    if (s->nmounts)
+        wh_compile_err(c, -EINVAL, s->mounts[0].src, "mounts are not made in a joined mount namespace: leave them out");
+    if (l->devices.n)
+        wh_compile_err(c, -EINVAL, l->devices.src, "devices are not made in a joined mount namespace: leave them out");
+    /* The pty comes from the container's own devpts, whose place in a foreign namespace nobody has set up for us. */
+    if (s->process && s->process->terminal.set && s->process->terminal.v)
+        wh_compile_err(c, -EINVAL, s->process->terminal.src, "a terminal in a joined mount namespace is not supported");
+}
+
+/* The order of design: docs/DESIGN.md, "Phases and order". Each part appends; where order matters the reason is here. */
+static void parts(struct wh_compile *c)
+{
+    const struct wh_process *p = c->spec->process;
+    bool setup = c->new_ns[WH_NS_MOUNT];
+
+    /* Host lists: made before A is spawned, because A is born in the cgroup. */
+    wh_compile_cgroup(c);
+
+    /* ---- A ---- */
+    wh_compile_ns(c);
+
+    /* ---- B ---- */
+    /* First: from here on every byte is charged to the container, and no device node may be opened that is not allowed. */
+    if (c->cgroup_path)
+        WH_STEP(c, ASK_LIMITS, ask_limits, c->spec->linux_.resources.src);
+    /* Before the console: a controlling terminal needs a session without one. */
+    WH_STEP(c, SESSION, session, 0);
+    /* Hooks and the payload expect a working lo. */
+    if (c->new_ns[WH_NS_NETWORK])
+        WH_STEP(c, LOOPBACK, loopback, c->spec->linux_.ns[WH_NS_NETWORK].src);
+    if (setup) {
+        wh_compile_mounts(c);
+        wh_compile_devices(c);
+    }
+    /* The mounts are there, the old root still is: what engines' hooks expect (NVIDIA, CDI and CNI enter the namespaces or
+     * write below the rootfs). */
+    wh_compile_hooks(c, WH_HOOK_PRESTART);
+    wh_compile_hooks(c, WH_HOOK_CREATE_RUNTIME);
+    wh_compile_hooks(c, WH_HOOK_CREATE_CONTAINER);
+    if (setup) {
+        /* After the hooks, which may add mounts below a masked path; before the pivot, because a clone of /dev/null whose
+         * mount left with the old root is refused. */
+        wh_compile_masks(c);
+        wh_compile_pivot(c);
+    }
+    /* Through the host's procfs, so that a read-only /proc/sys in the container is no obstacle. */
+    wh_compile_sysctl(c);
+
+    /* ---- the tail, and C ---- */
+    wh_compile_process(c, p);
+
+    /* Host lists again: run after the payload started, and after it is gone. */
+    wh_compile_hooks(c, WH_HOOK_POSTSTART);
+    wh_compile_hooks(c, WH_HOOK_POSTSTOP);
+}
+
+int wh_compile(const struct wh_spec *spec, const struct wh_request *req, const struct wh_facts *facts,
+               struct wh_arena *arena, const struct wh_plan **ret, struct wh_errlist *errs)
+{
+    struct wh_compile c = { .spec = spec, .req = req, .facts = facts, .arena = arena, .errs = errs };
+    const struct wh_plan *plan = NULL;
+    struct wh_err *e, first = { 0 };
+    uint32_t step = 0;
+    int r;
+
+    c.b = wh_build_new(arena);
+    if (!c.b)
+        return wh_compile_err(&c, -ENOMEM, 0, "cannot allocate memory for the plan");
+
+    namespaces(&c);
+    if (!spec->root.set || !spec->root.path.v || !*spec->root.path.v)
+        wh_compile_err(&c, -EINVAL, spec->root.src, "root property must not be empty");
+    if (c.join_ns[WH_NS_MOUNT])
+        refuse_in_joined_mntns(&c);
+    wh_compile_refuse(&c);
+    if (!spec->process)
+        wh_compile_err(&c, -EINVAL, 0, "process property must not be empty");
+    else if (spec->process->args.n == 0)
+        wh_compile_err(&c, -EINVAL, spec->process->src, "args must not be empty");
+    else
+        parts(&c);
+    wh_build_preserve(c.b, req->preserve_fds);
+
+    if (!c.failed) {
+        r = wh_build_finish(c.b, &plan, &first);
+        if (r < 0) {
+            e = wh_errlist_next(errs);
+            if (e)
+                *e = first;
+            return r;
+        }
+        /* Not an assertion: what compile got wrong must not reach a process with privileges. */
+        r = wh_plan_verify(plan, plan->size, &step);
+        if (r == 0) {
+            *ret = plan;
+            return 0;
+        }
+        return wh_compile_err(&c, -EPROTO, 0, "internal error: step %u of the plan breaks rule %d", step, r);
+    }
+    if (errs->n == 0)
+        return wh_compile_err(&c, -ENOMEM, 0, "cannot allocate memory for the plan");
+    return errs->e[0].code;
+}
