@@ -37,9 +37,10 @@
 struct wh_cgroup_dir {
     char *mount; /* where the hierarchy is mounted; null = none */
     char *path; /* absolute below the mount: "/a/b" */
-    char *controller; /* v1: what the plan calls it ("pids"); null for cgroup2 */
+    char *controller; /* v1: the controllers of the hierarchy ("cpu,cpuacct"); null for cgroup2 */
     uint32_t made; /* how many components at the end of `path` are ours to remove; the last one always is */
     uint64_t id; /* inode of the directory, never reused while the kernel runs; 0 = not made yet, or unknown */
+    bool fresh; /* made by this process: nothing in it to replace */
     int mount_fd; /* O_PATH of the mount, or -1 */
     int fd; /* the directory (O_RDONLY), or -1 when it is not there */
 };

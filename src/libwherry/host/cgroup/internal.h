@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef WH_HOST_CGROUP_INTERNAL_H
+#define WH_HOST_CGROUP_INTERNAL_H
+
+/* Shared by the drivers; nobody outside this directory includes it. */
+
+#include "host/cgroup/cgroup.h"
+
+/* Milliseconds of the monotonic clock, and what is left until a deadline (never negative). */
+int64_t wh_cg_now(void);
+int wh_cg_left(int64_t deadline);
+
+/* Opens dir->mount and checks that it is a cgroup file system of the right kind; 0 or -errno. */
+int wh_cg_open_mount(struct wh_cgroup_dir *dir);
+/* Opens dir->path below it into dir->fd, without following or crossing anything. *ret_id: the inode. */
+int wh_cg_open_dir(struct wh_cgroup_dir *dir, uint64_t *ret_id);
+/* Looks whether it is there: sets fd and id, or `made` (how many components are missing). */
+int wh_cg_look(struct wh_cgroup_dir *dir, struct wh_err *err);
+/* Makes the directory and missing parents, which get a mark (cgroup2), so that any later delete may remove them. */
+int wh_cg_make_dir(struct wh_cgroup_dir *dir, struct wh_err *err);
+/* Length of the first n components of an absolute path, without the leading slash; all when n is large. */
+size_t wh_cg_prefix(const char *path, unsigned n);
+unsigned wh_cg_depth(const char *path);
+/* "/", "/a", "/a/b": absolute, no empty, "." or ".." component, no newline, not too long. */
+bool wh_cg_path_ok(const char *path);
+
+/* The value of a key of cgroup.events of an open directory: 0, 1 or -errno. */
+int wh_cg_event(int dirfd, const char *key);
+/* Waits until it has the value. 0, -ETIMEDOUT or -errno; a directory that is gone has every value. */
+int wh_cg_wait_event(int dirfd, const char *key, int value, int64_t deadline);
+
+struct wh_pids {
+    pid_t *v;
+    size_t n, cap;
+};
+/* Adds the pids of a directory and of all below it. */
+int wh_cg_collect(int dirfd, struct wh_pids *pids);
+int wh_cg_signal_pid(pid_t pid, int sig);
+/* Removes all that is below an open directory, deepest first, however deep; not the directory itself. */
+int wh_cg_remove_below(int dirfd, int64_t deadline);
+/* Removes the parents, upwards, while they are empty and made by us: by this container, or by another one (the mark). */
+void wh_cg_remove_parents(const struct wh_cgroup_dir *dir);
+
+/* unified.c: turns the controllers on in every ancestor of the directory. */
+int wh_cg_enable(const struct wh_cgroup_dir *dir, const char *controllers, struct wh_err *err);
+int wh_cg_kill_two(int dirfd, int64_t deadline);
+
+/* hybrid.c */
+int wh_cg_v1_look(struct wh_cgroup_dir *dir, struct wh_err *err);
+int wh_cg_v1_make(struct wh_cgroup_dir *dir, struct wh_err *err);
+int wh_cg_v1_kill(const struct wh_cgroup_dir *dir, int64_t deadline);
+/* The directory of the hierarchy that has the controller, or null. */
+const struct wh_cgroup_dir *wh_cg_v1_find(const struct wh_cgroup *cg, const char *controller);
+
+/* bpf.c: loads the program and attaches it to the open cgroup2 directory. `fresh`: we made it, so nothing is there to replace. */
+int wh_cg_attach_devices(int dirfd, const void *insns, size_t len, bool fresh, struct wh_err *err);
+
+#endif
