@@ -37,6 +37,12 @@ uint32_t wh_compile_line(const struct wh_compile *c, wh_node src);
 
 /* True if the container id lies in the map. */
 bool wh_compile_maps_id(const struct wh_idmaps *m, uint32_t id);
+/* compile-paths.c. base + "/" + path, absolute, with ".", ".." and double slashes resolved in the text alone; ".." stays at
+ * "/". In arena; null when memory ran out. */
+char *wh_compile_clean_path(struct wh_arena *arena, const char *base, const char *path);
+/* True if path is below dir, not dir itself; both clean. */
+bool wh_compile_is_below(const char *path, const char *dir);
+
 /* compile-ns.c: JOIN, UNSHARE, id maps, TIMENS, CLONE_B (phase A, in the order of design §3). */
 void wh_compile_ns(struct wh_compile *c);
 /* compile-mounts.c: propagation, ROOT_BIND, config mounts; and later masks, read-only paths, root, pivot. */
@@ -51,6 +57,10 @@ void wh_compile_hooks(struct wh_compile *c, enum wh_hook_kind kind);
 void wh_compile_process(struct wh_compile *c, const struct wh_process *p);
 /* compile-cgroup.c: host lists CG_*, DEV_BPF. */
 void wh_compile_cgroup(struct wh_compile *c);
+/* Our path in a v1 hierarchy of the host: the container's own where wh_compile_cgroup makes one, else the caller's. */
+const char *wh_compile_cgroup_v1_path(const struct wh_compile *c, const struct wh_v1_hierarchy *h);
+/* True if the space- or comma-separated list has the word. */
+bool wh_compile_has_word(const char *list, const char *word);
 /* compile-sysctl.c: SYSCTL, HOSTNAME, DOMAINNAME. */
 void wh_compile_sysctl(struct wh_compile *c);
 /* compile-unsupported.c: what is parsed and not executed by this version is refused, naming pointer and property. */

@@ -2,3 +2,7 @@
 # Sources and headers of this floor, one a line: plan_sources += src/libwherry/plan/file.c
 plan_sources += src/libwherry/plan/plan.h src/libwherry/plan/compile.h src/libwherry/plan/facts.h
 plan_sources += src/libwherry/plan/build.c
+plan_sources += src/libwherry/plan/compile-mount.h
+plan_sources += src/libwherry/plan/compile-paths.c
+plan_sources += src/libwherry/plan/compile-seccomp.c
+plan_sources += src/libwherry/plan/compile-devbpf.c

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Device nodes, the links of /dev, and the console (contract.md §5.6, §5.7). */
+#include "plan/compile.h"
+
+#include <errno.h>
+#include <sys/stat.h>
+
+static const struct {
+    const char *path;
+    uint32_t major, minor;
+} defaults[] = {
+    { "/dev/null", 1, 3 },   { "/dev/zero", 1, 5 },    { "/dev/full", 1, 7 },
+    { "/dev/random", 1, 8 }, { "/dev/urandom", 1, 9 }, { "/dev/tty", 5, 0 },
+};
+
+static const struct {
+    const char *path, *target;
+    bool replace;
+} links[] = {
+    /* Images bring a node, which would be the host's ptmx. */
+    { "/dev/ptmx", "pts/ptmx", true },
+    { "/dev/fd", "/proc/self/fd", false },
+    { "/dev/stdin", "/proc/self/fd/0", false },
+    { "/dev/stdout", "/proc/self/fd/1", false },
+    { "/dev/stderr", "/proc/self/fd/2", false },
+    /* Dangles where the kernel has no kcore, as it does behind a mask. */
+    { "/dev/core", "/proc/kcore", false },
+};
+
+#define DEFAULT_MODE 0666u
+#define BITS 07777u
+
+/* The last mount on a place, or null. Not what covers it: see covers(). */
+static const struct wh_mount_spec *mount_at(const struct wh_compile *c, const char *path)
+{
+    for (size_t i = c->spec->nmounts; i > 0; i--) {
+        const struct wh_mount_spec *m = &c->spec->mounts[i - 1];
+        const char *dst = m->destination.v ? wh_compile_clean_path(c->arena, "", m->destination.v) : NULL;
+
+        if (dst && wh_streq(dst, path))
+            return m;
+    }
+    return NULL;
+}
+
+static bool is_bind(const struct wh_mount_spec *m)
+{
+    for (size_t i = 0; m && i < m->options.n; i++)
+        if (wh_streq(m->options.v[i].v, "bind") || wh_streq(m->options.v[i].v, "rbind"))
+            return true;
+    return false;
+}
+
+static const struct wh_device *listed(const struct wh_compile *c, const char *path)
+{
+    for (size_t i = 0; i < c->spec->linux_.devices.n; i++) {
+        const struct wh_device *d = &c->spec->linux_.devices.v[i];
+        const char *clean = d->path.v ? wh_compile_clean_path(c->arena, "", d->path.v) : NULL;
+
+        if (clean && wh_streq(clean, path))
+            return d;
+    }
+    return NULL;
+}
+
+struct node {
+    const char *path;
+    uint32_t mode, major, minor, uid, gid; /* mode with the type */
+    wh_node src;
+};
+
+static void add_mknod(struct wh_compile *c, const struct node *n, uint16_t soft)
+{
+    struct wh_step_mknod *s = WH_STEP(c, MKNOD, mknod, n->src);
+
+    if (!s)
+        return;
+    s->s.soft = soft;
+    s->root = WH_SLOT_ROOT;
+    s->path = wh_build_str(c->b, n->path);
+    s->mode = n->mode;
+    s->major = n->major;
+    s->minor = n->minor;
+    s->uid = n->uid;
+    s->gid = n->gid;
+}
+
+/* The host's node of the same path. Mode and owner are the host's then: they cannot be changed without changing its. */
+static void add_dev_bind(struct wh_compile *c, const struct node *n, bool alt)
+{
+    struct wh_step_dev_bind *s = WH_STEP(c, DEV_BIND, dev_bind, n->src);
+
+    if (!s)
+        return;
+    s->s.flags = alt ? WH_STEP_ALT : 0;
+    s->source = wh_build_str(c->b, n->path);
+    s->root = WH_SLOT_ROOT;
+    s->path = wh_build_str(c->b, n->path);
+    s->mode = n->mode;
+    s->major = n->major;
+    s->minor = n->minor;
+}
+
+static void add_node(struct wh_compile *c, const struct node *n)
+{
+    /* A fifo is no device: every user namespace may make one. */
+    if ((n->mode & S_IFMT) == S_IFIFO) {
+        add_mknod(c, n, 0);
+    } else if (c->userns || !c->facts->may_mknod) {
+        /* A node made in a mount of a user namespace could not be opened. */
+        add_dev_bind(c, n, false);
+    } else {
+        add_mknod(c, n, WH_SOFT_PERM);
+        add_dev_bind(c, n, true);
+    }
+}
+
+static int number(struct wh_compile *c, const struct wh_device *d, const struct wh_opt_i64 *v, const char *name,
+                  int64_t max, uint32_t *ret)
+{
+    if (!v->set)
+        return wh_compile_err(c, -EINVAL, d->src, "device %s has no %s number", d->path.v, name);
+    if (v->v < 0 || v->v > max)
+        return wh_compile_err(c, -EINVAL, v->src, "the %s number of a device is from 0 to %lld", name, (long long)max);
+    *ret = (uint32_t)v->v;
+    return 0;
+}
+
+static void add_listed(struct wh_compile *c, const struct wh_device *d, bool dev_is_bind)
+{
+    struct node n = { .src = d->src };
+
+    n.path = d->path.v ? wh_compile_clean_path(c->arena, "", d->path.v) : NULL;
+    if (!n.path || wh_streq(n.path, "/")) {
+        wh_compile_err(c, -EINVAL, d->src, "a device needs a path");
+        return;
+    }
+    if (d->type == 'p') {
+        n.mode = S_IFIFO;
+    } else {
+        /* 12 and 20 bits: what the kernel keeps of a device number. */
+        if (number(c, d, &d->major, "major", 0xfff, &n.major) < 0 ||
+            number(c, d, &d->minor, "minor", 0xfffff, &n.minor) < 0)
+            return;
+        n.mode = d->type == 'b' ? S_IFBLK : S_IFCHR;
+    }
+    /* Type bits in fileMode are common, copied from stat(2), and say nothing that `type` does not. */
+    n.mode |= (d->file_mode.set ? d->file_mode.v : DEFAULT_MODE) & BITS;
+    n.uid = d->uid.set ? d->uid.v : 0;
+    n.gid = d->gid.set ? d->gid.v : 0;
+    if (dev_is_bind && wh_compile_is_below(n.path, "/dev"))
+        return;
+    add_node(c, &n);
+}
+
+static void add_links(struct wh_compile *c)
+{
+    for (size_t i = 0; i < WH_ELEMENTSOF(links); i++) {
+        struct wh_step_symlink *s;
+
+        /* What the configuration puts there itself stays; a mount point could not be replaced either. */
+        if (listed(c, links[i].path) || mount_at(c, links[i].path))
+            continue;
+        s = WH_STEP(c, SYMLINK, symlink, 0);
+        if (!s)
+            return;
+        s->root = WH_SLOT_ROOT;
+        s->target = wh_build_str(c->b, links[i].target);
+        s->path = wh_build_str(c->b, links[i].path);
+        s->replace = links[i].replace;
+    }
+}
+
+/* A window size; TIOCSWINSZ has 16 bits. */
+static uint32_t cells(uint64_t n)
+{
+    return n > UINT16_MAX ? UINT16_MAX : (uint32_t)n;
+}
+
+static void add_console(struct wh_compile *c)
+{
+    const struct wh_process *p = c->spec->process;
+    const struct wh_mount_spec *pts = mount_at(c, "/dev/pts");
+    struct wh_step_console *s;
+
+    if (!p || !p->terminal.set || !p->terminal.v)
+        return;
+    if (!c->req->console_socket && c->req->verb != WH_VERB_EXPLAIN) {
+        wh_compile_err(c, -EINVAL, p->terminal.src,
+                       "cannot allocate tty if runc will detach without setting console socket");
+        return;
+    }
+    /* The terminal belongs to the container's own devpts: one of the host's would give it the others' terminals as well. What
+     * a bind brings is checked when it is there. */
+    if (!(pts && (is_bind(pts) || (pts->type.v && wh_streq(pts->type.v, "devpts")))) && !is_bind(mount_at(c, "/dev"))) {
+        wh_compile_err(c, -EINVAL, p->terminal.src, "a terminal needs a mount of type devpts on /dev/pts");
+        return;
+    }
+    s = WH_STEP(c, CONSOLE, console, p->terminal.src);
+    if (!s)
+        return;
+    wh_build_host_slot(c->b, WH_SLOT_CONSOLE);
+    s->root = WH_SLOT_ROOT;
+    s->socket = WH_SLOT_CONSOLE;
+    s->uid = p->user.uid.v;
+    s->rows = p->console_size.set ? cells(p->console_size.height) : 0;
+    s->cols = p->console_size.set ? cells(p->console_size.width) : 0;
+}
+
+void wh_compile_devices(struct wh_compile *c)
+{
+    /* Somebody else's directory, the host's own more often than not: nothing is made there. */
+    bool dev_is_bind = is_bind(mount_at(c, "/dev"));
+
+    for (size_t i = 0; !dev_is_bind && i < WH_ELEMENTSOF(defaults); i++) {
+        struct node n = { .path = defaults[i].path,
+                          .mode = S_IFCHR | DEFAULT_MODE,
+                          .major = defaults[i].major,
+                          .minor = defaults[i].minor };
+
+        if (!listed(c, n.path) && !mount_at(c, n.path))
+            add_node(c, &n);
+    }
+    for (size_t i = 0; i < c->spec->linux_.devices.n; i++)
+        add_listed(c, &c->spec->linux_.devices.v[i], dev_is_bind);
+    if (!dev_is_bind)
+        add_links(c);
+    add_console(c);
+}

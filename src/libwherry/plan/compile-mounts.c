@@ -1,0 +1,519 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The container's mounts (contract.md §5.4 to §5.6). Each is built detached in a slot, gets its attributes there, and is
+ * attached last: it is never seen with fewer restrictions than asked for (I2). Read-only tmpfs is the one exception: mount
+ * points and devices are made on it, by us and by hooks, so that it becomes read-only when they are done.
+ */
+#include "plan/compile-mount.h"
+
+#include <errno.h>
+
+#include "abi/kernel.h"
+
+/* ---------------------------------------------------------------- steps */
+
+void wh_mount_add_fs(struct wh_compile *c, const struct wh_mount_job *j, const char *fstype, const char *source,
+                     const struct wh_strv *params, uint64_t attr, uint16_t soft)
+{
+    struct wh_step_mount_fs *s = WH_STEP(c, MOUNT_FS, mount_fs, j->m->src);
+
+    if (!s)
+        return;
+    s->s.soft = soft;
+    s->fstype = wh_build_str(c->b, fstype);
+    s->source = wh_build_str(c->b, source);
+    s->params = wh_build_strv(c->b, params->v, params->n);
+    s->attr = attr;
+    s->mount = j->slot;
+}
+
+void wh_mount_add_bind(struct wh_compile *c, const struct wh_mount_job *j, wh_slot slot, const char *source, bool rec,
+                       bool alt)
+{
+    uint16_t flags = alt ? WH_STEP_ALT : 0;
+
+    if (!source)
+        return;
+    /* The container's root may not be allowed to walk to the source, and what it cloned itself would have the attributes of
+     * the host's mounts locked. */
+    if (wh_mount_foreign(c)) {
+        struct wh_step_ask_mount *s = WH_STEP(c, ASK_MOUNT, ask_mount, j->m->src);
+
+        if (!s)
+            return;
+        s->s.flags = flags;
+        s->source = wh_build_str(c->b, source);
+        s->recursive = rec;
+        s->nofollow = j->o.src_nofollow;
+        s->mount = slot;
+    } else {
+        struct wh_step_mount_bind *s = WH_STEP(c, MOUNT_BIND, mount_bind, j->m->src);
+
+        if (!s)
+            return;
+        s->s.flags = flags;
+        s->source = wh_build_str(c->b, source);
+        s->recursive = rec;
+        s->nofollow = j->o.src_nofollow;
+        s->mount = slot;
+    }
+}
+
+void wh_mount_add_attr(struct wh_compile *c, wh_node src, wh_slot slot, uint64_t set, uint64_t clr,
+                       uint32_t propagation, bool rec, bool alt)
+{
+    struct wh_step_mount_attr *s;
+
+    if (!set && !clr && !propagation)
+        return;
+    s = WH_STEP(c, MOUNT_ATTR, mount_attr, src);
+    if (!s)
+        return;
+    s->s.flags = alt ? WH_STEP_ALT : 0;
+    s->set = set;
+    s->clr = clr;
+    s->propagation = propagation;
+    s->mount = slot;
+    s->recursive = rec;
+}
+
+void wh_mount_add_propagation(struct wh_compile *c, const struct wh_mount_job *j, wh_slot slot)
+{
+    /* One call each: mount_setattr takes one type at a time, and slave followed by shared is a state of its own. */
+    for (unsigned i = 0; i < j->o.nprop; i++)
+        wh_mount_add_attr(c, j->m->src, slot, 0, 0, j->o.prop[i], j->o.prop_rec[i], false);
+}
+
+void wh_mount_add_attach(struct wh_compile *c, wh_node src, wh_slot slot, const char *dst, uint32_t flags)
+{
+    struct wh_step_attach *s = WH_STEP(c, ATTACH, attach, src);
+
+    if (!s)
+        return;
+    s->mount = slot;
+    s->root = WH_SLOT_ROOT;
+    s->dst = wh_build_str(c->b, dst);
+    s->flags = flags;
+}
+
+uint64_t wh_mount_clone_attr(uint64_t attr)
+{
+    return attr & (WH_MOUNT_ATTR_RDONLY | WH_MOUNT_ATTR_NOSUID | WH_MOUNT_ATTR_NODEV | WH_MOUNT_ATTR_NOEXEC |
+                   WH_MOUNT_ATTR_NOSYMFOLLOW);
+}
+
+/* ---------------------------------------------------------------- one file system of its own */
+
+static bool host_ns(const struct wh_compile *c, enum wh_ns ns)
+{
+    return !c->new_ns[ns] && !c->join_ns[ns];
+}
+
+/* The kernel makes a sysfs only for the owner of the network namespace that it will show. */
+static bool sysfs_refused(const struct wh_compile *c)
+{
+    const enum wh_ns net = WH_NS_NETWORK;
+
+    if (!wh_mount_foreign(c) || c->new_ns[net])
+        return false;
+    return host_ns(c, net) || c->req->in_host_netns || c->req->ns_owner[net] == WH_NSO_HOST;
+}
+
+/*
+ * Kernel file systems that only the owner of a namespace can make, and the clone of the host's that stands in where that is
+ * known to be refused (*ret_sure), or may be (mount_too_revealing, design §4). Null: nothing may stand in. The host's /proc
+ * never does for another pid namespace: it would show the host's processes.
+ */
+static const char *stand_in(const struct wh_compile *c, const char *fstype, bool *ret_sure)
+{
+    *ret_sure = false;
+    if (!c->userns)
+        return NULL;
+    if (wh_streq(fstype, "proc") && host_ns(c, WH_NS_PID)) {
+        *ret_sure = wh_mount_foreign(c);
+        return "/proc";
+    }
+    if (wh_streq(fstype, "sysfs")) {
+        *ret_sure = sysfs_refused(c);
+        return "/sys";
+    }
+    if (wh_streq(fstype, "mqueue") && wh_mount_foreign(c) && host_ns(c, WH_NS_IPC)) {
+        *ret_sure = true;
+        return "/dev/mqueue";
+    }
+    return NULL;
+}
+
+static void compile_fs(struct wh_compile *c, struct wh_mount_job *j)
+{
+    const char *fstype = j->m->type.v, *source = j->m->source.v;
+    struct wh_strv params = j->o.params;
+    uint64_t attr = j->late_ro ? j->attr & ~WH_MOUNT_ATTR_RDONLY : j->attr, clone_attr;
+    bool sure, rec;
+    const char *instead = stand_in(c, fstype, &sure);
+
+    /* Media that cannot be written want a read-only superblock too. Only where the source is a device: a file system with
+     * one superblock for all, such as debugfs, would become read-only on the host. */
+    if ((attr & WH_MOUNT_ATTR_RDONLY) && source && source[0] == '/') {
+        params.v = wh_arena_new_array(c->arena, const char *, params.n + 2);
+        if (!params.v)
+            return;
+        params.v[0] = "ro";
+        memcpy(params.v + 2, j->o.params.v, j->o.params.n * sizeof *params.v);
+        params.n += 2;
+    }
+    if (!sure)
+        wh_mount_add_fs(c, j, fstype, source && *source ? source : NULL, &params, attr, instead ? WH_SOFT_PERM : 0);
+    if (instead) {
+        rec = !wh_streq(fstype, "mqueue");
+        clone_attr = wh_mount_clone_attr(attr);
+        /* Below the host's /sys are its control groups and more; what was asked for had none of it. */
+        if (wh_streq(fstype, "sysfs"))
+            clone_attr |= WH_MOUNT_ATTR_RDONLY;
+        wh_mount_add_bind(c, j, j->slot, instead, rec, !sure);
+        wh_mount_add_attr(c, j->m->src, j->slot, clone_attr, 0, 0, rec, !sure);
+    }
+    wh_mount_add_propagation(c, j, j->slot);
+    if (j->o.tmpcopyup) {
+        struct wh_step_copyup *s = WH_STEP(c, COPYUP, copyup, j->m->src);
+
+        if (s) {
+            s->mount = j->slot;
+            s->root = WH_SLOT_ROOT;
+            s->dst = wh_build_str(c->b, j->dst);
+        }
+    }
+    wh_mount_add_attach(c, j->m->src, j->slot, j->dst, j->attach);
+}
+
+/* ---------------------------------------------------------------- one bind */
+
+static const char *bind_source(struct wh_compile *c, const struct wh_mount_job *j)
+{
+    const struct wh_sstr *source = &j->m->source;
+    const char *path, *root;
+
+    if (!source->v || !*source->v) {
+        wh_compile_err(c, -EINVAL, source->v ? source->src : j->m->src, "a bind mount needs a source");
+        return NULL;
+    }
+    path = wh_compile_clean_path(c->arena, source->v[0] == '/' ? "" : c->req->bundle, source->v);
+    root = c->spec->root.path.v;
+    if (!path || !root)
+        return NULL;
+    root = wh_compile_clean_path(c->arena, root[0] == '/' ? "" : c->req->bundle, root);
+    /* Its symlinks belong to the image: followed on the host, they would lead to any of the host's files (I1). */
+    if (root && !wh_streq(root, "/") && wh_compile_is_below(path, root)) {
+        wh_compile_err(
+            c, -EINVAL, source->src,
+            "bind source %s is inside the container's root file system, whose symlinks could lead it anywhere", path);
+        return NULL;
+    }
+    return path;
+}
+
+static void compile_bind(struct wh_compile *c, struct wh_mount_job *j)
+{
+    const char *source = bind_source(c, j);
+
+    if (!source)
+        return;
+    wh_mount_add_bind(c, j, j->slot, source, j->o.rec, false);
+    /* Of a clone, attributes are only added, or removed where the words say so: the host's nosuid or nodev stays. */
+    wh_mount_add_attr(c, j->m->src, j->slot, j->o.attr_set, j->o.attr_clr, 0, false, false);
+    wh_mount_add_attr(c, j->m->src, j->slot, j->o.rattr_set, j->o.rattr_clr, 0, true, false);
+    wh_mount_add_propagation(c, j, j->slot);
+    wh_mount_add_attach(c, j->m->src, j->slot, j->dst, j->attach);
+}
+
+/* ---------------------------------------------------------------- destinations */
+
+/* Files of /proc that a bind may replace: what lxcfs and engines provide per container. Nothing else of /proc: it is where
+ * labels, limits and id maps are written (I3). */
+static bool proc_file_allowed(const char *dst)
+{
+    static const char *const files[] = {
+        "/proc/cpuinfo",
+        "/proc/diskstats",
+        "/proc/meminfo",
+        "/proc/stat",
+        "/proc/swaps",
+        "/proc/uptime",
+        "/proc/loadavg",
+        "/proc/slabinfo",
+        "/proc/sys/kernel/ns_last_pid",
+        "/proc/sys/crypto/fips_enabled",
+    };
+
+    for (size_t i = 0; i < WH_ELEMENTSOF(files); i++)
+        if (wh_streq(dst, files[i]))
+            return true;
+    return false;
+}
+
+static int check_destination(struct wh_compile *c, struct wh_mount_job *j)
+{
+    const char *type = j->m->type.v;
+    wh_node src = j->m->destination.src;
+
+    if (wh_streq(j->dst, "/"))
+        return wh_compile_err(c, -EINVAL, src, "mountpoint \"/\" is on the top of rootfs");
+    if (wh_compile_is_below(j->dst, "/proc")) {
+        if (!j->o.bind || !proc_file_allowed(j->dst))
+            return wh_compile_err(c, -EINVAL, src, "\"%s\" cannot be mounted because it is inside /proc", j->dst);
+        j->attach |= WH_ATTACH_BENEATH_PROC;
+    }
+    if (wh_streq(j->dst, "/proc")) {
+        if (!j->o.bind && !wh_streq(type, "proc"))
+            return wh_compile_err(c, -EINVAL, src, "\"/proc\" cannot be mounted because it is not of type proc");
+        j->attach |= WH_ATTACH_SOURCE_PROC;
+    }
+    return 0;
+}
+
+static int check_options(struct wh_compile *c, const struct wh_mount_job *j)
+{
+    const char *type = j->m->type.v;
+
+    if (j->o.copy_symlink)
+        return wh_compile_err(c, -EINVAL, j->m->src,
+                              "the mount option copy-symlink is not supported by this version of wherry");
+    if (j->o.bind)
+        return 0;
+    if (!type || !*type)
+        return wh_compile_err(c, -EINVAL, j->m->src,
+                              "invalid mount type for \"%s\": a mount that is not a bind needs one", j->dst);
+    if (wh_streq(type, "bind"))
+        return wh_compile_err(c, -EINVAL, j->m->src,
+                              "the type bind alone makes no bind mount: add the option bind or rbind");
+    if (j->o.remount)
+        return wh_compile_err(c, -EINVAL, j->m->src, "only a bind mount can have the option remount");
+    return 0;
+}
+
+/* ---------------------------------------------------------------- one mount */
+
+/* A new mount is not a tree: the recursive words, which come second (contract.md §5.5), and the others are one set. */
+static uint64_t fs_attr(const struct wh_mountopts *o)
+{
+    return (o->attr_set & ~o->rattr_clr) | o->rattr_set;
+}
+
+static void compile_mount(struct wh_compile *c, const struct wh_mount_spec *m)
+{
+    struct wh_mount_job j = { .m = m, .slot = WH_SLOT_SCRATCH };
+    bool tmpfs;
+
+    if (wh_mountopts_parse(c, m, &j.o) < 0)
+        return;
+    j.dst = m->destination.v ? wh_compile_clean_path(c->arena, "", m->destination.v) : NULL;
+    if (!j.dst) {
+        wh_compile_err(c, -EINVAL, m->src, "a mount needs a destination");
+        return;
+    }
+    if (check_options(c, &j) < 0 || check_destination(c, &j) < 0)
+        return;
+    if (j.o.dest_nofollow)
+        j.attach |= WH_ATTACH_NOFOLLOW;
+    if (j.o.bind) {
+        compile_bind(c, &j);
+        return;
+    }
+    j.attr = fs_attr(&j.o);
+    if (wh_streq(m->type.v, "cgroup") || wh_streq(m->type.v, "cgroup2")) {
+        wh_mount_cgroup(c, &j);
+        return;
+    }
+    /* A symlink there would take the container's /proc, and what is written to it, elsewhere. */
+    if (wh_streq(m->type.v, "proc") || wh_streq(m->type.v, "sysfs"))
+        j.attach |= WH_ATTACH_NOSYMLINK;
+    tmpfs = wh_streq(m->type.v, "tmpfs");
+    if (tmpfs && !j.o.has_mode)
+        j.attach |= WH_ATTACH_KEEP_MODE;
+    j.late_ro = (j.attr & WH_MOUNT_ATTR_RDONLY) && (tmpfs || wh_streq(j.dst, "/dev"));
+    if (j.late_ro) {
+        j.slot = wh_build_alloc_slot(c->b);
+        if (j.slot >= WH_SLOTS) {
+            wh_compile_err(
+                c, -E2BIG, m->src,
+                "too many read-only tmpfs mounts: each is kept open until devices and hooks are done, and there "
+                "is room for %u",
+                c->nlate_ro);
+            return;
+        }
+        c->late_ro[c->nlate_ro].slot = j.slot;
+        c->late_ro[c->nlate_ro++].src = m->src;
+    }
+    compile_fs(c, &j);
+}
+
+/* ---------------------------------------------------------------- the root */
+
+/* What rootfsPropagation means before the pivot (old tree) and after it (new root). */
+static const struct {
+    const char *name;
+    uint32_t before, after;
+    bool rec;
+} propagations[] = {
+    { "private", WH_MS_PRIVATE, 0, false },
+    { "rprivate", WH_MS_PRIVATE, 0, false },
+    { "slave", WH_MS_SLAVE, 0, false },
+    { "rslave", WH_MS_SLAVE, 0, false },
+    { "shared", WH_MS_SLAVE, WH_MS_SHARED, false },
+    { "rshared", WH_MS_SLAVE, WH_MS_SHARED, true },
+    { "unbindable", WH_MS_SLAVE, WH_MS_UNBINDABLE, false },
+    { "runbindable", WH_MS_SLAVE, WH_MS_UNBINDABLE, true },
+};
+
+static uint32_t root_propagation(struct wh_compile *c, uint32_t *ret_after, bool *ret_rec)
+{
+    const struct wh_sstr *name = &c->spec->linux_.rootfs_propagation;
+
+    *ret_after = 0;
+    *ret_rec = false;
+    if (!name->v || !*name->v)
+        return WH_MS_SLAVE;
+    for (size_t i = 0; i < WH_ELEMENTSOF(propagations); i++)
+        if (wh_streq(name->v, propagations[i].name)) {
+            *ret_after = propagations[i].after;
+            *ret_rec = propagations[i].rec;
+            return propagations[i].before;
+        }
+    wh_compile_err(c, -EINVAL, name->src, "unknown rootfsPropagation \"%s\"", name->v);
+    return WH_MS_SLAVE;
+}
+
+void wh_compile_mounts(struct wh_compile *c)
+{
+    const struct wh_spec *spec = c->spec;
+    struct wh_step_root_propagation *prop;
+    struct wh_step_open_devnull *devnull;
+    struct wh_step_root_bind *bind;
+    uint32_t before, after;
+    bool rec;
+
+    before = root_propagation(c, &after, &rec);
+    prop = WH_STEP(c, ROOT_PROPAGATION, root_propagation, spec->linux_.rootfs_propagation.src);
+    if (prop)
+        prop->propagation = before;
+    /* Here the tree is the host's still: no /dev of the container can impersonate it. */
+    if (spec->linux_.masked_paths.n) {
+        devnull = WH_STEP(c, OPEN_DEVNULL, open_devnull, spec->linux_.masked_paths.src);
+        if (devnull)
+            devnull->devnull = WH_SLOT_DEVNULL;
+    }
+    bind = WH_STEP(c, ROOT_BIND, root_bind, spec->root.src);
+    if (bind) {
+        bind->root = WH_SLOT_ROOT;
+        bind->recursive = 1;
+    }
+    for (size_t i = 0; i < spec->nmounts; i++)
+        compile_mount(c, &spec->mounts[i]);
+}
+
+/* ---------------------------------------------------------------- masks */
+
+static const char *masked_path(struct wh_compile *c, const struct wh_sstr *path, const char *what)
+{
+    const char *clean = wh_compile_clean_path(c->arena, "", path->v);
+
+    if (clean && wh_streq(clean, "/")) {
+        wh_compile_err(c, -EINVAL, path->src, "%s cannot have \"/\"", what);
+        return NULL;
+    }
+    return clean;
+}
+
+static bool seen_before(const struct wh_sstrv *paths, size_t i, const char *clean)
+{
+    for (size_t k = 0; k < i; k++) {
+        /* The text first: lists are short and rarely repeat, and a clean copy of each pair costs more than the list. */
+        const char *other = paths->v[k].v;
+
+        if (wh_streq(other, clean) || wh_streq(other, paths->v[i].v))
+            return true;
+    }
+    return false;
+}
+
+static void compile_maskfs(struct wh_compile *c)
+{
+    /* Room for nothing: two inodes, because the root directory is one and some kernels refuse a limit of one. */
+    static const char *const params[] = { "nr_blocks", "1", "nr_inodes", "2", "mode", "755" };
+    struct wh_step_mount_fs *s = WH_STEP(c, MOUNT_FS, mount_fs, c->spec->linux_.masked_paths.src);
+
+    if (!s)
+        return;
+    s->fstype = wh_build_str(c->b, "tmpfs");
+    s->params = wh_build_strv(c->b, params, WH_ELEMENTSOF(params));
+    s->attr = WH_MOUNT_ATTR_RDONLY | WH_MOUNT_ATTR_NOSUID | WH_MOUNT_ATTR_NODEV | WH_MOUNT_ATTR_NOEXEC;
+    s->mount = WH_SLOT_MASKFS;
+}
+
+void wh_compile_masks(struct wh_compile *c)
+{
+    const struct wh_sstrv *masked = &c->spec->linux_.masked_paths, *rdonly = &c->spec->linux_.readonly_paths;
+
+    for (unsigned i = 0; i < c->nlate_ro; i++)
+        wh_mount_add_attr(c, c->late_ro[i].src, c->late_ro[i].slot, WH_MOUNT_ATTR_RDONLY, 0, 0, false, false);
+    if (masked->n)
+        compile_maskfs(c);
+    for (size_t i = 0; i < masked->n; i++) {
+        const char *path = masked_path(c, &masked->v[i], "maskedPaths");
+        struct wh_step_mask *s;
+
+        if (!path || seen_before(masked, i, path))
+            continue;
+        s = WH_STEP(c, MASK, mask, masked->v[i].src);
+        if (!s)
+            return;
+        s->root = WH_SLOT_ROOT;
+        s->devnull = WH_SLOT_DEVNULL;
+        s->maskfs = WH_SLOT_MASKFS;
+        s->path = wh_build_str(c->b, path);
+    }
+    for (size_t i = 0; i < rdonly->n; i++) {
+        const char *path = masked_path(c, &rdonly->v[i], "readonlyPaths");
+        struct wh_step_rdonly *s;
+
+        if (!path || seen_before(rdonly, i, path))
+            continue;
+        s = WH_STEP(c, RDONLY, rdonly, rdonly->v[i].src);
+        if (!s)
+            return;
+        s->root = WH_SLOT_ROOT;
+        s->path = wh_build_str(c->b, path);
+    }
+}
+
+void wh_compile_pivot(struct wh_compile *c)
+{
+    const struct wh_spec *spec = c->spec;
+    struct wh_step_root_rdonly *ro;
+    struct wh_step_root_share *share;
+    struct wh_step_pivot *pivot;
+    uint32_t after;
+    bool rec;
+
+    if (spec->root.readonly.set && spec->root.readonly.v) {
+        ro = WH_STEP(c, ROOT_RDONLY, root_rdonly, spec->root.readonly.src);
+        if (ro)
+            ro->root = WH_SLOT_ROOT;
+    }
+    pivot = WH_STEP(c, PIVOT, pivot, spec->root.src);
+    if (pivot) {
+        pivot->root = WH_SLOT_ROOT;
+        pivot->mode = c->req->no_pivot;
+    }
+    /* An unknown name has been reported by wh_compile_mounts; this has no second opinion on it. */
+    if (c->failed)
+        return;
+    root_propagation(c, &after, &rec);
+    if (!after)
+        return;
+    share = WH_STEP(c, ROOT_SHARE, root_share, spec->linux_.rootfs_propagation.src);
+    if (share) {
+        share->propagation = after;
+        share->recursive = rec;
+    }
+}
