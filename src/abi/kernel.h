@@ -62,6 +62,10 @@
 #define WH_MS_SLAVE (1u << 19)
 #define WH_MS_SHARED (1u << 20)
 
+/* umount2(2) */
+#define WH_MNT_DETACH 2
+#define WH_UMOUNT_NOFOLLOW 8
+
 struct wh_mount_attr {
     unsigned long long attr_set, attr_clr, propagation, userns_fd;
 };

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <sched.h>
+#include <signal.h>
+#include <sys/prctl.h>
+
+#include "init/ini.h"
+
+/* The steps of A, and what concerns namespaces in B. */
+
+int op_signals(struct ini *i, const struct wh_step_signals *s)
+{
+    /* All zero is SIG_DFL, no flags, an empty mask, whatever the machine's order of fields. */
+    static const unsigned long zero[8];
+    int sig;
+    long r;
+
+    (void)s;
+    for (sig = 1; sig <= 64; sig++) {
+        if (sig == SIGKILL || sig == SIGSTOP)
+            continue;
+        r = sys_sigaction(sig, zero);
+        if (r < 0)
+            return fail(i, SIGNAL, r);
+    }
+    r = sys_sigprocmask(SIG_SETMASK, zero);
+    return r < 0 ? fail(i, SIGNAL, r) : 0;
+}
+
+/* A file below the host's verified procfs, beneath it and on no other mount: even this one could be covered in parts. */
+static int proc_write(struct ini *i, int dir, const char *path, uint64_t resolve, const char *text, size_t n)
+{
+    CLEAN_FD fd = -1;
+    long r;
+
+    fd = (int)ini_openat2(dir, path, O_WRONLY,
+                          WH_RESOLVE_BENEATH | WH_RESOLVE_NO_XDEV | WH_RESOLVE_NO_MAGICLINKS | resolve);
+    if (fd < 0) {
+        ini_detail(i, path);
+        return fail(i, OPENAT2, fd);
+    }
+    /* In one write: these files parse what each write brings. */
+    r = sys_write(fd, text, n);
+    if (r >= 0 && (size_t)r != n)
+        r = -EIO;
+    if (r < 0) {
+        ini_detail(i, path);
+        return fail(i, WRITE, r);
+    }
+    return 0;
+}
+
+int op_oom_adj(struct ini *i, const struct wh_step_oom_adj *s)
+{
+    char text[12], *p = text + sizeof(text);
+    uint32_t v = s->value < 0 ? 0u - (uint32_t)s->value : (uint32_t)s->value;
+
+    do
+        *--p = (char)('0' + v % 10);
+    while (v /= 10);
+    if (s->value < 0)
+        *--p = '-';
+    return proc_write(i, i->slot[s->proc], "self/oom_score_adj", 0, p, (size_t)(text + sizeof(text) - p));
+}
+
+int op_rlimit_raise(struct ini *i, const struct wh_step_rlimit_raise *s)
+{
+    struct rlimit l;
+    long r;
+
+    r = sys_prlimit(s->resource, NULL, &l);
+    if (r < 0)
+        return fail(i, PRLIMIT, r);
+    if (l.rlim_max >= s->hard)
+        return 0;
+    l.rlim_max = s->hard;
+    r = sys_prlimit(s->resource, &l, NULL);
+    return r < 0 ? fail(i, PRLIMIT, r) : 0;
+}
+
+int op_join(struct ini *i, const struct wh_step_join *s)
+{
+    long r = sys_setns(i->slot[s->ns], (int)s->nstype);
+
+    return r < 0 ? fail(i, SETNS, r) : 0;
+}
+
+int op_unshare(struct ini *i, const struct wh_step_unshare *s)
+{
+    long r = sys_unshare(s->nsflags);
+
+    return r < 0 ? fail(i, UNSHARE, r) : 0;
+}
+
+int op_ask_idmap(struct ini *i, const struct wh_step_ask_idmap *s)
+{
+    (void)s;
+    return ini_ask(i, NULL);
+}
+
+int op_chdir_rootfs(struct ini *i, const struct wh_step_chdir_rootfs *s)
+{
+    long r = sys_fchdir(i->slot[s->rootfs]);
+
+    return r < 0 ? fail(i, FCHDIR, r) : 0;
+}
+
+int op_timens(struct ini *i, const struct wh_step_timens *s)
+{
+    const char *text = ini_str(i, s->offsets);
+
+    return proc_write(i, i->slot[s->proc], "self/timens_offsets", 0, text, strlen(text));
+}
+
+int op_dumpable(struct ini *i, const struct wh_step_dumpable *s)
+{
+    long r = sys_prctl(PR_SET_DUMPABLE, s->value, 0, 0);
+
+    return r < 0 ? fail(i, PRCTL, r) : 0;
+}
+
+int op_clone_b(struct ini *i, const struct wh_step_clone_b *s)
+{
+    CLEAN_FD pidfd = -1;
+    struct wh_msg m;
+    long r;
+
+    (void)s;
+    /*
+     * Like fork: no stack of its own, and init has no threads. The exit signal of B is A's, that is none: a host's SIGCHLD
+     * handler and waitpid(-1) never see us. clone and not clone3, which the seccomp profile of an outer container commonly
+     * answers with ENOSYS.
+     */
+    r = sys_clone(CLONE_PARENT | CLONE_PIDFD, &pidfd);
+    if (r < 0)
+        return fail(i, CLONE, r);
+    if (r > 0) {
+        r = ini_send(i->ctl, WH_MSG_FORKED, i->nr, (int32_t)r, pidfd);
+        if (r < 0)
+            return fail(i, SENDMSG, r);
+        /* B reads from the same socket: another read here would take its message. */
+        sys_exit_group(0);
+        __builtin_trap();
+    }
+    /* The number was stored in our copy of the stack before the copy was made, or not at all: it is no fd of ours. */
+    take_fd(&pidfd);
+    i->title[strlen(i->title) - 2] = 'B';
+    sys_prctl(PR_SET_NAME, (unsigned long)"wherry:[B]", 0, 0);
+    r = ini_recv(i->ctl, &m, NULL);
+    if (r >= 0 && m.type != WH_MSG_GO)
+        r = -EPROTO;
+    if (r < 0)
+        return fail(i, PROTOCOL, r);
+    ini_state(i, WH_MBOX_B);
+    return 0;
+}
+
+int op_ask_limits(struct ini *i, const struct wh_step_ask_limits *s)
+{
+    (void)s;
+    return ini_ask(i, NULL);
+}
+
+int op_session(struct ini *i, const struct wh_step_session *s)
+{
+    long r = sys_setsid();
+
+    (void)s;
+    return r < 0 ? fail(i, SETSID, r) : 0;
+}
+
+int op_loopback(struct ini *i, const struct wh_step_loopback *s)
+{
+    struct wh_ifreq q = { .name = "lo" };
+    CLEAN_FD fd = -1;
+    long r;
+
+    (void)s;
+    /* Any socket answers these; AF_UNIX is there when the kernel has no IPv4. */
+    fd = (int)sys_socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC);
+    if (fd < 0)
+        return fail(i, SOCKET, fd);
+    r = sys_ioctl(fd, SIOCGIFFLAGS, &q);
+    if (r < 0)
+        return fail(i, IOCTL, r);
+    q.flags |= WH_IFF_UP;
+    r = sys_ioctl(fd, SIOCSIFFLAGS, &q);
+    return r < 0 ? fail(i, IOCTL, r) : 0;
+}
+
+int op_sysctl(struct ini *i, const struct wh_step_sysctl *s)
+{
+    const char *text = ini_str(i, s->value);
+    CLEAN_FD dir = -1;
+
+    dir = (int)ini_openat2(i->slot[s->proc], "sys", O_PATH | O_DIRECTORY,
+                           WH_RESOLVE_BENEATH | WH_RESOLVE_NO_XDEV | WH_RESOLVE_NO_SYMLINKS);
+    if (dir < 0)
+        return fail(i, OPENAT2, dir);
+    return proc_write(i, dir, ini_str(i, s->path), WH_RESOLVE_NO_SYMLINKS, text, strlen(text));
+}
+
+int op_hostname(struct ini *i, const struct wh_step_hostname *s)
+{
+    const char *name = ini_str(i, s->name);
+    long r = sys_sethostname(name, strlen(name));
+
+    return r < 0 ? fail(i, SETHOSTNAME, r) : 0;
+}
+
+int op_domainname(struct ini *i, const struct wh_step_domainname *s)
+{
+    const char *name = ini_str(i, s->name);
+    long r = sys_setdomainname(name, strlen(name));
+
+    return r < 0 ? fail(i, SETDOMAINNAME, r) : 0;
+}
