@@ -7,3 +7,7 @@ host_sources += src/libwherry/host/cgroup/tree.c
 host_sources += src/libwherry/host/cgroup/unified.c
 host_sources += src/libwherry/host/cgroup/hybrid.c
 host_sources += src/libwherry/host/cgroup/bpf.c
+host_sources += src/libwherry/host/console.c
+host_sources += src/libwherry/host/console.h
+host_sources += src/libwherry/host/tty.c
+host_sources += src/libwherry/host/tty.h

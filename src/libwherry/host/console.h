@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef WH_HOST_CONSOLE_H
+#define WH_HOST_CONSOLE_H
+
+#include <stdbool.h>
+
+#include "base/err.h"
+
+/*
+ * Sockets of engines that are sent one fd: --console-socket (the pty master, by wherry-init itself) and --pidfd-socket.
+ */
+
+/* The rules of contract: a terminal needs a socket when nobody stays to serve it, and a socket needs a terminal.
+ * `detach`: create, and run in the background. 0 or -EINVAL with the text that engines know. */
+int wh_console_check(bool terminal, bool detach, bool socket, struct wh_err *err);
+
+/* Connects to a listening stream socket. `path` may be longer than the 107 bytes of sockaddr_un and is relative to the
+ * working directory; `what` names it in messages: "console socket". The fd is the caller's, with a send time limit, so that
+ * a peer that does not accept cannot hold a create for ever. */
+int wh_console_connect(const char *path, const char *what, int *ret_fd, struct wh_err *err);
+
+/* One message with exactly one fd and `payload` (not empty). fd stays the caller's. */
+int wh_console_send(int sock, int fd, const char *payload, const char *what, struct wh_err *err);
+
+#endif
