@@ -298,7 +298,8 @@ static void p_reopen(void)
     char name[64];
     int fd;
 
-    ttyname_r(0, name, sizeof name);
+    if (ttyname_r(0, name, sizeof name) != 0)
+        return;
     signal(SIGHUP, SIG_IGN);
     close(0);
     close(1);
