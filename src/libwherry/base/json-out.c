@@ -96,15 +96,28 @@ void wh_json_str(struct wh_json *j, const char *key, const char *value)
     quoted(j->out, value);
 }
 
-void wh_json_u64(struct wh_json *j, const char *key, uint64_t value)
+static void number(struct wh_buf *out, bool negative, uint64_t value)
 {
     char buf[24], *p = buf + sizeof buf;
 
-    member(j, key);
     do
         *--p = (char)('0' + value % 10);
     while (value /= 10);
-    wh_buf_add(j->out, p, (size_t)(buf + sizeof buf - p));
+    if (negative)
+        *--p = '-';
+    wh_buf_add(out, p, (size_t)(buf + sizeof buf - p));
+}
+
+void wh_json_u64(struct wh_json *j, const char *key, uint64_t value)
+{
+    member(j, key);
+    number(j->out, false, value);
+}
+
+void wh_json_i64(struct wh_json *j, const char *key, int64_t value)
+{
+    member(j, key);
+    number(j->out, value < 0, value < 0 ? 0 - (uint64_t)value : (uint64_t)value);
 }
 
 void wh_json_bool(struct wh_json *j, const char *key, bool value)

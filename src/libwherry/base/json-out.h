@@ -26,6 +26,7 @@ void wh_json_open(struct wh_json *j, const char *key, char bracket); /* '{' or '
 void wh_json_close(struct wh_json *j, char bracket); /* '}' or ']' */
 void wh_json_str(struct wh_json *j, const char *key, const char *value);
 void wh_json_u64(struct wh_json *j, const char *key, uint64_t value);
+void wh_json_i64(struct wh_json *j, const char *key, int64_t value);
 void wh_json_bool(struct wh_json *j, const char *key, bool value);
 
 #endif

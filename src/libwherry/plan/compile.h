@@ -53,6 +53,8 @@ void wh_compile_pivot(struct wh_compile *c);
 void wh_compile_devices(struct wh_compile *c);
 /* compile-hooks.c: host list and ASK_HOOK steps. */
 void wh_compile_hooks(struct wh_compile *c, enum wh_hook_kind kind);
+/* The capabilities that the container's process can get at all: known to the kernel, and ours or a new user namespace's. */
+uint64_t wh_compile_grantable(const struct wh_compile *c);
 /* compile-process.c: the tail, shared with exec. */
 void wh_compile_process(struct wh_compile *c, const struct wh_process *p);
 /* compile-cgroup.c: host lists CG_*, DEV_BPF. */

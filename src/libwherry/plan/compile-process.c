@@ -1,0 +1,414 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "plan/compile.h"
+
+#include <errno.h>
+#include <linux/capability.h>
+#include <sys/resource.h>
+
+#define CAP_BIT(cap) (UINT64_C(1) << (cap))
+
+/* ---- capabilities ---- */
+
+uint64_t wh_compile_grantable(const struct wh_compile *c)
+{
+    uint64_t known = c->facts->last_cap >= 63 ? UINT64_MAX : CAP_BIT(c->facts->last_cap + 1) - 1;
+
+    /* The first process of a user namespace has them all there, whatever we have outside. */
+    if (c->new_ns[WH_NS_USER] || c->join_ns[WH_NS_USER])
+        return known;
+    /* Explained by a user who could not run it: what root would do. */
+    if (c->req->verb == WH_VERB_EXPLAIN && c->facts->euid != 0)
+        return known;
+    return known & c->facts->own_caps;
+}
+
+/* Name of the lowest capability in `set`. */
+static const char *lowest(uint64_t set)
+{
+    const char *name = wh_cap_name((unsigned)__builtin_ctzll(set));
+
+    return name ? name : "an unknown capability";
+}
+
+static void capabilities(struct wh_compile *c, const struct wh_process *p, bool keep_admin)
+{
+    const struct wh_caps *want = &p->capabilities;
+    /* A capability that this kernel or this host cannot grant is left out (contract: §5.3, the specification wants no
+     * error); explain and check say so. */
+    uint64_t can = wh_compile_grantable(c), permitted = want->permitted.mask & can;
+    uint64_t inheritable = want->inheritable.mask & can, effective = want->effective.mask & can;
+    struct wh_step_caps *s;
+    struct wh_step_ambient *a;
+
+    /* The kernel refuses both, with an EPERM that says nothing. */
+    if (want->effective.mask & ~want->permitted.mask)
+        wh_compile_err(c, -EINVAL, want->effective.src, "the effective set has %s, which the permitted set lacks",
+                       lowest(want->effective.mask & ~want->permitted.mask));
+    if (want->inheritable.mask & ~want->bounding.mask)
+        wh_compile_err(c, -EINVAL, want->inheritable.src, "the inheritable set has %s, which the bounding set lacks",
+                       lowest(want->inheritable.mask & ~want->bounding.mask));
+
+    s = WH_STEP(c, CAPS, caps, want->src);
+    if (!s)
+        return;
+    s->permitted = permitted;
+    s->effective = effective;
+    s->inheritable = inheritable;
+    if (keep_admin) {
+        s->permitted |= CAP_BIT(CAP_SYS_ADMIN);
+        s->effective |= CAP_BIT(CAP_SYS_ADMIN);
+    }
+    a = WH_STEP(c, AMBIENT, ambient, want->ambient.src ? want->ambient.src : want->src);
+    if (!a)
+        return;
+    /* The kernel raises only what is permitted and inheritable; asked for more, the specification again wants no error
+     * (the default configuration of runc 1.1 does ask). */
+    a->caps = want->ambient.mask & permitted & inheritable;
+}
+
+/* ---- user ---- */
+
+static void user(struct wh_compile *c, const struct wh_process *p)
+{
+    const struct wh_linux *l = &c->spec->linux_;
+    uint32_t uid = p->user.uid.set ? p->user.uid.v : 0, gid = p->user.gid.set ? p->user.gid.v : 0;
+    bool mapped = c->new_ns[WH_NS_USER] || c->join_ns[WH_NS_USER];
+    const struct wh_u32v *groups = &p->user.additional_gids;
+
+    if (mapped && l->uid_mappings.n && !wh_compile_maps_id(&l->uid_mappings, uid))
+        wh_compile_err(c, -EINVAL, p->user.uid.src, "cannot setuid to unmapped uid %u in user namespace", uid);
+    if (mapped && l->gid_mappings.n && !wh_compile_maps_id(&l->gid_mappings, gid))
+        wh_compile_err(c, -EINVAL, p->user.gid.src, "cannot setgid to unmapped gid %u in user namespace", gid);
+    for (size_t i = 0; mapped && l->gid_mappings.n && i < groups->n; i++)
+        if (!wh_compile_maps_id(&l->gid_mappings, groups->v[i].v))
+            wh_compile_err(c, -EINVAL, groups->v[i].src, "cannot set unmapped additional gid %u in user namespace",
+                           groups->v[i].v);
+    if (c->no_setgroups && groups->n)
+        wh_compile_err(c, -EINVAL, groups->src, "cannot set any additional groups in a rootless container");
+}
+
+static void setgroups(struct wh_compile *c, const struct wh_process *p)
+{
+    const struct wh_u32v *groups = &p->user.additional_gids;
+    struct wh_step_setgroups *s;
+    uint32_t *v;
+
+    if (c->no_setgroups)
+        return;
+    /* Also when the list is empty: the caller's own groups must not stay. */
+    s = WH_STEP(c, SETGROUPS, setgroups, groups->src ? groups->src : p->user.src);
+    v = wh_arena_new_array(c->arena, uint32_t, groups->n);
+    if (!s || !v) {
+        c->failed = true;
+        return;
+    }
+    for (size_t i = 0; i < groups->n; i++)
+        v[i] = groups->v[i].v;
+    s->gids = wh_build_u32v(c->b, v, groups->n);
+}
+
+/* ---- environment and executable ---- */
+
+struct env {
+    const char **v;
+    size_t n;
+    const char *path, *home; /* values; null when absent */
+};
+
+static size_t name_len(const char *entry)
+{
+    return strcspn(entry, "=");
+}
+
+static uint32_t name_hash(const char *s, size_t len)
+{
+    uint32_t h = 2166136261u;
+
+    for (size_t i = 0; i < len; i++)
+        h = (h ^ (unsigned char)s[i]) * 16777619u;
+    return h;
+}
+
+/* Slot of the name in a table of indices + 1 into v (a power of two, at most half full). */
+static size_t *find(size_t *table, size_t size, const char **v, const char *entry)
+{
+    size_t len = name_len(entry), i = name_hash(entry, len) & (size - 1);
+
+    while (table[i] && (strncmp(v[table[i] - 1], entry, len) != 0 || v[table[i] - 1][len] != '='))
+        i = (i + 1) & (size - 1);
+    return &table[i];
+}
+
+static const char *value_of(const char *entry, const char *name)
+{
+    size_t len = strlen(name);
+
+    return strncmp(entry, name, len) == 0 && entry[len] == '=' ? entry + len + 1 : NULL;
+}
+
+/* The environment of the payload: of duplicates the last one, in the place of the first. */
+static bool environment(struct wh_compile *c, const struct wh_process *p, struct env *ret)
+{
+    size_t room = p->env.n + 2, size = 16, *table;
+    const char *value;
+
+    while (size < room * 2)
+        size *= 2;
+    table = wh_arena_new_array(c->arena, size_t, size);
+    ret->v = wh_arena_new_array(c->arena, const char *, room);
+    if (!table || !ret->v) {
+        c->failed = true;
+        return false;
+    }
+    for (size_t i = 0; i < room; i++) {
+        const char *entry;
+        size_t *at;
+
+        if (i < p->env.n) {
+            entry = p->env.v[i].v;
+            if (name_len(entry) == 0 || !strchr(entry, '=')) {
+                wh_compile_err(c, -EINVAL, p->env.v[i].src, "invalid environment variable: missing '='");
+                continue;
+            }
+        } else if (c->req->listen_fds) {
+            /* After the configuration's own, so that they win: the caller's sockets are what they describe. */
+            entry = i == p->env.n ? wh_arena_printf(c->arena, "LISTEN_FDS=%u", c->req->listen_fds) : "LISTEN_PID=1";
+        } else {
+            break;
+        }
+        if (!entry) {
+            c->failed = true;
+            return false;
+        }
+        at = find(table, size, ret->v, entry);
+        if (!*at)
+            *at = ++ret->n;
+        ret->v[*at - 1] = entry;
+    }
+    for (size_t i = 0; i < ret->n; i++) {
+        value = value_of(ret->v[i], "PATH");
+        if (value)
+            ret->path = value;
+        value = value_of(ret->v[i], "HOME");
+        if (!value)
+            continue;
+        if (*value) {
+            ret->home = value;
+        } else {
+            /* Empty counts as absent; the HOME that init appends would come second and lose. */
+            memmove(&ret->v[i], &ret->v[i + 1], (ret->n - i - 1) * sizeof *ret->v);
+            ret->n--;
+            i--;
+        }
+    }
+    return true;
+}
+
+/* Where execvp would look, in its order. Their state is known in the container only: EXEC_CHECK picks. */
+static void exec_check(struct wh_compile *c, const struct wh_process *p, const struct env *env)
+{
+    const char *name = p->args.v[0].v, **v, *dir, *end;
+    struct wh_step_exec_check *s;
+    size_t n = 1;
+
+    if (!*name || (!strchr(name, '/') && (!env->path || !*env->path))) {
+        wh_compile_err(c, -ENOENT, p->args.v[0].src, "exec: \"%s\": executable file not found in $PATH", name);
+        return;
+    }
+    for (dir = strchr(name, '/') ? "" : env->path; *dir; dir++)
+        n += *dir == ':';
+    v = wh_arena_new_array(c->arena, const char *, n);
+    s = WH_STEP(c, EXEC_CHECK, exec_check, p->args.v[0].src);
+    if (!s || !v) {
+        c->failed = true;
+        return;
+    }
+    if (strchr(name, '/')) {
+        v[0] = name; /* relative to the working directory */
+    } else {
+        dir = env->path;
+        for (size_t i = 0; i < n; i++, dir = end + 1) {
+            end = dir + strcspn(dir, ":");
+            /* An empty element is the working directory. */
+            v[i] = end == dir
+                       ? wh_arena_printf(c->arena, "./%s", name)
+                       : wh_arena_printf(c->arena, "%.*s%s%s", (int)(end - dir), dir, end[-1] == '/' ? "" : "/", name);
+            if (!v[i]) {
+                c->failed = true;
+                return;
+            }
+        }
+    }
+    s->arg0 = wh_build_str(c->b, name);
+    s->candidates = wh_build_strv(c->b, v, n);
+}
+
+static void exec(struct wh_compile *c, const struct wh_process *p, const struct env *env)
+{
+    struct wh_step_exec *s = WH_STEP(c, EXEC, exec, p->args.src);
+    const char **v = wh_arena_new_array(c->arena, const char *, p->args.n);
+
+    if (!s || !v) {
+        c->failed = true;
+        return;
+    }
+    for (size_t i = 0; i < p->args.n; i++)
+        v[i] = p->args.v[i].v;
+    s->args = wh_build_strv(c->b, v, p->args.n);
+    s->env = wh_build_strv(c->b, env->v, env->n);
+}
+
+/* ---- the parts of the tail ---- */
+
+static void keyring(struct wh_compile *c)
+{
+    struct wh_step_keyring *s;
+
+    if (c->req->no_new_keyring || !(c->facts->feat & WH_FEAT_KEYRINGS))
+        return;
+    s = WH_STEP(c, KEYRING, keyring, 0);
+    if (!s)
+        return;
+    s->s.soft = WH_SOFT_NOSYS;
+    /* Sandboxes that we are nested in answer EPERM; a rootless caller has no keyring of the host's to leak. */
+    if (c->facts->euid != 0 || c->facts->in_userns)
+        s->s.soft |= WH_SOFT_PERM;
+    s->name = wh_build_str(c->b, wh_arena_printf(c->arena, "_ses.%s", c->req->id ? c->req->id : "container"));
+}
+
+static void rlimits(struct wh_compile *c, const struct wh_process *p, bool nofile)
+{
+    for (size_t i = 0; i < p->rlimits.n; i++) {
+        const struct wh_rlimit *l = &p->rlimits.v[i];
+        struct wh_step_rlimit *s;
+
+        if ((l->resource == RLIMIT_NOFILE) != nofile)
+            continue;
+        s = WH_STEP(c, RLIMIT, rlimit, l->src);
+        if (!s)
+            return;
+        s->soft = l->soft;
+        s->hard = l->hard;
+        s->resource = (uint32_t)l->resource;
+    }
+}
+
+static void seccomp(struct wh_compile *c)
+{
+    const struct wh_seccomp *sec = &c->spec->linux_.seccomp;
+    struct wh_step_seccomp *s;
+
+    if (!sec->set)
+        return;
+    if (!(c->facts->feat & WH_FEAT_SECCOMP)) {
+        wh_compile_err(c, -EOPNOTSUPP, sec->src, "this kernel takes no seccomp filters");
+        return;
+    }
+    if (!c->req->seccomp_bpf || !c->req->seccomp_bpf_len) {
+        wh_compile_err(c, -EOPNOTSUPP, sec->src, "this build of wherry cannot compile seccomp filters");
+        return;
+    }
+    s = WH_STEP(c, SECCOMP, seccomp, sec->src);
+    if (!s)
+        return;
+    s->filter = wh_build_bytes(c->b, c->req->seccomp_bpf, c->req->seccomp_bpf_len);
+    s->flags = wh_seccomp_flags(c->spec);
+    s->notify = wh_seccomp_notifies(c->spec);
+}
+
+void wh_compile_process(struct wh_compile *c, const struct wh_process *p)
+{
+    bool nnp = p->no_new_privileges.set && p->no_new_privileges.v, filter = c->spec->linux_.seccomp.set;
+    /* The kernel lets a process load a filter that has CAP_SYS_ADMIN or can no longer gain privileges. execve takes the
+     * capability away where the bounding and inheritable sets lack it. */
+    bool keep_admin = filter && !nnp, terminal = p->terminal.set && p->terminal.v;
+    uint32_t uid = p->user.uid.set ? p->user.uid.v : 0, gid = p->user.gid.set ? p->user.gid.v : 0;
+    struct env env = { 0 };
+
+    if (!p->cwd.v || p->cwd.v[0] != '/') {
+        wh_compile_err(c, -EINVAL, p->cwd.v ? p->cwd.src : p->src, "Cwd must be an absolute path");
+        return;
+    }
+    if (keep_admin && !(wh_compile_grantable(c) & CAP_BIT(CAP_SYS_ADMIN)))
+        wh_compile_err(c, -EOPNOTSUPP, c->spec->linux_.seccomp.src,
+                       "a seccomp filter without noNewPrivileges needs CAP_SYS_ADMIN, which this process lacks");
+    if (!environment(c, p, &env))
+        return;
+    user(c, p);
+
+    keyring(c);
+    if (c->spec->linux_.personality.set) {
+        struct wh_step_personality *s = WH_STEP(c, PERSONALITY, personality, c->spec->linux_.personality.src);
+
+        if (s)
+            s->persona = c->spec->linux_.personality.persona;
+    }
+    struct wh_step_umask *um = WH_STEP(c, UMASK, umask, p->user.umask.src);
+
+    if (um)
+        um->mask = p->user.umask.set ? p->user.umask.v : 0022;
+    rlimits(c, p, false);
+    if (!env.home) {
+        struct wh_step_home *s = WH_STEP(c, HOME, home, p->env.src);
+
+        if (s)
+            s->uid = uid;
+    }
+    /* While still root, and again as the user: CWD_CHECK. */
+    struct wh_step_cwd *cwd = WH_STEP(c, CWD, cwd, p->cwd.src);
+
+    if (cwd)
+        cwd->path = wh_build_str(c->b, p->cwd.v);
+    /* The console was made for this user already. */
+    if (!terminal) {
+        struct wh_step_stdio *s = WH_STEP(c, STDIO, stdio, p->user.src);
+
+        if (s)
+            s->uid = uid;
+    }
+    setgroups(c, p);
+    struct wh_step_bounding *bound = WH_STEP(c, BOUNDING, bounding, p->capabilities.bounding.src);
+
+    if (bound) {
+        bound->caps = p->capabilities.bounding.mask & wh_compile_grantable(c);
+        bound->last_cap = c->facts->last_cap;
+    }
+    struct wh_step_ids *ids = WH_STEP(c, IDS, ids, p->user.src);
+
+    if (ids) {
+        ids->uid = uid;
+        ids->gid = gid;
+    }
+    capabilities(c, p, keep_admin);
+    if (nnp)
+        WH_STEP(c, NNP, nnp, p->no_new_privileges.src);
+    /* Last before the executable is looked for: both as the user will see them. */
+    struct wh_step_cwd_check *check = WH_STEP(c, CWD_CHECK, cwd_check, p->cwd.src);
+
+    if (check)
+        check->path = wh_build_str(c->b, p->cwd.v);
+    exec_check(c, p, &env);
+    struct wh_step_ready *ready = WH_STEP(c, READY, ready, 0);
+
+    wh_build_host_slot(c->b, WH_SLOT_LISTEN);
+    if (ready) {
+        ready->preserve = c->req->preserve_fds;
+        ready->listen = WH_SLOT_LISTEN;
+    }
+
+    /* ---- C ---- */
+    struct wh_step_wait_start *wait = WH_STEP(c, WAIT_START, wait_start, 0);
+
+    if (wait)
+        wait->listen = WH_SLOT_LISTEN;
+    wh_compile_hooks(c, WH_HOOK_START_CONTAINER);
+    struct wh_step_close_fds *close_fds = WH_STEP(c, CLOSE_FDS, close_fds, 0);
+
+    if (close_fds)
+        close_fds->first = 3 + c->req->preserve_fds;
+    /* So late because EXEC_CHECK and WAIT_START need an fd each, and the limit may be 4. */
+    rlimits(c, p, true);
+    /* Last: the filter may deny whatever we would still need. */
+    seccomp(c);
+    exec(c, p, &env);
+}

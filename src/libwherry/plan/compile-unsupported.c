@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "plan/compile.h"
+
+#include <errno.h>
+
+/*
+ * What spec takes in and no op executes yet. Refusing is the only answer that is neither a lie (the container would run
+ * without what was asked for) nor a surprise. Values that mean "unset" to every engine (0, "", false, empty objects) ask
+ * for nothing: docker sends all resources as zeros and labels as empty strings.
+ */
+static void refuse(struct wh_compile *c, wh_node src, const char *property)
+{
+    wh_compile_err(c, -EINVAL, src, "%s is not supported by this version of wherry", property);
+}
+
+static void refuse_str(struct wh_compile *c, const struct wh_sstr *s, const char *property)
+{
+    if (s->v && *s->v)
+        refuse(c, s->src, property);
+}
+
+/* For the optional numbers, whatever their type. */
+#define refuse_nonzero(c, opt, property)                                                                               \
+    do {                                                                                                               \
+        if ((opt).set && (opt).v)                                                                                      \
+            refuse((c), (opt).src, (property));                                                                        \
+    } while (0)
+
+static void memory(struct wh_compile *c, const struct wh_resources *r)
+{
+    refuse_nonzero(c, r->memory.limit, "resources.memory.limit");
+    refuse_nonzero(c, r->memory.reservation, "resources.memory.reservation");
+    refuse_nonzero(c, r->memory.swap, "resources.memory.swap");
+    refuse_nonzero(c, r->memory.kernel, "resources.memory.kernel");
+    refuse_nonzero(c, r->memory.kernel_tcp, "resources.memory.kernelTCP");
+    /* 0 is a swappiness. */
+    if (r->memory.swappiness.set)
+        refuse(c, r->memory.swappiness.src, "resources.memory.swappiness");
+    refuse_nonzero(c, r->memory.disable_oom_killer, "resources.memory.disableOOMKiller");
+    /* useHierarchy is ignored everywhere, and checkBeforeUpdate says nothing about create. */
+}
+
+static void cpu(struct wh_compile *c, const struct wh_resources *r)
+{
+    refuse_nonzero(c, r->cpu.shares, "resources.cpu.shares");
+    refuse_nonzero(c, r->cpu.quota, "resources.cpu.quota");
+    refuse_nonzero(c, r->cpu.period, "resources.cpu.period");
+    refuse_nonzero(c, r->cpu.burst, "resources.cpu.burst");
+    refuse_nonzero(c, r->cpu.rt_runtime, "resources.cpu.realtimeRuntime");
+    refuse_nonzero(c, r->cpu.rt_period, "resources.cpu.realtimePeriod");
+    refuse_nonzero(c, r->cpu.idle, "resources.cpu.idle");
+    refuse_str(c, &r->cpu.cpus, "resources.cpu.cpus");
+    refuse_str(c, &r->cpu.mems, "resources.cpu.mems");
+}
+
+static void block_io(struct wh_compile *c, const struct wh_resources *r)
+{
+    const struct {
+        const struct wh_blkio_devs *devs;
+        const char *property;
+    } lists[] = {
+        { &r->block_io.weight_device, "resources.blockIO.weightDevice" },
+        { &r->block_io.read_bps, "resources.blockIO.throttleReadBpsDevice" },
+        { &r->block_io.write_bps, "resources.blockIO.throttleWriteBpsDevice" },
+        { &r->block_io.read_iops, "resources.blockIO.throttleReadIOPSDevice" },
+        { &r->block_io.write_iops, "resources.blockIO.throttleWriteIOPSDevice" },
+    };
+
+    refuse_nonzero(c, r->block_io.weight, "resources.blockIO.weight");
+    refuse_nonzero(c, r->block_io.leaf_weight, "resources.blockIO.leafWeight");
+    for (size_t i = 0; i < WH_ELEMENTSOF(lists); i++)
+        if (lists[i].devs->n)
+            refuse(c, lists[i].devs->src, lists[i].property);
+}
+
+static void resources(struct wh_compile *c, const struct wh_resources *r)
+{
+    memory(c, r);
+    cpu(c, r);
+    block_io(c, r);
+    if (r->hugepages.n)
+        refuse(c, r->hugepages.src, "resources.hugepageLimits");
+    if (r->rdma.n)
+        refuse(c, r->rdma.src, "resources.rdma");
+    refuse_nonzero(c, r->network.class_id, "resources.network.classID");
+    if (r->network.nprio)
+        refuse(c, r->network.src, "resources.network.priorities");
+    if (r->unified.n)
+        refuse(c, r->unified.src, "resources.unified");
+}
+
+static void mounts(struct wh_compile *c)
+{
+    for (size_t i = 0; i < c->spec->nmounts; i++) {
+        const struct wh_mount_spec *m = &c->spec->mounts[i];
+
+        if (m->uid.n)
+            refuse(c, m->uid.src, "an id-mapped mount (uidMappings)");
+        else if (m->gid.n)
+            refuse(c, m->gid.src, "an id-mapped mount (gidMappings)");
+        for (size_t k = 0; k < m->options.n; k++) {
+            const char *o = m->options.v[k].v;
+
+            if (wh_streq(o, "idmap") || wh_streq(o, "ridmap") || wh_startswith(o, "idmap=") ||
+                wh_startswith(o, "ridmap="))
+                refuse(c, m->options.v[k].src, "an id-mapped mount");
+        }
+    }
+}
+
+static void process(struct wh_compile *c, const struct wh_process *p)
+{
+    refuse_str(c, &p->apparmor_profile, "process.apparmorProfile");
+    refuse_str(c, &p->selinux_label, "process.selinuxLabel");
+    if (p->scheduler.set)
+        refuse(c, p->scheduler.src, "process.scheduler");
+    if (p->ioprio.set)
+        refuse(c, p->ioprio.src, "process.ioPriority");
+    /* execCPUAffinity is for exec alone, by specification. */
+}
+
+static void seccomp(struct wh_compile *c, const struct wh_seccomp *s)
+{
+    refuse_str(c, &s->listener_path, "seccomp.listenerPath");
+    for (size_t i = 0; i < s->nrules; i++)
+        if (s->rules[i].action.v && wh_streq(s->rules[i].action.v, "SCMP_ACT_NOTIFY"))
+            refuse(c, s->rules[i].action.src, "a seccomp listener (SCMP_ACT_NOTIFY)");
+}
+
+void wh_compile_refuse(struct wh_compile *c)
+{
+    const struct wh_spec *s = c->spec;
+    const struct wh_linux *l = &s->linux_;
+
+    if (s->process)
+        process(c, s->process);
+    mounts(c);
+    refuse_str(c, &l->mount_label, "linux.mountLabel");
+    if (l->net_devices.n)
+        refuse(c, l->net_devices.src, "linux.netDevices");
+    if (l->memory_policy.set)
+        refuse(c, l->memory_policy.src, "linux.memoryPolicy");
+    if ((l->intel_rdt.clos_id.v && *l->intel_rdt.clos_id.v) ||
+        (l->intel_rdt.l3_cache_schema.v && *l->intel_rdt.l3_cache_schema.v) ||
+        (l->intel_rdt.mem_bw_schema.v && *l->intel_rdt.mem_bw_schema.v) || l->intel_rdt.schemata.n ||
+        (l->intel_rdt.enable_monitoring.set && l->intel_rdt.enable_monitoring.v))
+        refuse(c, l->intel_rdt.src, "linux.intelRdt");
+    resources(c, &l->resources);
+    if (l->seccomp.set)
+        seccomp(c, &l->seccomp);
+    /* They run in the container's namespaces, which takes the machinery of exec. */
+    if (s->hooks.create_container.n)
+        refuse(c, s->hooks.create_container.src, "hooks.createContainer");
+    if (s->hooks.start_container.n)
+        refuse(c, s->hooks.start_container.src, "hooks.startContainer");
+}
