@@ -103,13 +103,16 @@ static const struct word soft_words[] = {
 static void caps(struct wh_buf *out, uint64_t v)
 {
     const uint64_t known = (UINT64_C(1) << KNOWN_CAPS) - 1;
+    unsigned count = 0;
     bool some = false;
 
     if (v == 0) {
         wh_buf_puts(out, "none");
         return;
     }
-    if (__builtin_popcountll(v & known) > KNOWN_CAPS / 2) {
+    for (unsigned i = 0; i < KNOWN_CAPS; i++)
+        count += v >> i & 1;
+    if (count > KNOWN_CAPS / 2) {
         wh_buf_puts(out, "all");
         v = ~v & known;
         if (v)
