@@ -118,6 +118,13 @@ int op_symlink(struct ini *i, const struct wh_step_symlink *s)
     return r < 0 ? fail(i, SYMLINKAT, r) : 0;
 }
 
+int op_mkdir(struct ini *i, const struct wh_step_mkdir *s)
+{
+    CLEAN_FD fd = -1;
+
+    return ini_resolve(i, i->slot[s->root], ini_str(i, s->path), INI_MAKE_DIR, 0, &fd);
+}
+
 /* The master of a new pty of the container's devpts. In /dev/pts of a hostile image nothing may be opened before it is known
  * to be a devpts; inside one, all names are the kernel's. */
 static int open_ptmx(struct ini *i, int root, int *ret_fd)

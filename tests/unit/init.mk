@@ -1,2 +1,4 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # unit_tests += tests/unit/NAME
+unit_tests += tests/unit/init-run
+EXTRA_DIST += tests/unit/init-plan.h
