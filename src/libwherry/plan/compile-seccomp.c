@@ -76,6 +76,24 @@ bool wh_seccomp_notifies(const struct wh_spec *spec)
 
 #ifndef HAVE_SECCOMP
 
+const char *wh_seccomp_action_name(size_t i)
+{
+    (void)i;
+    return NULL;
+}
+
+const char *wh_seccomp_operator_name(size_t i)
+{
+    (void)i;
+    return NULL;
+}
+
+const char *wh_seccomp_arch_name(size_t i)
+{
+    (void)i;
+    return NULL;
+}
+
 const char *wh_seccomp_key(const struct wh_spec *spec, struct wh_arena *arena, size_t *ret_len)
 {
     const char *key = filter_of(spec) ? wh_arena_strndup(arena, "none", 4) : NULL;
@@ -191,6 +209,21 @@ static const struct {
 #endif
 };
 #define MAX_ARCHES (WH_ELEMENTSOF(arches) + 1)
+
+const char *wh_seccomp_action_name(size_t i)
+{
+    return i < WH_ELEMENTSOF(actions) ? actions[i].name : NULL;
+}
+
+const char *wh_seccomp_operator_name(size_t i)
+{
+    return i < WH_ELEMENTSOF(compares) ? compares[i].name : NULL;
+}
+
+const char *wh_seccomp_arch_name(size_t i)
+{
+    return i < WH_ELEMENTSOF(arches) ? arches[i].name : NULL;
+}
 
 static int spec_error(const struct wh_spec *spec, wh_node src, struct wh_err *err, int code, const char *text,
                       const char *what)

@@ -34,6 +34,11 @@ int wh_seccomp_stub(const struct wh_spec *spec, struct wh_arena *arena, const vo
 int wh_seccomp_compile(const struct wh_spec *spec, int fd, struct wh_err *err);
 /* SECCOMP_FILTER_FLAG_* for the kernel; without NEW_LISTENER, which the step's `notify` stands for. */
 uint32_t wh_seccomp_flags(const struct wh_spec *spec);
+/* Names of the specification's actions, operators and architectures that this build turns into a filter, for `features`; null
+ * past the end (without libseccomp: at once). */
+const char *wh_seccomp_action_name(size_t i);
+const char *wh_seccomp_operator_name(size_t i);
+const char *wh_seccomp_arch_name(size_t i);
 /* Names of system calls that libseccomp does not know (their rules are skipped): start with *pos = 0; null at the end. */
 const struct wh_sstr *wh_seccomp_unknown(const struct wh_spec *spec, size_t *pos);
 /* True if the kernel will be asked for a listener (some rule is SCMP_ACT_NOTIFY). */
