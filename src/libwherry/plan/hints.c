@@ -56,7 +56,7 @@ static const struct wh_hint_row rows[] = {
     { WH_OP_MOUNT_FS, 0, EPERM, "cgroup2", "cgroup2 needs a cgroup namespace of the same user namespace" },
     { WH_OP_MOUNT_FS, 0, EBUSY, "cgroup2", "the hierarchy is in use by cgroup v1" },
     { WH_OP_MOUNT_FS, WH_SITE_FSOPEN, ENODEV, NULL,
-      "this kernel has no such file system, or its module is not loaded" },
+      "this kernel does not know this file system, or its module is not loaded" },
     { WH_OP_MOUNT_FS, WH_SITE_FSOPEN, EPERM, NULL, "this file system cannot be mounted in a user namespace" },
     { WH_OP_MOUNT_FS, WH_SITE_FSCONFIG, EINVAL, NULL, "the file system does not know this option, or not this value" },
     { WH_OP_MOUNT_FS, WH_SITE_FSCONFIG_CREATE, EINVAL, "devpts",

@@ -155,6 +155,19 @@ static bool parse_line(const char *line, size_t len, uint32_t n, const char **te
         line[i + 2] != ' ' || line[i + 3] != ' ')
         return false;
     i += 4;
+    /* "else, if EPERM: " and "then " are of the list, not of the step. */
+    while (i < len && line[i] == ' ')
+        i++;
+    if (len - i > 5 && memcmp(line + i, "then ", 5) == 0) {
+        i += 5;
+    } else if (len - i > 9 && memcmp(line + i, "else, if ", 9) == 0) {
+        const char *colon = memchr(line + i, ':', len - i);
+
+        if (colon)
+            i = (size_t)(colon - line) + 2;
+    }
+    if (i >= len)
+        return false;
     *text = line + i;
     *text_len = len - i;
     *place_len = 0;
