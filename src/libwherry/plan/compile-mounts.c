@@ -137,10 +137,6 @@ static const char *stand_in(const struct wh_compile *c, const char *fstype, bool
         *ret_sure = sysfs_refused(c);
         return "/sys";
     }
-    if (wh_streq(fstype, "mqueue") && wh_mount_foreign(c) && host_ns(c, WH_NS_IPC)) {
-        *ret_sure = true;
-        return "/dev/mqueue";
-    }
     return NULL;
 }
 
@@ -149,8 +145,10 @@ static void compile_fs(struct wh_compile *c, struct wh_mount_job *j)
     const char *fstype = j->m->type.v, *source = j->m->source.v;
     struct wh_strv params = j->o.params;
     uint64_t attr = j->late_ro ? j->attr & ~WH_MOUNT_ATTR_RDONLY : j->attr, clone_attr;
-    bool sure, rec;
+    bool sure;
     const char *instead = stand_in(c, fstype, &sure);
+    /* Nothing stands in for a queue file system; a user namespace that does not own its IPC namespace goes without. */
+    bool soft = instead || (c->userns && wh_streq(fstype, "mqueue"));
 
     /* Media that cannot be written want a read-only superblock too. Only where the source is a device: a file system with
      * one superblock for all, such as debugfs, would become read-only on the host. */
@@ -163,15 +161,14 @@ static void compile_fs(struct wh_compile *c, struct wh_mount_job *j)
         params.n += 2;
     }
     if (!sure)
-        wh_mount_add_fs(c, j, fstype, source && *source ? source : NULL, &params, attr, instead ? WH_SOFT_PERM : 0);
+        wh_mount_add_fs(c, j, fstype, source && *source ? source : NULL, &params, attr, soft ? WH_SOFT_PERM : 0);
     if (instead) {
-        rec = !wh_streq(fstype, "mqueue");
         clone_attr = wh_mount_clone_attr(attr);
         /* Below the host's /sys are its control groups and more; what was asked for had none of it. */
         if (wh_streq(fstype, "sysfs"))
             clone_attr |= WH_MOUNT_ATTR_RDONLY;
-        wh_mount_add_bind(c, j, j->slot, instead, rec, !sure);
-        wh_mount_add_attr(c, j->m->src, j->slot, clone_attr, 0, 0, rec, !sure);
+        wh_mount_add_bind(c, j, j->slot, instead, true, !sure);
+        wh_mount_add_attr(c, j->m->src, j->slot, clone_attr, 0, 0, true, !sure);
     }
     wh_mount_add_propagation(c, j, j->slot);
     if (j->o.tmpcopyup) {

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Where the container's cgroup is, for each form of cgroupsPath and each kind of host; and the cleaning of paths. */
+#include "tap.h"
+
+#include <errno.h>
+
+#include "plan/compile.h"
+
+static const struct wh_facts unified = { .feat = WH_FEAT_CGROUP_WRITABLE,
+                                         .cgroup_mode = WH_CGROUP_UNIFIED,
+                                         .cgroup2_mount = "/sys/fs/cgroup",
+                                         .cgroup2_own = "/" };
+
+/* Null in *ret_path for "none"; the error's text in err. */
+static int path(const struct wh_facts *facts, const char *cgroups_path, struct wh_arena *arena, const char **ret_path,
+                struct wh_err *err)
+{
+    struct wh_request req = { .id = "c1" };
+    struct wh_spec spec = { 0 };
+
+    spec.linux_.set = true;
+    spec.linux_.cgroups_path.v = cgroups_path;
+    return wh_cgroup_path(&spec, &req, facts, arena, ret_path, err);
+}
+
+static void test_forms(void)
+{
+    static const struct {
+        const char *own, *path, *want;
+    } cases[] = {
+        { "/", "/a/b", "/a/b" },
+        { "/", "/default", "/default" },
+        /* The same value, the same cgroup, whoever calls. */
+        { "/", "a/b", "/a/b" },
+        { "/user.slice/session.scope", "a/b", "/a/b" },
+        { "/x/y", "/a/b", "/a/b" },
+        /* Nothing asked for: beside ours. */
+        { "/", NULL, "/c1" },
+        { "/", "", "/c1" },
+        { NULL, NULL, "/c1" },
+        { "/a", NULL, "/c1" },
+        { "/a/b", NULL, "/a/c1" },
+        { "/user.slice/user-0.slice/session-1.scope", "", "/user.slice/user-0.slice/c1" },
+        /* Seen from inside a cgroup namespace. */
+        { "/../../x", NULL, "/c1" },
+        /* Cleaned; ".." stays inside. */
+        { "/", "/a/../b", "/b" },
+        { "/", "../../etc", "/etc" },
+        { "/", "//a//./b//", "/a/b" },
+        { "/", "/a/..b/...", "/a/..b/..." },
+    };
+
+    for (size_t i = 0; i < WH_ELEMENTSOF(cases); i++) {
+        WH_CLEANUP_ARENA struct wh_arena *arena = wh_arena_new();
+        struct wh_facts facts = unified;
+        struct wh_err err = { 0 };
+        const char *got;
+
+        facts.cgroup2_own = cases[i].own;
+        path(&facts, cases[i].path, arena, &got, &err);
+        is_str(got, cases[i].want, "cgroupsPath %s, called from %s", cases[i].path ? cases[i].path : "(absent)",
+               cases[i].own ? cases[i].own : "(unknown)");
+    }
+}
+
+static void test_refused(void)
+{
+    static char longer[300];
+    static const struct {
+        const char *path, *want;
+    } cases[] = {
+        { "/", "root of the hierarchy" }, { "/a/..", "root of the hierarchy" }, { "..", "root of the hierarchy" },
+        { "/a\nb", "line break" },        { longer, "longer than 255 bytes" },
+    };
+
+    memset(longer, 'a', sizeof longer - 1);
+    for (size_t i = 0; i < WH_ELEMENTSOF(cases); i++) {
+        WH_CLEANUP_ARENA struct wh_arena *arena = wh_arena_new();
+        struct wh_err err = { 0 };
+        const char *got;
+
+        is_int(path(&unified, cases[i].path, arena, &got, &err), -EINVAL, "cgroupsPath %.20s is refused",
+               cases[i].path);
+        has_str(err.msg, cases[i].want, "in these words");
+        ok(!got, "and gives no path");
+    }
+}
+
+static void test_managers(void)
+{
+    WH_CLEANUP_ARENA struct wh_arena *arena = wh_arena_new();
+    struct wh_request req = { .id = "c1", .cgroup_manager = WH_CGM_DISABLED };
+    struct wh_facts none = { .cgroup_mode = WH_CGROUP_NONE };
+    struct wh_spec spec = { 0 };
+    struct wh_err err = { 0 };
+    const char *got = "x";
+
+    spec.linux_.cgroups_path.v = "/a";
+    is_int(wh_cgroup_path(&spec, &req, &unified, arena, &got, &err), 0, "disabled");
+    ok(!got, "means none");
+    is_int(wh_cgroup_path(&spec, &req, &none, arena, &got, &err), 0, "also where there is no cgroup2");
+    req.cgroup_manager = WH_CGM_SYSTEMD;
+    is_int(wh_cgroup_path(&spec, &req, &unified, arena, &got, &err), -EOPNOTSUPP, "systemd is refused");
+    has_str(err.msg, "--systemd-cgroup", "by the name of its option");
+    err = (struct wh_err){ 0 };
+    is_int(path(&none, "/a", arena, &got, &err), -EOPNOTSUPP, "a host without cgroup2 is refused");
+    has_str(err.msg, "--cgroup-manager=disabled", "with a way out");
+}
+
+static void test_rootless(void)
+{
+    WH_CLEANUP_ARENA struct wh_arena *arena = wh_arena_new();
+    struct wh_request req = { .id = "c1" };
+    struct wh_facts facts = unified;
+    struct wh_spec spec = { 0 };
+    struct wh_err err = { 0 };
+    const char *got = "x";
+
+    facts.euid = 1000;
+    facts.feat = 0;
+    is_int(wh_cgroup_path(&spec, &req, &facts, arena, &got, &err), 0, "no permission, nothing asked for");
+    ok(!got, "no cgroup");
+    spec.linux_.cgroups_path.v = "/a";
+    is_int(wh_cgroup_path(&spec, &req, &facts, arena, &got, &err), -EACCES, "no permission, a path asked for");
+    has_str(err.msg, "rootless needs no limits + no cgrouppath when no permission is granted for cgroups",
+            "these words");
+    spec.linux_.cgroups_path.v = NULL;
+    spec.linux_.resources.pids.set = true;
+    spec.linux_.resources.pids.limit = (struct wh_opt_i64){ .v = 5, .set = true };
+    is_int(wh_cgroup_path(&spec, &req, &facts, arena, &got, &err), -EACCES, "no permission, a limit asked for");
+    spec.linux_.resources.pids.limit.v = -1;
+    is_int(wh_cgroup_path(&spec, &req, &facts, arena, &got, &err), 0, "no limit is no limit");
+    facts.feat = WH_FEAT_CGROUP_WRITABLE;
+    is_int(wh_cgroup_path(&spec, &req, &facts, arena, &got, &err), 0, "delegated");
+    is_str(got, "/c1", "a cgroup like everyone's");
+}
+
+static void test_clean(void)
+{
+    static const struct {
+        const char *base, *path, *want;
+    } cases[] = {
+        { "", "", "/" },
+        { "", "/", "/" },
+        { "", "..", "/" },
+        { "", "a", "/a" },
+        { "", "/a/", "/a" },
+        { "/b", "a", "/b/a" },
+        { "/b", "../a", "/a" },
+        { "/b/c", "..", "/b" },
+        { "/b", "/a", "/b/a" },
+        { "", "/a/./b/.", "/a/b" },
+        { "", "/a/../../b", "/b" },
+        { "", "/..a/.b", "/..a/.b" },
+        { "/b/", "a", "/b/a" },
+        { "", "/a//b///c", "/a/b/c" },
+    };
+    static const struct {
+        const char *path, *dir;
+        bool want;
+    } below[] = {
+        { "/proc/x", "/proc", true }, { "/proc", "/proc", false }, { "/process", "/proc", false },
+        { "/a", "/", true },          { "/", "/", false },         { "/a/b/c", "/a/b", true },
+    };
+
+    for (size_t i = 0; i < WH_ELEMENTSOF(cases); i++) {
+        WH_CLEANUP_ARENA struct wh_arena *arena = wh_arena_new();
+
+        is_str(wh_compile_clean_path(arena, cases[i].base, cases[i].path), cases[i].want, "\"%s\" + \"%s\"",
+               cases[i].base, cases[i].path);
+    }
+    for (size_t i = 0; i < WH_ELEMENTSOF(below); i++)
+        is_int(wh_compile_is_below(below[i].path, below[i].dir), below[i].want, "%s below %s", below[i].path,
+               below[i].dir);
+}
+
+static void test_words(void)
+{
+    ok(wh_compile_has_word("cpuset cpu io memory pids", "pids"), "the last of a list");
+    ok(wh_compile_has_word("pids", "pids"), "the only one");
+    ok(!wh_compile_has_word("rpids pidsx", "pids"), "part of a name is not the name");
+    ok(wh_compile_has_word("cpu,cpuacct", "cpuacct"), "commas");
+    ok(!wh_compile_has_word(NULL, "pids"), "no list");
+    ok(wh_compile_has_word("cpu pids\n", "pids"), "as the kernel writes it");
+}
+
+int main(void)
+{
+    test_forms();
+    test_refused();
+    test_managers();
+    test_rootless();
+    test_clean();
+    test_words();
+    return done_testing();
+}
