@@ -447,10 +447,28 @@ static void compile_maskfs(struct wh_compile *c)
     s->mount = WH_SLOT_MASKFS;
 }
 
+/* A missing working directory is made, which is too late when the step that enters it runs on a read-only root. */
+static void compile_workdir(struct wh_compile *c)
+{
+    const struct wh_spec *spec = c->spec;
+    bool rdonly = (spec->root.readonly.set && spec->root.readonly.v) || c->nlate_ro || spec->linux_.readonly_paths.n;
+    const char *cwd = spec->process ? spec->process->cwd.v : NULL;
+    struct wh_step_mkdir *s;
+
+    if (!rdonly || !cwd || !*cwd || wh_streq(cwd, "/"))
+        return;
+    s = WH_STEP(c, MKDIR, mkdir, spec->process->cwd.src);
+    if (!s)
+        return;
+    s->root = WH_SLOT_ROOT;
+    s->path = wh_build_str(c->b, cwd);
+}
+
 void wh_compile_masks(struct wh_compile *c)
 {
     const struct wh_sstrv *masked = &c->spec->linux_.masked_paths, *rdonly = &c->spec->linux_.readonly_paths;
 
+    compile_workdir(c);
     for (unsigned i = 0; i < c->nlate_ro; i++)
         wh_mount_add_attr(c, c->late_ro[i].src, c->late_ro[i].slot, WH_MOUNT_ATTR_RDONLY, 0, 0, false, false);
     if (masked->n)
