@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef WH_HOST_FACTS_H
+#define WH_HOST_FACTS_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "plan/facts.h"
+
+/* Probes the host (plan/facts.h); strings are made in `arena`. A probe that is refused is a feature that is absent: only a
+ * host that cannot be looked at is an error. `want` chooses the probes that cost something. */
+enum wh_facts_want { WH_FACTS_LSM = 1u << 0, WH_FACTS_SECCOMP = 1u << 1 };
+int wh_facts_probe(int proc_fd, unsigned want, struct wh_arena *arena, struct wh_facts *ret, struct wh_err *err);
+
+/* ---- namespaces that are joined by path ---- */
+
+struct wh_nsfds {
+    int fd[WH_NS_MAX]; /* -1 = none */
+    int8_t owner[WH_NS_MAX]; /* enum wh_ns_owner */
+    bool own[WH_NS_MAX]; /* it is the one that we are in */
+};
+void wh_nsfds_init(struct wh_nsfds *n);
+void wh_nsfds_done(struct wh_nsfds *n);
+#define WH_CLEANUP_NSFDS __attribute__((cleanup(wh_nsfds_done)))
+
+/* Opens a namespace once, checks that it is one of that type, and asks who owns it. The user namespace must come first, if
+ * there is one. `place` names the configuration's line, or null. */
+int wh_nsfds_open(struct wh_nsfds *n, int proc_fd, enum wh_ns ns, const char *path, const char *place,
+                  struct wh_err *err);
+
+#endif

@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "host/hooks.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/json-out.h"
+#include "host/image.h"
+#include "host/spawn.h"
+
+extern char **environ;
+
+/* What of a hook's output goes into the message: its end, where the reason is. */
+#define TAIL 300
+
+struct tail {
+    int fd;
+    size_t len;
+    bool cut;
+    char text[TAIL + 1];
+};
+
+const char *wh_hook_name(uint32_t kind)
+{
+    static const char *const names[WH_HOOK_MAX] = { "prestart",       "createRuntime", "createContainer",
+                                                    "startContainer", "poststart",     "poststop" };
+
+    return kind < WH_HOOK_MAX ? names[kind] : "unknown";
+}
+
+bool wh_hooks_any(const struct wh_hook_entry *hooks, size_t n, uint32_t kind)
+{
+    for (size_t i = 0; i < n; i++)
+        if (hooks[i].kind == kind)
+            return true;
+    return false;
+}
+
+static bool plan_strings(const struct wh_plan *plan, struct wh_vec vec, struct wh_arena *arena, struct wh_strv *ret)
+{
+    const wh_off *off = wh_plan_at(plan, vec.off);
+
+    ret->n = vec.n;
+    ret->v = wh_arena_new_array(arena, const char *, vec.n);
+    for (uint32_t i = 0; ret->v && i < vec.n; i++)
+        ret->v[i] = wh_plan_str(plan, off[i]);
+    return ret->v;
+}
+
+int wh_hooks_of_plan(const struct wh_plan *plan, struct wh_arena *arena, struct wh_hook_entry **ret, size_t *ret_n)
+{
+    const struct wh_step *first = wh_plan_first_host(plan), *s = first;
+    struct wh_hook_entry *v;
+    size_t n = 0;
+
+    for (uint32_t i = 0; i < plan->nhost; i++, s = wh_step_next(s))
+        n += s->op == WH_OP_HOOK;
+    v = wh_arena_new_array(arena, struct wh_hook_entry, n);
+    if (!v)
+        return -ENOMEM;
+    s = first;
+    n = 0;
+    for (uint32_t i = 0; i < plan->nhost; i++, s = wh_step_next(s)) {
+        const struct wh_step_hook *h = (const struct wh_step_hook *)s;
+
+        if (s->op != WH_OP_HOOK)
+            continue;
+        v[n] = (struct wh_hook_entry){ .kind = h->kind,
+                                       .index = h->index,
+                                       .timeout = h->timeout,
+                                       .env_set = h->env_set,
+                                       .path = wh_plan_str(plan, h->path) };
+        if (!plan_strings(plan, h->args, arena, &v[n].args) || !plan_strings(plan, h->env, arena, &v[n].env))
+            return -ENOMEM;
+        n++;
+    }
+    *ret = v;
+    *ret_n = n;
+    return 0;
+}
+
+void wh_hook_state(const struct wh_state *s, const char *status, pid_t pid, struct wh_buf *out)
+{
+    struct wh_json j = { .out = out };
+
+    wh_json_open(&j, NULL, '{');
+    wh_json_str(&j, "ociVersion", "1.3.0");
+    wh_json_str(&j, "id", s->id);
+    wh_json_str(&j, "status", status);
+    if (pid > 0)
+        wh_json_u64(&j, "pid", (uint64_t)pid);
+    wh_json_str(&j, "root", s->rootfs);
+    wh_json_str(&j, "bundle", s->bundle);
+    wh_json_open(&j, "annotations", '{');
+    for (size_t i = 0; i < s->nannotations; i++)
+        wh_json_str(&j, s->annotations[i].key, s->annotations[i].value);
+    wh_json_close(&j, '}');
+    wh_json_close(&j, '}');
+}
+
+/* Reads what is there, without waiting. False at the end of the file. */
+static bool tail_read(struct tail *t)
+{
+    char buf[512];
+    ssize_t n = read(t->fd, buf, sizeof buf);
+
+    if (n < 0)
+        return errno == EAGAIN || errno == EINTR;
+    if (n == 0)
+        return false;
+    if ((size_t)n >= TAIL) {
+        t->cut = t->cut || t->len > 0 || (size_t)n > TAIL;
+        memcpy(t->text, buf + (size_t)n - TAIL, TAIL);
+        t->len = TAIL;
+    } else {
+        size_t over = t->len + (size_t)n > TAIL ? t->len + (size_t)n - TAIL : 0;
+
+        t->cut = t->cut || over > 0;
+        memmove(t->text, t->text + over, t->len - over);
+        memcpy(t->text + t->len - over, buf, (size_t)n);
+        t->len = t->len - over + (size_t)n;
+    }
+    return true;
+}
+
+/* One line whatever it wrote: control bytes are escaped, the line break at the end goes. */
+static void tail_text(struct tail *t, struct wh_buf *out)
+{
+    while (t->len > 0 && t->text[t->len - 1] == '\n')
+        t->len--;
+    t->text[t->len] = '\0';
+    if (t->cut)
+        wh_buf_puts(out, "...");
+    wh_buf_escape(out, t->text, false);
+}
+
+/*
+ * Waits for the hook itself, and takes its output as it comes so that a full pipe does not stop it. A background process that it
+ * leaves behind keeps the pipes open: nothing here waits for their end (I12).
+ */
+static int attend(const struct wh_hook_run *run, const struct wh_hook_entry *h, int pidfd, struct tail out[2])
+{
+    int64_t end = h->timeout ? wh_now_ms() + (int64_t)h->timeout * 1000 : 0;
+    struct pollfd p[4] = { { .fd = pidfd, .events = POLLIN },
+                           { .fd = out[0].fd, .events = POLLIN },
+                           { .fd = out[1].fd, .events = POLLIN },
+                           { .fd = run->cancel_fd, .events = POLLIN } };
+
+    for (;;) {
+        int64_t left = h->timeout ? end - wh_now_ms() : -1;
+        int n;
+
+        if (h->timeout && left <= 0)
+            return -ETIMEDOUT;
+        n = poll(p, 4, left < 0 ? -1 : left > 1000000000 ? 1000000000 : (int)left);
+        if (n < 0 && errno != EINTR)
+            return -errno;
+        if (n <= 0)
+            continue;
+        if (p[3].revents)
+            return -ECANCELED;
+        for (int i = 0; i < 2; i++)
+            if (p[1 + i].revents && !tail_read(&out[i]))
+                p[1 + i].fd = -1;
+        if (p[0].revents)
+            break;
+    }
+    for (int i = 0; i < 2; i++)
+        for (int rounds = 0; p[1 + i].fd >= 0 && rounds < 512; rounds++) {
+            struct pollfd q = { .fd = out[i].fd, .events = POLLIN };
+
+            if (poll(&q, 1, 0) <= 0 || !tail_read(&out[i]))
+                break;
+        }
+    return 0;
+}
+
+static int verdict(const struct wh_hook_entry *h, int waited, const struct wh_exit *ex, struct tail out[2],
+                   struct wh_err *err)
+{
+    WH_CLEANUP_BUF struct wh_buf text = { 0 };
+    char why[64];
+
+    if (waited == 0 && !ex->signalled && ex->value == 0)
+        return 0;
+    if (waited == -ETIMEDOUT)
+        snprintf(why, sizeof why, "hook ran past specified timeout of %u.0s", h->timeout);
+    else if (waited == -ECANCELED)
+        snprintf(why, sizeof why, "canceled");
+    else if (waited < 0)
+        snprintf(why, sizeof why, "cannot wait for it (errno %d)", -waited);
+    else
+        snprintf(why, sizeof why, ex->signalled ? "killed by signal %d" : "exit status %d", ex->value);
+    wh_buf_printf(&text, "%s, stdout: ", why);
+    tail_text(&out[0], &text);
+    wh_buf_puts(&text, ", stderr: ");
+    tail_text(&out[1], &text);
+    return wh_err_set(err, WH_ERR_HOST, waited < 0 ? waited : -ECHILD, NULL, "error running %s hook #%u: %s",
+                      wh_hook_name(h->kind), h->index, text.data ? text.data : why);
+}
+
+static int run_one(const struct wh_hook_run *run, const struct wh_hook_entry *h, const struct wh_buf *state,
+                   struct wh_err *err)
+{
+    WH_CLEANUP_FD int in = -1, out_r = -1, out_w = -1, err_r = -1, err_w = -1, pidfd = -1;
+    size_t argc = h->args.n ? h->args.n : 1, envc = h->env_set ? h->env.n : 0;
+    struct wh_arena *arena = wh_arena_new();
+    struct tail tails[2];
+    const char **argv = arena ? wh_arena_new_array(arena, const char *, argc + 1) : NULL;
+    const char **envp = arena ? wh_arena_new_array(arena, const char *, envc + 1) : NULL;
+    struct wh_exit ex = { 0 };
+    struct wh_spawn s;
+    pid_t pid = 0;
+    int p[2], r, waited = 0;
+
+    if (!argv || !envp) {
+        wh_arena_free(arena);
+        return wh_err_sys(err, -ENOMEM, "run %s hook #%u", wh_hook_name(h->kind), h->index);
+    }
+    argv[0] = h->path;
+    for (size_t i = 0; i < h->args.n; i++)
+        argv[i] = h->args.v[i];
+    for (size_t i = 0; i < envc; i++)
+        envp[i] = h->env.v[i];
+    in = wh_image_data("wherry-state", state->data, state->len, err);
+    r = in < 0 ? in : 0;
+    if (r == 0 && pipe2(p, O_CLOEXEC | O_NONBLOCK) < 0)
+        r = wh_err_sys(err, -errno, "make a pipe");
+    else if (r == 0) {
+        out_r = p[0];
+        out_w = p[1];
+        if (pipe2(p, O_CLOEXEC | O_NONBLOCK) < 0)
+            r = wh_err_sys(err, -errno, "make a pipe");
+        else {
+            err_r = p[0];
+            err_w = p[1];
+        }
+    }
+    if (r == 0) {
+        /* Only our ends may be non-blocking: programs take EAGAIN on stdout for a failure. */
+        if (fcntl(out_w, F_SETFL, 0) < 0 || fcntl(err_w, F_SETFL, 0) < 0)
+            r = wh_err_sys(err, -errno, "set up a pipe");
+    }
+    if (r == 0) {
+        wh_spawn_init(&s, h->path);
+        s.path = h->path;
+        s.argv = argv;
+        s.envp = h->env_set ? envp : (const char *const *)environ;
+        s.stdio[0] = in;
+        s.stdio[1] = out_w;
+        s.stdio[2] = err_w;
+        s.session = s.reset_signals = true;
+        s.cwd_fd = run->bundle_fd;
+        r = wh_spawn(&s, &pidfd, &pid, err);
+        if (r < 0)
+            wh_err_prefix(err, "error running %s hook #%u", wh_hook_name(h->kind), h->index);
+    }
+    wh_arena_free(arena);
+    if (r < 0)
+        return r;
+    wh_closep(&out_w);
+    wh_closep(&err_w);
+    tails[0].fd = out_r;
+    tails[1].fd = err_r;
+    tails[0].len = tails[1].len = 0;
+    tails[0].cut = tails[1].cut = false;
+    waited = attend(run, h, pidfd, tails);
+    if (waited < 0) {
+        /* The whole group. The leader is not reaped yet, so the number is still its own. */
+        syscall(SYS_kill, -pid, SIGKILL);
+        wh_pidfd_kill(pidfd, SIGKILL);
+    }
+    r = wh_pidfd_reap(pidfd, &ex);
+    return verdict(h, waited < 0 ? waited : r, &ex, tails, err);
+}
+
+int wh_hooks_run(const struct wh_hook_run *run, uint32_t kind, const char *status, pid_t pid, bool all,
+                 struct wh_err *err)
+{
+    WH_CLEANUP_BUF struct wh_buf state = { 0 };
+    int ret = 0;
+
+    for (size_t i = 0; i < run->nhooks; i++) {
+        int r;
+
+        if (run->hooks[i].kind != kind)
+            continue;
+        if (!state.data) {
+            wh_hook_state(run->state, status, pid, &state);
+            if (state.failed)
+                return wh_err_sys(err, -ENOMEM, "write the state for a hook");
+        }
+        r = run_one(run, &run->hooks[i], &state, err);
+        if (r < 0 && ret == 0)
+            ret = r;
+        if (r < 0 && !all)
+            break;
+    }
+    return ret;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef WH_HOST_HOOKS_H
+#define WH_HOST_HOOKS_H
+
+#include "base/arena.h"
+#include "host/state.h"
+
+/* All hooks of the plan's host lists; strings are the plan's. 0 or -ENOMEM. */
+int wh_hooks_of_plan(const struct wh_plan *plan, struct wh_arena *arena, struct wh_hook_entry **ret, size_t *ret_n);
+
+const char *wh_hook_name(uint32_t kind); /* "createRuntime" */
+bool wh_hooks_any(const struct wh_hook_entry *hooks, size_t n, uint32_t kind);
+
+/* The state as hooks read it on stdin (runtime-spec, runtime.md). `pid` 0 is left out. */
+void wh_hook_state(const struct wh_state *s, const char *status, pid_t pid, struct wh_buf *out);
+
+struct wh_hook_run {
+    const struct wh_hook_entry *hooks; /* of all kinds */
+    size_t nhooks;
+    const struct wh_state *state;
+    int bundle_fd; /* where they run */
+    int cancel_fd; /* or -1 */
+};
+
+/*
+ * Runs the hooks of one kind, in order, in the runtime's namespaces: exactly their environment (the caller's where the
+ * configuration has no `env`, as its readers expect), cwd the bundle, a session of their own, three fds. The first failure
+ * stops: "error running createRuntime hook #0: exit status 1, stdout: , stderr: …". With `all` (poststop) the rest
+ * runs all the same, and the first failure is returned. 0, -ECHILD (it failed), -ETIMEDOUT, -ECANCELED, -errno.
+ */
+int wh_hooks_run(const struct wh_hook_run *run, uint32_t kind, const char *status, pid_t pid, bool all,
+                 struct wh_err *err);
+
+#endif

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "host/idmap.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/fd.h"
+#include "base/str.h"
+#include "host/proc.h"
+#include "host/spawn.h"
+
+/* newuidmap PID CID HID SIZE … : the words of the map. */
+static const char **helper_argv(struct wh_arena *a, const char *tool, int pid, const char *map)
+{
+    size_t n = 2, i = 2;
+    const char **argv;
+    char *text, *word, *save;
+
+    for (const char *p = map; *p; p++)
+        n += *p == ' ' || *p == '\n';
+    argv = wh_arena_new_array(a, const char *, n + 3);
+    text = wh_arena_strndup(a, map, strlen(map));
+    if (!argv || !text)
+        return NULL;
+    argv[0] = tool;
+    argv[1] = wh_arena_printf(a, "%d", pid);
+    for (word = strtok_r(text, " \n", &save); word; word = strtok_r(NULL, " \n", &save))
+        argv[i++] = word;
+    return wh_arena_failed(a) ? NULL : argv;
+}
+
+/* The program as an fd: what was found is what is executed. */
+static int find(const char *path, const char *tool)
+{
+    char file[4096];
+
+    for (const char *p = path ? path : ""; *p;) {
+        size_t len = strcspn(p, ":");
+        int n = snprintf(file, sizeof file, "%.*s/%s", (int)len, p, tool);
+
+        /* A relative entry means the caller's working directory: never for a program that will be set-id. */
+        if (len > 0 && *p == '/' && n < (int)sizeof file) {
+            WH_CLEANUP_FD int fd = openat(AT_FDCWD, file, O_PATH | O_CLOEXEC);
+            struct stat st;
+
+            if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & 0111))
+                return wh_take_fd(&fd);
+        }
+        p += len + (p[len] == ':');
+    }
+    return -ENOENT;
+}
+
+static int helper(const char *path, const char *tool, int pid, const char *map, struct wh_err *err)
+{
+    static const char *const empty[] = { NULL };
+    WH_CLEANUP_FD int fd = find(path, tool), pidfd = -1;
+    WH_CLEANUP_ARENA struct wh_arena *a = wh_arena_new();
+    struct wh_exit ex = { 0 };
+    struct wh_spawn s;
+    int r;
+
+    if (fd < 0)
+        return wh_err_set(err, WH_ERR_HOST, -EPERM, NULL,
+                          "id maps need %s, which is not in $PATH (package uidmap): operation not permitted", tool);
+    if (!a)
+        return wh_err_sys(err, -ENOMEM, "run %s", tool);
+    wh_spawn_init(&s, tool);
+    s.exec_fd = fd;
+    s.argv = helper_argv(a, tool, pid, map);
+    s.envp = empty;
+    if (!s.argv)
+        return wh_err_sys(err, -ENOMEM, "run %s", tool);
+    s.stdio[0] = s.stdio[1] = s.stdio[2] = WH_SPAWN_NULL;
+    s.session = s.reset_signals = true;
+    r = wh_spawn(&s, &pidfd, NULL, err);
+    if (r < 0)
+        return r;
+    r = wh_pidfd_reap(pidfd, &ex);
+    if (r < 0)
+        return wh_err_sys(err, r, "wait for %s", tool);
+    if (ex.signalled || ex.value != 0)
+        return wh_err_set(err, WH_ERR_HOST, -EPERM, NULL,
+                          "%s refused the map (%s %d): see /etc/subuid and /etc/subgid: operation not permitted", tool,
+                          ex.signalled ? "signal" : "exit status", ex.value);
+    return 0;
+}
+
+int wh_idmap_write(int proc_fd, const char *path, const struct wh_plan *plan, const struct wh_ask *ask,
+                   struct wh_err *err)
+{
+    const struct wh_step_ask_idmap *s = (const struct wh_step_ask_idmap *)ask->step;
+    const char *uid_map = wh_plan_str(plan, s->uid_map), *gid_map = wh_plan_str(plan, s->gid_map);
+    const char *setgroups = wh_plan_str(plan, s->setgroups);
+    WH_CLEANUP_FD int dir = -1;
+    char name[16];
+    int r;
+
+    if (ask->pid <= 0)
+        return wh_err_sys(err, -ESRCH, "write id maps");
+    snprintf(name, sizeof name, "%d", (int)ask->pid);
+    /* It is our child and not reaped: the number cannot mean another process. */
+    dir = openat(proc_fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (dir < 0)
+        return wh_err_sys(err, -errno, "open /proc/%s", name);
+    /* Before gid_map: once a group map is in place, an unprivileged writer may not deny any more. */
+    if (wh_streq(setgroups, "deny")) {
+        r = wh_write_at(dir, "setgroups", "deny");
+        if (r < 0)
+            return wh_err_sys(err, r, "write setgroups of the container");
+    }
+    r = wh_write_at(dir, "uid_map", uid_map);
+    if (r == -EPERM)
+        r = helper(path, "newuidmap", ask->pid, uid_map, err);
+    if (r < 0)
+        return err->code ? r : wh_err_sys(err, r, "write uid_map \"%s\"", uid_map);
+    r = wh_write_at(dir, "gid_map", gid_map);
+    if (r == -EPERM)
+        r = helper(path, "newgidmap", ask->pid, gid_map, err);
+    if (r < 0)
+        return err->code ? r : wh_err_sys(err, r, "write gid_map \"%s\"", gid_map);
+    return 0;
+}

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "host/proc.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "abi/kernel.h"
+#include "base/fd.h"
+
+#ifndef P_PIDFD
+#define P_PIDFD 3
+#endif
+
+int wh_proc_open(struct wh_err *err)
+{
+    WH_CLEANUP_FD int fd = openat(AT_FDCWD, "/proc", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    struct statfs sfs;
+    struct stat st;
+
+    if (fd < 0)
+        return wh_err_sys(err, -errno, "open /proc");
+    if (fstatfs(fd, &sfs) < 0 || fstat(fd, &st) < 0)
+        return wh_err_sys(err, -errno, "stat /proc");
+    if (sfs.f_type != WH_PROC_MAGIC || st.st_ino != WH_PROC_ROOT_INO)
+        return wh_err_set(err, WH_ERR_HOST, -ENODEV, NULL, "/proc is not the root of a proc file system");
+    return wh_take_fd(&fd);
+}
+
+int wh_proc_stat(int proc_fd, pid_t pid, struct wh_proc_stat *ret)
+{
+    char path[32], buf[1024], *p;
+    ssize_t n;
+
+    if (pid <= 0)
+        return -ESRCH;
+    snprintf(path, sizeof path, "%d/stat", (int)pid);
+    n = wh_read_at(proc_fd, path, buf, sizeof buf - 1);
+    if (n < 0)
+        return n == -ENOENT ? -ESRCH : (int)n;
+    /* The name, field 2, may hold blanks and brackets: count from the last closing one. */
+    p = strrchr(buf, ')');
+    if (!p || p[1] != ' ' || !p[2])
+        return -EIO;
+    ret->state = p[2];
+    ret->start = 0;
+    p += 2;
+    for (int field = 3; field < 22; field++) {
+        p = strchr(p, ' ');
+        if (!p)
+            return -EIO;
+        p++;
+    }
+    for (; *p >= '0' && *p <= '9'; p++)
+        ret->start = ret->start * 10 + (uint64_t)(*p - '0');
+    return 0;
+}
+
+int wh_proc_ns_ino(int proc_fd, const char *link, uint64_t *ret)
+{
+    struct stat st;
+
+    if (fstatat(proc_fd, link, &st, 0) < 0)
+        return -errno;
+    *ret = st.st_ino;
+    return 0;
+}
+
+int wh_proc_boot_id(int proc_fd, char buf[WH_BOOT_ID_SIZE])
+{
+    ssize_t n = wh_read_at(proc_fd, "sys/kernel/random/boot_id", buf, WH_BOOT_ID_SIZE - 1);
+
+    if (n < 0)
+        return (int)n;
+    buf[strcspn(buf, "\n")] = '\0';
+    return 0;
+}
+
+int wh_pidfd_pid(int proc_fd, int pidfd)
+{
+    char path[48], buf[1024], *p;
+    ssize_t n;
+    int pid = 0;
+
+    snprintf(path, sizeof path, "self/fdinfo/%d", pidfd);
+    n = wh_read_at(proc_fd, path, buf, sizeof buf - 1);
+    if (n < 0)
+        return (int)n;
+    p = strstr(buf, "\nPid:\t");
+    if (!p)
+        return -EINVAL;
+    p += 6;
+    /* -1: it has been reaped; 0: it is in no pid namespace of ours. */
+    if (*p < '1' || *p > '9')
+        return -ESRCH;
+    for (; *p >= '0' && *p <= '9'; p++)
+        pid = pid * 10 + (*p - '0');
+    return pid;
+}
+
+int wh_pidfd_open(int proc_fd, pid_t pid, uint64_t start)
+{
+    WH_CLEANUP_FD int fd = -1;
+    struct wh_proc_stat st;
+    int r;
+
+    if (pid <= 0)
+        return -ESRCH;
+    fd = (int)syscall(SYS_pidfd_open, pid, 0);
+    if (fd < 0)
+        return errno == EINVAL ? -ESRCH : -errno;
+    /* After the open: from here on the number cannot be given to another process without our noticing. */
+    r = wh_proc_stat(proc_fd, pid, &st);
+    if (r < 0)
+        return r;
+    return st.start == start ? wh_take_fd(&fd) : -ESRCH;
+}
+
+int wh_pidfd_kill(int pidfd, int sig)
+{
+    return syscall(SYS_pidfd_send_signal, pidfd, sig, NULL, 0) < 0 ? -errno : 0;
+}
+
+int64_t wh_now_ms(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+int wh_pidfd_wait(int pidfd, int ms)
+{
+    struct pollfd p = { .fd = pidfd, .events = POLLIN };
+    int64_t end = ms < 0 ? 0 : wh_now_ms() + ms;
+
+    for (;;) {
+        int r = poll(&p, 1, ms);
+
+        if (r > 0)
+            return p.revents & POLLNVAL ? -EBADF : 0;
+        if (r < 0 && errno != EINTR)
+            return -errno;
+        if (ms >= 0) {
+            int64_t left = end - wh_now_ms();
+
+            if (left <= 0)
+                return -ETIMEDOUT;
+            ms = (int)left;
+        }
+    }
+}
+
+int wh_pidfd_reap(int pidfd, struct wh_exit *ret)
+{
+    siginfo_t si;
+
+    for (;;) {
+        memset(&si, 0, sizeof si);
+        if (waitid((idtype_t)P_PIDFD, (id_t)pidfd, &si, WEXITED | __WALL) == 0)
+            break;
+        if (errno != EINTR)
+            return -errno;
+    }
+    if (ret)
+        *ret = (struct wh_exit){ .signalled = si.si_code != CLD_EXITED, .value = si.si_status };
+    return 0;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef WH_HOST_PROC_H
+#define WH_HOST_PROC_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+
+/*
+ * /proc and processes. A process is a pidfd, or a pid together with its start time: the number alone is reused
+ * (invariant I11).
+ */
+
+/* Opens /proc (O_PATH) and checks that it is procfs and its root: a bind mount or tmpfs on /proc would answer for us
+ * (I3). fd or -errno. */
+int wh_proc_open(struct wh_err *err);
+
+struct wh_proc_stat {
+    char state; /* 'R', 'S', 'Z', … (proc(5), field 3) */
+    uint64_t start; /* field 22, in clock ticks since boot: identifies the process together with its pid */
+};
+/* -ESRCH when there is no such process. */
+int wh_proc_stat(int proc_fd, pid_t pid, struct wh_proc_stat *ret);
+
+/* Inode number of a namespace of this process; `link` is a path below /proc: "self/ns/pid". 0 or -errno. */
+int wh_proc_ns_ino(int proc_fd, const char *link, uint64_t *ret);
+
+#define WH_BOOT_ID_SIZE 40
+int wh_proc_boot_id(int proc_fd, char buf[WH_BOOT_ID_SIZE]);
+
+/* The pid, as our pid namespace numbers it, behind a pidfd; -ESRCH when it is gone, -EINVAL when fd is no pidfd. */
+int wh_pidfd_pid(int proc_fd, int pidfd);
+/* pidfd_open(2), then the start time is compared: fd, or -ESRCH when the process is gone or another one. */
+int wh_pidfd_open(int proc_fd, pid_t pid, uint64_t start);
+int wh_pidfd_kill(int pidfd, int sig); /* 0 or -errno */
+/* Waits until the process behind the pidfd has ended (whoever its parent is). ms < 0: for ever. 0, -ETIMEDOUT, -errno. */
+int wh_pidfd_wait(int pidfd, int ms);
+
+struct wh_exit {
+    bool signalled;
+    int value; /* exit status or signal */
+};
+/* Reaps a child. exit_signal 0 (spawn.h) makes it a "clone child" to the kernel, hence __WALL. Blocks. 0 or -errno. */
+int wh_pidfd_reap(int pidfd, struct wh_exit *ret);
+
+/* CLOCK_MONOTONIC, in milliseconds. */
+int64_t wh_now_ms(void);
+
+#endif

@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "host/serve.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "abi/proto.h"
+#include "base/fd.h"
+#include "host/proc.h"
+#include "host/state.h"
+#include "plan/plan.h"
+
+#ifndef P_PIDFD
+#define P_PIDFD 3
+#endif
+
+/* How long a process that closed its socket may take to be gone: the kernel closes the fds of a dying process before its
+ * pidfd becomes readable. */
+#define DYING_MS 2000
+
+struct inbox {
+    struct wh_msg m;
+    int fds[WH_ASK_MAX_FDS];
+    unsigned nfds;
+};
+
+static void inbox_done(struct inbox *in)
+{
+    for (unsigned i = 0; i < in->nfds; i++)
+        wh_close(in->fds[i]);
+    in->nfds = 0;
+}
+#define CLEANUP_INBOX __attribute__((cleanup(inbox_done)))
+
+/* 1 = a message, 0 = end of file, -EPROTO = not one of ours, -errno. fds are received whatever happens, and closed. */
+static int receive(int ctl, struct inbox *in)
+{
+    union {
+        struct cmsghdr align;
+        char buf[CMSG_SPACE(sizeof(int) * WH_ASK_MAX_FDS)];
+    } control;
+    struct iovec iov = { &in->m, sizeof in->m };
+    struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control };
+    bool foreign = false;
+    ssize_t n;
+
+    do
+        n = recvmsg(ctl, &mh, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    while (n < 0 && errno == EINTR);
+    if (n < 0)
+        return errno == ECONNRESET ? 0 : -errno;
+    for (struct cmsghdr *c = CMSG_FIRSTHDR(&mh); c; c = CMSG_NXTHDR(&mh, c)) {
+        if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) {
+            foreign = true;
+            continue;
+        }
+        for (size_t i = 0; i < (c->cmsg_len - CMSG_LEN(0)) / sizeof(int); i++) {
+            int fd;
+
+            memcpy(&fd, CMSG_DATA(c) + i * sizeof fd, sizeof fd);
+            if (in->nfds < WH_ASK_MAX_FDS)
+                in->fds[in->nfds++] = fd;
+            else {
+                wh_close(fd);
+                foreign = true;
+            }
+        }
+    }
+    if (n == 0 && in->nfds == 0)
+        return 0;
+    if (foreign || n != sizeof in->m || (mh.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) || in->m.nfds != in->nfds)
+        return -EPROTO;
+    return 1;
+}
+
+static int answer(int ctl, uint16_t type, uint32_t step, int32_t val, int fd)
+{
+    struct wh_msg m = { .type = type, .nfds = fd >= 0, .step = step, .val = val };
+    union {
+        struct cmsghdr align;
+        char buf[CMSG_SPACE(sizeof(int))];
+    } control;
+    struct iovec iov = { &m, sizeof m };
+    struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+    if (fd >= 0) {
+        struct cmsghdr *c;
+
+        memset(&control, 0, sizeof control);
+        mh.msg_control = &control;
+        mh.msg_controllen = sizeof control;
+        c = CMSG_FIRSTHDR(&mh);
+        c->cmsg_level = SOL_SOCKET;
+        c->cmsg_type = SCM_RIGHTS;
+        c->cmsg_len = CMSG_LEN(sizeof fd);
+        memcpy(CMSG_DATA(c), &fd, sizeof fd);
+    }
+    /* Never blocks: with strict alternation the queue is empty, unless the peer cheats. A peer that is gone is found by
+     * the next receive, together with its reason. */
+    return sendmsg(ctl, &mh, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && errno != EPIPE ? -errno : 0;
+}
+
+static const struct wh_step *step_at(const struct wh_run *r, uint32_t n)
+{
+    return r->plan && n < r->plan->nsteps ? wh_plan_step(r->plan, n) : NULL;
+}
+
+static int violation(struct wh_run *r, const struct inbox *in, struct wh_err *err)
+{
+    struct wh_mbox mbox;
+
+    wh_mbox_read(r->mbox_fd, &mbox);
+    r->failed_step = mbox.step;
+    return wh_err_set(err, WH_ERR_PROTOCOL, -EPROTO, NULL,
+                      "protocol error at step %u: wherry-init sent message %u (step %u) that has no place there",
+                      mbox.step, in->m.type, in->m.step);
+}
+
+/* Why the process of the mailbox is gone. */
+static int epitaph(struct wh_run *r, const struct wh_spec *spec, const char *steps, size_t steps_len,
+                   const struct wh_exit *ex, struct wh_err *err)
+{
+    WH_CLEANUP_BUF struct wh_buf text = { 0 };
+    const struct wh_step *step;
+    struct wh_mbox mbox;
+
+    wh_mbox_read(r->mbox_fd, &mbox);
+    r->failed_step = mbox.step;
+    if (mbox.state == WH_MBOX_FAILED) {
+        struct wh_failure f = { .step = mbox.fail.step,
+                                .site = mbox.fail.site,
+                                .err = mbox.fail.err,
+                                .detail = mbox.fail.detail[0] ? mbox.fail.detail : NULL };
+
+        r->failed_step = f.step;
+        if (r->plan)
+            wh_render_failure(r->plan, spec, &f, err);
+        else
+            wh_render_failure_text(steps, steps_len, &f, err);
+        if (err->code == 0)
+            wh_err_set(err, WH_ERR_STEP, f.err > 0 && f.err < 4096 ? -f.err : -EIO, NULL, "step %u failed", f.step);
+        return err->code;
+    }
+    step = step_at(r, mbox.step);
+    if (step) {
+        wh_buf_puts(&text, " (");
+        wh_explain_step(r->plan, step, WH_EXPLAIN_REDACT, &text);
+        wh_buf_puts(&text, ")");
+    }
+    if (ex && ex->signalled)
+        return wh_err_set(err, WH_ERR_STEP, -ECHILD, NULL, "container init was killed by signal %d during step %u%s%s",
+                          ex->value, mbox.step, text.data ? text.data : "",
+                          ex->value == SIGKILL ? ": OOM-killed (memory limit too low?)" : "");
+    return wh_err_set(err, WH_ERR_STEP, -ECHILD, NULL, "container init ended during step %u%s without a reason",
+                      mbox.step, text.data ? text.data : "");
+}
+
+static int finish(struct wh_run *r, int *pidfd, struct wh_exit *ex)
+{
+    int rc;
+
+    if (*pidfd < 0)
+        return 0;
+    wh_pidfd_kill(*pidfd, SIGKILL);
+    rc = wh_pidfd_reap(*pidfd, ex);
+    /* Not our child (start by another process): at least it is dead. */
+    if (rc < 0)
+        wh_pidfd_wait(*pidfd, DYING_MS);
+    wh_close(*pidfd);
+    *pidfd = -1;
+    (void)r;
+    return rc;
+}
+
+/* Our copy of init's end of the socket says end of file: it is dying, or it cheats by closing the socket and living on. */
+static int ended(struct wh_run *r, const struct wh_spec *spec, struct wh_err *err)
+{
+    int *pidfd = r->pidfd_b >= 0 ? &r->pidfd_b : &r->pidfd_a;
+    bool lives = wh_pidfd_wait(*pidfd, DYING_MS) < 0;
+    struct wh_exit ex = { 0 };
+    int rc;
+
+    finish(r, pidfd, &ex);
+    if (!lives)
+        return epitaph(r, spec, NULL, 0, &ex, err);
+    rc = wh_err_set(err, WH_ERR_PROTOCOL, -EPROTO, NULL, "protocol error: wherry-init closed its socket");
+    return rc;
+}
+
+static int on_forked(struct wh_run *r, struct inbox *in, struct wh_err *err)
+{
+    siginfo_t si = { 0 };
+    int pid, rc;
+
+    if (r->pidfd_b >= 0 || in->nfds != 1 ||
+        waitid((idtype_t)P_PIDFD, (id_t)in->fds[0], &si, WEXITED | WNOHANG | WNOWAIT | __WALL) < 0)
+        return violation(r, in, err);
+    pid = wh_pidfd_pid(r->proc_fd, in->fds[0]);
+    if (pid == -ESRCH && si.si_pid > 0)
+        pid = si.si_pid;
+    /* A itself is a child of ours too. */
+    if (pid <= 0 || pid != in->m.val)
+        return violation(r, in, err);
+    r->pid_b = pid;
+    r->pidfd_b = in->fds[0];
+    in->nfds = 0;
+    rc = r->ops->forked ? r->ops->forked(r->data, pid, r->pidfd_b, err) : 0;
+    return rc < 0 ? rc : answer(r->ctl, WH_MSG_GO, 0, 0, -1);
+}
+
+static int dispatch(const struct wh_run *r, const struct wh_ask *ask, int *ret_fd, struct wh_err *err)
+{
+    const struct wh_serve_ops *o = r->ops;
+    const struct {
+        uint16_t op;
+        int (*fn)(void *data, const struct wh_ask *ask, int *ret_fd, struct wh_err *err);
+    } table[] = {
+        { WH_OP_ASK_LIMITS, o->limits },
+        { WH_OP_ASK_IDMAP, o->idmap },
+        { WH_OP_ASK_MOUNT, o->mount },
+        { WH_OP_ASK_HOOK, o->hook },
+    };
+
+    for (size_t i = 0; i < WH_ELEMENTSOF(table); i++)
+        if (table[i].op == ask->step->op && table[i].fn)
+            return table[i].fn(r->data, ask, ret_fd, err);
+    return wh_err_set(err, WH_ERR_HOST, -EOPNOTSUPP, NULL, "step %u asks for what this host program cannot do",
+                      ask->number);
+}
+
+static int on_ask(struct wh_run *r, const struct inbox *in, uint8_t phase, struct wh_err *err)
+{
+    const struct wh_step *step = in->m.step >= r->next_ask ? step_at(r, in->m.step) : NULL;
+    struct wh_ask ask;
+    WH_CLEANUP_FD int fd = -1;
+    int rc;
+
+    if (!step || !(wh_opinfo(step->op)->flags & WH_OPF_ASK) || !(wh_opinfo(step->op)->phases & phase) ||
+        (in->nfds > 0 && step->op != WH_OP_ASK_HOOK))
+        return violation(r, in, err);
+    r->next_ask = in->m.step + 1;
+    if (phase != WH_PH_A)
+        finish(r, &r->pidfd_a, NULL); /* has nothing to do since FORKED; so it counts against no pids.max any more */
+    ask = (struct wh_ask){ .step = step,
+                           .number = in->m.step,
+                           .pidfd = phase == WH_PH_A ? r->pidfd_a : r->pidfd_b,
+                           .fds = in->fds,
+                           .nfds = in->nfds };
+    ask.pid = phase == WH_PH_A ? wh_pidfd_pid(r->proc_fd, r->pidfd_a) : r->pid_b;
+    rc = dispatch(r, &ask, &fd, err);
+    if (rc < 0) {
+        r->failed_step = ask.number;
+        answer(r->ctl, WH_MSG_DENY, ask.number, -rc, -1);
+        if (err->code == 0)
+            wh_err_sys(err, rc, "step %u", ask.number);
+        return rc;
+    }
+    return answer(r->ctl, WH_MSG_OK, ask.number, 0, fd);
+}
+
+/* One message before READY. 1 = READY, 0 = go on, -errno. */
+static int on_message(struct wh_run *r, bool *greeted, struct inbox *in, struct wh_err *err)
+{
+    if (!*greeted) {
+        if (in->m.type != WH_MSG_HELLO || in->nfds > 0)
+            return violation(r, in, err);
+        if (in->m.val != (int32_t)WH_ABI_VERSION)
+            return wh_err_set(err, WH_ERR_PROTOCOL, -EPROTO, NULL, "wherry-init speaks version %d, not %u", in->m.val,
+                              WH_ABI_VERSION);
+        *greeted = true;
+        return answer(r->ctl, WH_MSG_GO, 0, 0, -1);
+    }
+    if (in->m.type == WH_MSG_ASK)
+        return on_ask(r, in, r->pidfd_b >= 0 ? WH_PH_B : WH_PH_A, err);
+    if (in->m.type == WH_MSG_FORKED)
+        return on_forked(r, in, err);
+    if (in->m.type == WH_MSG_READY && r->pidfd_b >= 0 && in->nfds == 0) {
+        const struct wh_step *step = step_at(r, in->m.step);
+
+        if (step && step->op == WH_OP_READY)
+            return 1;
+    }
+    return violation(r, in, err);
+}
+
+/* Waits for the socket, the process and the caller. 0 = something to receive, 1 = the process ended and the socket is drained,
+ * -ECANCELED, -errno. */
+static int await(const struct wh_run *r, struct wh_err *err)
+{
+    struct pollfd p[3] = { { .fd = r->ctl, .events = POLLIN },
+                           { .fd = r->pidfd_b >= 0 ? r->pidfd_b : r->pidfd_a, .events = POLLIN },
+                           { .fd = r->cancel_fd, .events = POLLIN } };
+
+    for (;;) {
+        int n = poll(p, r->cancel_fd >= 0 ? 3 : 2, -1);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return wh_err_sys(err, -errno, "poll");
+        if (r->cancel_fd >= 0 && p[2].revents)
+            return wh_err_set(err, WH_ERR_HOST, -ECANCELED, NULL, "canceled");
+        return p[0].revents ? 0 : 1;
+    }
+}
+
+static int serve(struct wh_run *r, const struct wh_spec *spec, struct wh_err *err)
+{
+    bool greeted = false;
+
+    for (;;) {
+        CLEANUP_INBOX struct inbox in = { .nfds = 0 };
+        int rc = await(r, err);
+
+        if (rc < 0)
+            return rc;
+        rc = rc == 1 ? 0 : receive(r->ctl, &in);
+        if (rc == -EAGAIN)
+            continue;
+        if (rc == 0)
+            return ended(r, spec, err);
+        if (rc == -EPROTO)
+            return violation(r, &in, err);
+        if (rc < 0)
+            return wh_err_sys(err, rc, "receive from wherry-init");
+        rc = on_message(r, &greeted, &in, err);
+        if (rc < 0)
+            return err->code ? rc : wh_err_sys(err, rc, "answer wherry-init");
+        if (rc == 1)
+            return 0;
+    }
+}
+
+int wh_serve_create(struct wh_run *r, const struct wh_spec *spec, struct wh_err *err)
+{
+    int rc;
+
+    r->failed_step = WH_NO_STEP;
+    rc = serve(r, spec, err);
+    finish(r, &r->pidfd_a, NULL);
+    if (rc < 0)
+        finish(r, &r->pidfd_b, NULL);
+    return rc;
+}
+
+int wh_serve_start(struct wh_run *r, const struct wh_spec *spec, const char *steps, size_t steps_len,
+                   struct wh_err *err)
+{
+    struct wh_exit ex = { 0 };
+    struct wh_mbox mbox;
+    int rc;
+
+    r->failed_step = WH_NO_STEP;
+    rc = answer(r->ctl, WH_MSG_START, 0, 0, -1);
+    if (rc < 0)
+        return wh_err_sys(err, rc, "tell the container to start");
+    for (;;) {
+        CLEANUP_INBOX struct inbox in = { .nfds = 0 };
+
+        rc = await(r, err);
+        if (rc < 0)
+            return rc;
+        rc = rc == 1 ? 0 : receive(r->ctl, &in);
+        if (rc == -EAGAIN)
+            continue;
+        if (rc == 0)
+            break;
+        if (rc == 1 && in.m.type == WH_MSG_ASK && r->plan)
+            rc = on_ask(r, &in, WH_PH_C, err);
+        else
+            rc = violation(r, &in, err);
+        if (rc < 0) {
+            wh_pidfd_kill(r->pidfd_b, SIGKILL);
+            return rc;
+        }
+    }
+    if (wh_mbox_read(r->mbox_fd, &mbox) == 0 && mbox.state == WH_MBOX_EXEC)
+        return 0;
+    /* End of file without execve: it failed, or was killed. It alone is left to reap by whoever is its parent. */
+    if (wh_pidfd_wait(r->pidfd_b, DYING_MS) < 0)
+        wh_pidfd_kill(r->pidfd_b, SIGKILL);
+    else {
+        siginfo_t si = { 0 };
+
+        if (waitid((idtype_t)P_PIDFD, (id_t)r->pidfd_b, &si, WEXITED | WNOHANG | WNOWAIT | __WALL) == 0 &&
+            si.si_pid > 0)
+            ex = (struct wh_exit){ .signalled = si.si_code != CLD_EXITED, .value = si.si_status };
+    }
+    return epitaph(r, spec, steps, steps_len, &ex, err);
+}

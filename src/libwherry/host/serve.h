@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef WH_HOST_SERVE_H
+#define WH_HOST_SERVE_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "abi/plan.h"
+#include "base/err.h"
+
+struct wh_run;
+
+#define WH_ASK_MAX_FDS 8
+
+/* What init asked for. The step was found in our own copy of the plan; the fds came with the message, are ours to use and
+ * closed by serve. */
+struct wh_ask {
+    const struct wh_step *step;
+    uint32_t number; /* of the step, from 0 */
+    pid_t pid; /* of the asking process, as our pid namespace numbers it */
+    int pidfd; /* of the same */
+    const int *fds;
+    unsigned nfds;
+};
+
+/*
+ * The work behind the protocol, by what init asks. Each returns 0, or a negative errno with the sentence in err: the
+ * errno is what init is told, the sentence what the user is told. `data` is wh_run.data. *ret_fd, when the function is
+ * given one, is an fd that goes to init with the answer (serve closes ours). A null function refuses.
+ */
+struct wh_serve_ops {
+    /* B is there, and verified as our child; called once, before it runs its first step. */
+    int (*forked)(void *data, pid_t pid, int pidfd, struct wh_err *err);
+    int (*limits)(void *data, const struct wh_ask *ask, int *ret_fd, struct wh_err *err);
+    int (*idmap)(void *data, const struct wh_ask *ask, int *ret_fd, struct wh_err *err);
+    int (*mount)(void *data, const struct wh_ask *ask, int *ret_fd, struct wh_err *err);
+    int (*hook)(void *data, const struct wh_ask *ask, int *ret_fd, struct wh_err *err);
+};
+
+/* One process tree from spawn to READY, or from START to EXEC. fds are borrowed but for those marked. */
+struct wh_run {
+    const struct wh_plan *plan;
+    int proc_fd, ctl, mbox_fd;
+    int cancel_fd; /* readable = give up; -1 = none */
+    int pidfd_a; /* owned; reaped and closed by serve */
+    int pidfd_b; /* owned once FORKED; -1 before */
+    pid_t pid_b;
+    const struct wh_serve_ops *ops;
+    void *data;
+    uint32_t next_ask; /* lowest step that may still ask */
+    /* The step that failed, for the caller's error object; WH_NO_STEP when none did. */
+    uint32_t failed_step;
+};
+#define WH_NO_STEP UINT32_MAX
+
+/*
+ * Serves one spawn until READY. 0: B waits for start, A is reaped. Negative errno: A and B are dead and reaped, err says
+ * why. The spec names places in messages and may be null. -ECANCELED when cancel_fd became readable.
+ */
+struct wh_spec;
+int wh_serve_create(struct wh_run *r, const struct wh_spec *spec, struct wh_err *err);
+
+/*
+ * After connecting to the start socket: START, then what the steps of phase C ask, until execve closed the socket. 0: the
+ * payload runs. Negative errno with the reason otherwise; the process is left to the caller. r->plan may be null when
+ * this process did not create the container: then `steps` (the text of steps.txt, may be null) names the step, and
+ * init may ask for nothing.
+ */
+int wh_serve_start(struct wh_run *r, const struct wh_spec *spec, const char *steps, size_t steps_len,
+                   struct wh_err *err);
+
+#endif

@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "host/state.h"
+
+/* A state holds annotations and hooks of one configuration: never near this. */
+#define STATE_MAX (80u * 1024u * 1024u)
+
+static int open_dir(int at, const char *path)
+{
+    int fd = openat(at, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+    return fd < 0 ? -errno : fd;
+}
+
+static int make_root(const char *path)
+{
+    char part[4096];
+    size_t len = strlen(path);
+
+    if (len >= sizeof part)
+        return -ENAMETOOLONG;
+    memcpy(part, path, len + 1);
+    for (char *p = part + 1; *p; p++)
+        if (*p == '/') {
+            *p = '\0';
+            if (mkdirat(AT_FDCWD, part, 0711) < 0 && errno != EEXIST)
+                return -errno;
+            *p = '/';
+        }
+    return mkdirat(AT_FDCWD, part, 0700) < 0 && errno != EEXIST ? -errno : 0;
+}
+
+int wh_store_root(const char *path, bool make, struct wh_err *err)
+{
+    WH_CLEANUP_FD int fd = open_dir(AT_FDCWD, path);
+    struct stat st;
+
+    if (fd == -ENOENT && !make)
+        return -ENOENT;
+    if (fd == -ENOENT) {
+        int r = make_root(path);
+
+        if (r < 0)
+            return wh_err_sys(err, r, "make the state root %s", path);
+        fd = open_dir(AT_FDCWD, path);
+    }
+    if (fd < 0)
+        return wh_err_sys(err, fd, "open the state root %s", path);
+    if (fstat(fd, &st) < 0)
+        return wh_err_sys(err, -errno, "stat the state root %s", path);
+    /* Whoever can write here chooses which process and which cgroup we kill. */
+    if ((st.st_uid != geteuid() && st.st_uid != 0) || (st.st_mode & 022))
+        return wh_err_set(err, WH_ERR_HOST, -EPERM, NULL,
+                          "state root %s belongs to uid %u, mode %04o: others could write to it", path, st.st_uid,
+                          st.st_mode & 07777u);
+    return wh_take_fd(&fd);
+}
+
+int wh_store_make(int root_fd, const char *id, struct wh_err *err)
+{
+    WH_CLEANUP_FD int fd = -1;
+    struct stat st;
+
+    if (mkdirat(root_fd, id, 0711) < 0) {
+        if (errno == EEXIST)
+            return wh_err_set(err, WH_ERR_STATE, -EEXIST, NULL, "container with given ID already exists");
+        return wh_err_sys(err, -errno, "make the state directory of %s", id);
+    }
+    fd = open_dir(root_fd, id);
+    /* The umask took what it wanted from the mode. A delete of the same name may have come between: then the directory has
+     * no link, and nothing can be made in it. */
+    if (fd < 0 || fchmod(fd, 0711) < 0 || flock(fd, LOCK_EX | LOCK_NB) < 0 || fstat(fd, &st) < 0) {
+        int r = fd < 0 ? fd : -errno;
+
+        unlinkat(root_fd, id, AT_REMOVEDIR);
+        return wh_err_sys(err, r, "open the state directory of %s", id);
+    }
+    if (st.st_nlink == 0)
+        return wh_err_set(err, WH_ERR_STATE, -ENOENT, NULL, "container %s was deleted while it was created", id);
+    return wh_take_fd(&fd);
+}
+
+int wh_store_open(int root_fd, const char *id, struct wh_err *err)
+{
+    int fd = open_dir(root_fd, id);
+
+    if (fd == -ENOENT)
+        return wh_err_set(err, WH_ERR_STATE, -ENOENT, NULL, "container does not exist");
+    return fd < 0 ? wh_err_sys(err, fd, "open the state directory of %s", id) : fd;
+}
+
+int wh_store_lock(int dir_fd, int ms)
+{
+    int64_t end = wh_now_ms() + ms;
+    struct stat st;
+
+    /* flock(2) has no timeout, and no library may set an alarm. */
+    while (flock(dir_fd, LOCK_EX | LOCK_NB) < 0) {
+        if (errno != EWOULDBLOCK && errno != EINTR)
+            return -errno;
+        if (wh_now_ms() >= end)
+            return -EBUSY;
+        nanosleep(&(struct timespec){ .tv_nsec = 2000000 }, NULL);
+    }
+    if (fstat(dir_fd, &st) < 0)
+        return -errno;
+    return st.st_nlink == 0 ? -ENOENT : 0;
+}
+
+/* Whole file, malloc'ed. O_NOFOLLOW, and only regular files: nothing in the root leads elsewhere or blocks (I13). */
+static int slurp(int dir_fd, const char *name, char **ret, size_t *ret_len)
+{
+    WH_CLEANUP_FD int fd = openat(dir_fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    struct stat st;
+    ssize_t n;
+    char *buf;
+
+    if (fd < 0)
+        return errno == ELOOP ? -EINVAL : -errno;
+    if (fstat(fd, &st) < 0)
+        return -errno;
+    if (!S_ISREG(st.st_mode) || st.st_size > STATE_MAX)
+        return -EINVAL;
+    buf = malloc((size_t)st.st_size + 1);
+    if (!buf)
+        return -ENOMEM;
+    n = wh_read_fd(fd, buf, (size_t)st.st_size);
+    if (n < 0) {
+        free(buf);
+        return (int)n;
+    }
+    *ret = buf;
+    *ret_len = (size_t)n;
+    return 0;
+}
+
+/* "init PID START" */
+static void journal_line(struct wh_state *s, const char *line, size_t len)
+{
+    char buf[64], *space;
+    uint64_t pid, start;
+
+    if (len < 6 || len >= sizeof buf || memcmp(line, "init ", 5) != 0)
+        return;
+    memcpy(buf, line + 5, len - 5);
+    buf[len - 5] = '\0';
+    space = strchr(buf, ' ');
+    if (!space)
+        return;
+    *space = '\0';
+    if (wh_parse_u64(buf, INT32_MAX, &pid) < 0 || wh_parse_u64(space + 1, UINT64_MAX, &start) < 0)
+        return;
+    s->pid = (pid_t)pid;
+    s->start = start;
+}
+
+static int read_journal(int dir_fd, const char *id, struct wh_arena *arena, struct wh_state *ret)
+{
+    char *text = NULL, *p, *nl;
+    size_t len = 0;
+    int r = slurp(dir_fd, "journal", &text, &len);
+
+    if (r < 0)
+        return r;
+    nl = memchr(text, '\n', len);
+    r = nl ? wh_state_read(text, (size_t)(nl - text), id, arena, ret) : -EINVAL;
+    /* A line without its end was being written when the writer died. */
+    for (p = nl ? nl + 1 : NULL; r == 0 && (nl = memchr(p, '\n', len - (size_t)(p - text))); p = nl + 1)
+        journal_line(ret, p, (size_t)(nl - p));
+    free(text);
+    return r;
+}
+
+int wh_store_read(int dir_fd, const char *id, struct wh_arena *arena, struct wh_state *ret, bool *creating,
+                  struct wh_err *err)
+{
+    char *text = NULL;
+    size_t len = 0;
+    int r = slurp(dir_fd, "state.json", &text, &len);
+
+    if (r == 0) {
+        r = wh_state_read(text, len, id, arena, ret);
+        free(text);
+    }
+    if (creating)
+        *creating = r == -ENOENT;
+    if (r == 0)
+        return 0;
+    if (r == -ENOENT && !creating)
+        return wh_err_set(err, WH_ERR_STATE, -ENOENT, NULL, "container does not exist");
+    if (creating && r != -ENOMEM) {
+        int j = read_journal(dir_fd, id, arena, ret);
+
+        if (j == 0 || (j == -ENOENT && r == -ENOENT))
+            return j == 0 ? 0 : wh_err_set(err, WH_ERR_STATE, -ENOENT, NULL, "container does not exist");
+        r = j;
+    }
+    if (r == -EINVAL || r == -EFBIG || r == -ENOENT)
+        return wh_err_set(err, WH_ERR_STATE, -EINVAL, NULL, "the state of container %s is damaged", id);
+    return wh_err_sys(err, r, "read the state of container %s", id);
+}
+
+int wh_store_journal(int dir_fd, const struct wh_state *s, struct wh_err *err)
+{
+    WH_CLEANUP_BUF struct wh_buf buf = { 0 };
+    WH_CLEANUP_FD int fd = -1;
+    int r;
+
+    wh_state_write(s, &buf);
+    if (buf.failed)
+        return wh_err_sys(err, -ENOMEM, "write the journal");
+    fd = openat(dir_fd, "journal", O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
+    r = fd < 0 ? -errno : wh_write_all(fd, buf.data, buf.len);
+    return r < 0 ? wh_err_sys(err, r, "write the journal") : wh_take_fd(&fd);
+}
+
+int wh_store_journal_init(int journal_fd, pid_t pid, uint64_t start, struct wh_err *err)
+{
+    char line[64];
+    int n = snprintf(line, sizeof line, "init %d %llu\n", (int)pid, (unsigned long long)start);
+    int r = wh_write_all(journal_fd, line, (size_t)n);
+
+    return r < 0 ? wh_err_sys(err, r, "write the journal") : 0;
+}
+
+int wh_store_write(int dir_fd, const char *name, const struct wh_buf *text, struct wh_err *err)
+{
+    int r = text->failed ? -ENOMEM : wh_replace_at(dir_fd, name, text->data, text->len, 0600);
+
+    return r < 0 ? wh_err_sys(err, r, "write %s", name) : 0;
+}
+
+int wh_store_remove(int root_fd, const char *id, struct wh_err *err)
+{
+    /* The journal goes last: killed on the way, we can be called again. wh_remove_tree_at has no order, so what it needs is
+     * taken away from it first. */
+    WH_CLEANUP_FD int fd = open_dir(root_fd, id);
+    static const char *const first[] = { "state.json", "steps.txt", "start.sock", "mbox" };
+    int r;
+
+    if (fd >= 0)
+        for (size_t i = 0; i < WH_ELEMENTSOF(first); i++)
+            unlinkat(fd, first[i], 0);
+    r = wh_remove_tree_at(root_fd, id);
+    return r < 0 ? wh_err_sys(err, r, "remove the state directory of %s", id) : 0;
+}
+
+int wh_store_mbox_make(int dir_fd, struct wh_err *err)
+{
+    WH_CLEANUP_FD int fd = openat(dir_fd, "mbox", O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+
+    const uint32_t abi = WH_ABI_VERSION;
+
+    if (fd < 0 || ftruncate(fd, WH_MBOX_SIZE) < 0 || pwrite(fd, &abi, sizeof abi, 0) != sizeof abi)
+        return wh_err_sys(err, -errno, "make the mailbox");
+    return wh_take_fd(&fd);
+}
+
+int wh_store_mbox_open(int dir_fd, struct wh_err *err)
+{
+    WH_CLEANUP_FD int fd = openat(dir_fd, "mbox", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+
+    return fd < 0 ? wh_err_sys(err, -errno, "open the mailbox") : wh_take_fd(&fd);
+}
+
+int wh_mbox_read(int fd, struct wh_mbox *ret)
+{
+    memset(ret, 0, sizeof *ret);
+    if (pread(fd, ret, sizeof *ret, 0) != sizeof *ret)
+        return -EIO;
+    ret->fail.detail[WH_MBOX_DETAIL - 1] = '\0';
+    return 0;
+}
+
+/* sun_path holds 108 bytes, a state root may be longer: name it by fd. */
+static void sock_addr(int dir_fd, struct sockaddr_un *sa)
+{
+    *sa = (struct sockaddr_un){ .sun_family = AF_UNIX };
+    snprintf(sa->sun_path, sizeof sa->sun_path, "/proc/self/fd/%d/start.sock", dir_fd);
+}
+
+int wh_store_listen(int dir_fd, struct wh_err *err)
+{
+    WH_CLEANUP_FD int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    struct sockaddr_un sa;
+
+    sock_addr(dir_fd, &sa);
+    /* The socket's own mode is what bind gives to the file, less the umask, which is not ours to change. */
+    if (fd < 0 || fchmod(fd, 0600) < 0 || bind(fd, (struct sockaddr *)&sa, sizeof sa) < 0 || listen(fd, 1) < 0)
+        return wh_err_sys(err, -errno, "make the start socket");
+    return wh_take_fd(&fd);
+}
+
+int wh_store_connect(int dir_fd)
+{
+    WH_CLEANUP_FD int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    struct sockaddr_un sa;
+    struct stat st;
+
+    /* A symlink in its place would lead us elsewhere. */
+    if (fd < 0 || fstatat(dir_fd, "start.sock", &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return -errno;
+    if (!S_ISSOCK(st.st_mode))
+        return -ENOTSOCK;
+    sock_addr(dir_fd, &sa);
+    if (connect(fd, (struct sockaddr *)&sa, sizeof sa) < 0)
+        return -errno;
+    return wh_take_fd(&fd);
+}
+
+int wh_state_pidfd(const struct wh_state *s, int proc_fd)
+{
+    char boot_id[WH_BOOT_ID_SIZE];
+    struct wh_proc_stat st;
+    uint64_t pidns;
+    int fd;
+
+    if (s->pid <= 0 || wh_proc_ns_ino(proc_fd, "self/ns/pid", &pidns) < 0 || pidns != s->pidns ||
+        wh_proc_boot_id(proc_fd, boot_id) < 0 || !wh_streq(boot_id, s->boot_id))
+        return -ESRCH;
+    fd = wh_pidfd_open(proc_fd, s->pid, s->start);
+    if (fd < 0)
+        return fd;
+    if (wh_proc_stat(proc_fd, s->pid, &st) < 0 || st.start != s->start || st.state == 'Z' || st.state == 'X') {
+        wh_close(fd);
+        return -ESRCH;
+    }
+    return fd;
+}
+
+enum wh_status wh_state_status(int dir_fd, bool alive, bool frozen)
+{
+    WH_CLEANUP_FD int fd = -1;
+    struct wh_mbox mbox;
+
+    if (!alive)
+        return WH_STATUS_STOPPED;
+    if (frozen)
+        return WH_STATUS_PAUSED;
+    fd = openat(dir_fd, "mbox", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0 || wh_mbox_read(fd, &mbox) < 0)
+        return WH_STATUS_RUNNING;
+    /* FAILED: the payload could not be executed, and init is about to be gone. */
+    if (mbox.state < WH_MBOX_EXEC)
+        return WH_STATUS_CREATED;
+    return mbox.state == WH_MBOX_FAILED ? WH_STATUS_STOPPED : WH_STATUS_RUNNING;
+}
