@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef WH_API_API_H
+#define WH_API_API_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "host/cgroup/cgroup.h"
+#include "host/facts.h"
+#include "host/serve.h"
+#include "host/state.h"
+#include "host/tty.h"
+#include "plan/plan.h"
+#include "wherry.h"
+
+/* What the functions of wherry.h share. Nothing here is exported. */
+
+struct wherry_ctx {
+    char *root; /* absolute */
+    enum wherry_cgroup_manager cgroup_manager;
+    wherry_log_fn log;
+    void *log_data;
+};
+
+struct wherry_error {
+    struct wh_err e;
+    char step[12];
+    struct wherry_error *next;
+    char text[];
+};
+
+struct wherry_container {
+    struct wh_arena *arena;
+    struct wh_state state;
+    enum wh_status status;
+    char *owner;
+    int dir_fd;
+};
+
+/* Hands err over to the caller of the library; returns its code. `step` is a step number or WH_NO_STEP. */
+int wh_api_fail(wherry_error **reterr, const struct wh_err *err, uint32_t step);
+int wh_api_fail_list(wherry_error **reterr, const struct wh_errlist *errs);
+void wh_api_log(const wherry_ctx *ctx, enum wherry_log_level level, const char *fmt, ...) WH_PRINTF(3, 4);
+
+/* Copies an option struct of any version into ours (wherry.h). -E2BIG when it asks for what we do not know, -EINVAL when it
+ * is no option struct. opts may be null. */
+int wh_api_opts(void *to, size_t size, const void *opts, struct wh_err *err);
+
+/* A path of the caller, made absolute with the working directory. In arena; null when that fails (errno). */
+const char *wh_api_absolute(struct wh_arena *arena, const char *path);
+
+/* The directory of a container that exists, with the rest that most commands need. */
+struct wh_target {
+    int root_fd, dir_fd, proc_fd;
+    struct wh_arena *arena;
+    struct wh_state state;
+    bool creating;
+    int pidfd; /* of init, -1 when it is gone */
+    struct wh_cgroup cgroup;
+    enum wh_status status;
+};
+void wh_target_init(struct wh_target *t);
+void wh_target_done(struct wh_target *t);
+#define WH_CLEANUP_TARGET __attribute__((cleanup(wh_target_done)))
+/* Looks the container up and fills all of it. `journal`: containers that are being made, or whose creator died, count too. */
+int wh_target_open(struct wh_target *t, const wherry_ctx *ctx, const char *id, bool journal, struct wh_err *err);
+/* The part of it that can change: reads the state again. */
+int wh_target_look(struct wh_target *t, const char *id, bool journal, struct wh_err *err);
+
+/*
+ * Kills, removes the cgroup, the state directory, and runs poststop. What failed is in err, and the state directory stays,
+ * so that it can be repeated. The caller holds the lock.
+ */
+int wh_api_destroy(const wherry_ctx *ctx, struct wh_target *t, const char *id, struct wh_err *err);
+
+/* ---- load.c ---- */
+
+/* config.json and all that is known before anything is made. */
+struct wh_load {
+    struct wherry_create_opts opts;
+    struct wh_arena *arena;
+    struct wh_spec *spec;
+    struct wh_errlist *errs;
+    const char *bundle; /* absolute */
+    int bundle_fd, proc_fd;
+    struct wh_facts facts;
+    struct wh_request req;
+    struct wh_nsfds ns;
+    const struct wh_plan *plan;
+};
+void wh_load_init(struct wh_load *l);
+void wh_load_done(struct wh_load *l);
+#define WH_CLEANUP_LOAD __attribute__((cleanup(wh_load_done)))
+
+/* Reads and parses. Errors in err, or in l->errs when err stays empty. */
+int wh_load_spec(struct wh_load *l, unsigned spec_flags, struct wh_err *err);
+/* Probes the host, opens namespaces, compiles filter and plan. root_fd (for the filter cache) may be -1. */
+int wh_load_plan(struct wh_load *l, const wherry_ctx *ctx, enum wh_verb verb, const char *id, int root_fd,
+                 struct wh_err *err);
+/* Hands over whichever of the two errors there is. */
+int wh_load_fail(const struct wh_load *l, const struct wh_err *err, uint32_t step, wherry_error **reterr);
+
+/* ---- create.c ---- */
+
+/* A container under construction, and, in wherry_run, the one that runs. */
+struct wh_creation {
+    const wherry_ctx *ctx;
+    const char *id;
+    struct wh_load load;
+    uint32_t closed_stdio; /* bit i: fd i was closed when we were called */
+    int root_fd, dir_fd, journal_fd, mbox_fd, listen_fd, rootfs_fd, console_fd;
+    struct wh_tty tty;
+    bool own_tty;
+    struct wh_cgroup cgroup;
+    struct wh_state state;
+    struct wh_hook_entry *hooks;
+    size_t nhooks;
+    struct wh_run run;
+    bool made; /* there is something to undo */
+};
+void wh_creation_init(struct wh_creation *c);
+void wh_creation_done(struct wh_creation *c);
+#define WH_CLEANUP_CREATION __attribute__((cleanup(wh_creation_done)))
+int wh_api_create(struct wh_creation *c, wherry_ctx *ctx, const char *id, const struct wherry_create_opts *opts,
+                  enum wh_verb verb, wherry_error **reterr);
+
+/* ---- start.c ---- */
+struct wh_starting {
+    int dir_fd, proc_fd, mbox_fd, pidfd, bundle_fd, cancel_fd;
+    const struct wh_plan *plan; /* may be null, with spec */
+    const struct wh_spec *spec;
+    const struct wh_state *state;
+};
+/* START, EXEC, poststart. On failure the container is dead. */
+int wh_api_start(const struct wh_starting *s, uint32_t *ret_step, struct wh_err *err);
+
+#endif

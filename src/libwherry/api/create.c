@@ -1,0 +1,525 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "abi/kernel.h"
+#include "abi/proto.h"
+#include "api/api.h"
+#include "base/fd.h"
+#include "host/console.h"
+#include "host/hooks.h"
+#include "host/idmap.h"
+#include "host/image.h"
+#include "host/mountfd.h"
+#include "host/spawn.h"
+
+#define KILL_MS 10000
+
+void wh_creation_init(struct wh_creation *c)
+{
+    memset(c, 0, sizeof *c);
+    wh_load_init(&c->load);
+    wh_tty_init(&c->tty, 0, 1);
+    wh_cgroup_init(&c->cgroup);
+    c->root_fd = c->dir_fd = c->journal_fd = c->mbox_fd = c->listen_fd = c->rootfs_fd = c->console_fd = -1;
+    c->run = (struct wh_run){ .proc_fd = -1,
+                              .ctl = -1,
+                              .mbox_fd = -1,
+                              .cancel_fd = -1,
+                              .pidfd_a = -1,
+                              .pidfd_b = -1,
+                              .failed_step = WH_NO_STEP };
+}
+
+void wh_creation_done(struct wh_creation *c)
+{
+    wh_closep(&c->run.ctl);
+    wh_closep(&c->run.pidfd_b);
+    wh_closep(&c->console_fd);
+    wh_closep(&c->rootfs_fd);
+    wh_closep(&c->listen_fd);
+    wh_closep(&c->mbox_fd);
+    wh_closep(&c->journal_fd);
+    wh_tty_done(&c->tty);
+    wh_cgroup_done(&c->cgroup);
+    wh_load_done(&c->load);
+    /* The lock goes with it, last. */
+    wh_closep(&c->dir_fd);
+    wh_closep(&c->root_fd);
+}
+
+/* ---- what init asks for ---- */
+
+static int on_forked(void *data, pid_t pid, int pidfd, struct wh_err *err)
+{
+    struct wh_creation *c = data;
+    struct wh_proc_stat st;
+    int r = wh_proc_stat(c->load.proc_fd, pid, &st);
+
+    (void)pidfd;
+    if (r < 0)
+        return wh_err_sys(err, r, "read /proc/%d/stat", (int)pid);
+    c->state.pid = pid;
+    c->state.start = st.start;
+    /* Before it runs its first step: from here on delete knows whom to kill. */
+    return wh_store_journal_init(c->journal_fd, pid, st.start, err);
+}
+
+static int on_limits(void *data, const struct wh_ask *ask, int *ret_fd, struct wh_err *err)
+{
+    struct wh_creation *c = data;
+    const struct wh_step *step = NULL;
+    int r = wh_cgroup_apply(&c->cgroup, c->load.plan, &step, err);
+
+    (void)ask;
+    (void)ret_fd;
+    if (r < 0 && step && step->src && err->path[0] == '\0')
+        wh_spec_where(c->load.spec, step->src, err->path, sizeof err->path);
+    return r;
+}
+
+static int on_idmap(void *data, const struct wh_ask *ask, int *ret_fd, struct wh_err *err)
+{
+    struct wh_creation *c = data;
+
+    (void)ret_fd;
+    return wh_idmap_write(c->load.proc_fd, c->load.opts.path, c->load.plan, ask, err);
+}
+
+static int on_mount(void *data, const struct wh_ask *ask, int *ret_fd, struct wh_err *err)
+{
+    struct wh_creation *c = data;
+    int fd = wh_mountfd_open(c->load.plan, ask, err);
+
+    if (fd < 0) {
+        if (err->path[0] == '\0')
+            wh_spec_where(c->load.spec, ask->step->src, err->path, sizeof err->path);
+        return fd;
+    }
+    *ret_fd = fd;
+    return 0;
+}
+
+static struct wh_hook_run hook_run(struct wh_creation *c)
+{
+    return (struct wh_hook_run){ .hooks = c->hooks,
+                                 .nhooks = c->nhooks,
+                                 .state = &c->state,
+                                 .bundle_fd = c->load.bundle_fd,
+                                 .cancel_fd = c->run.cancel_fd };
+}
+
+static int on_hook(void *data, const struct wh_ask *ask, int *ret_fd, struct wh_err *err)
+{
+    struct wh_creation *c = data;
+    struct wh_hook_run run = hook_run(c);
+    uint32_t kind = ((const struct wh_step_ask_hook *)ask->step)->kind;
+
+    (void)ret_fd;
+    if (kind != WH_HOOK_PRESTART && kind != WH_HOOK_CREATE_RUNTIME)
+        return wh_err_set(err, WH_ERR_HOST, -EOPNOTSUPP, NULL, "%s hooks are not supported yet", wh_hook_name(kind));
+    return wh_hooks_run(&run, kind, "creating", c->state.pid, false, err);
+}
+
+static const struct wh_serve_ops serve_ops = {
+    .forked = on_forked, .limits = on_limits, .idmap = on_idmap, .mount = on_mount, .hook = on_hook
+};
+
+/* ---- before anything is made ---- */
+
+/* Fds that are not open now must not be mistaken for ours later: what we open takes the lowest free number. */
+static int look_at_fds(struct wh_creation *c, struct wh_err *err)
+{
+    uint32_t n = c->load.opts.preserve_fds;
+
+    for (int fd = 0; fd < 3; fd++)
+        if (fcntl(fd, F_GETFD) < 0)
+            c->closed_stdio |= 1u << fd;
+    if (n > 1u << 20 || c->load.opts.listen_fds > n)
+        return wh_err_set(err, WH_ERR_USAGE, -EINVAL, NULL, "%u preserved fds, %u of them to listen on", n,
+                          c->load.opts.listen_fds);
+    for (uint32_t i = 0; i < n; i++)
+        if (fcntl(3 + (int)i, F_GETFD) < 0)
+            return wh_err_sys(err, -errno, "unable to stat preserved-fd %u (of %u)", i, n);
+    return 0;
+}
+
+static int open_rootfs(struct wh_creation *c, struct wh_err *err)
+{
+    struct wh_load *l = &c->load;
+    const char *path = l->spec->root.path.v ? l->spec->root.path.v : "";
+    char where[160], link[32], buf[4096];
+    ssize_t n;
+
+    c->rootfs_fd = openat(l->bundle_fd, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (c->rootfs_fd < 0) {
+        wh_err_sys(err, -errno, "open rootfs %s", path);
+        wh_spec_where(l->spec, l->spec->root.path.src, err->path, sizeof err->path);
+        return err->code;
+    }
+    (void)where;
+    snprintf(link, sizeof link, "self/fd/%d", c->rootfs_fd);
+    n = readlinkat(l->proc_fd, link, buf, sizeof buf - 1);
+    if (n <= 0 || n >= (ssize_t)sizeof buf - 1)
+        return wh_err_sys(err, n < 0 ? -errno : -ENAMETOOLONG, "find the absolute path of rootfs %s", path);
+    c->state.rootfs = wh_arena_strndup(l->arena, buf, (size_t)n);
+    return 0;
+}
+
+static const char *now_text(struct wh_arena *arena)
+{
+    struct timespec ts;
+    struct tm tm;
+
+    clock_gettime(CLOCK_REALTIME, &ts);
+    gmtime_r(&ts.tv_sec, &tm);
+    return wh_arena_printf(arena, "%04d-%02d-%02dT%02d:%02d:%02d.%09ldZ", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
+                           tm.tm_hour, tm.tm_min, tm.tm_sec, ts.tv_nsec);
+}
+
+static uint32_t own_namespaces(const struct wh_spec *spec)
+{
+    static const uint32_t flags[WH_NS_MAX] = {
+        [WH_NS_PID] = CLONE_NEWPID,       [WH_NS_NETWORK] = CLONE_NEWNET, [WH_NS_MOUNT] = CLONE_NEWNS,
+        [WH_NS_IPC] = CLONE_NEWIPC,       [WH_NS_UTS] = CLONE_NEWUTS,     [WH_NS_USER] = CLONE_NEWUSER,
+        [WH_NS_CGROUP] = CLONE_NEWCGROUP, [WH_NS_TIME] = CLONE_NEWTIME,
+    };
+    uint32_t r = 0;
+
+    for (int i = 0; i < WH_NS_MAX; i++)
+        if (spec->linux_.ns[i].set)
+            r |= flags[i];
+    return r;
+}
+
+/* Everything of the state but init's identity and the cgroup. */
+static int fill_state(struct wh_creation *c, struct wh_err *err)
+{
+    struct wh_load *l = &c->load;
+    const struct wh_namespace *pidns = &l->spec->linux_.ns[WH_NS_PID];
+    struct wh_state *s = &c->state;
+    char *boot_id = wh_arena_alloc(l->arena, WH_BOOT_ID_SIZE);
+    struct wh_hook_entry *kept;
+    int r;
+
+    s->arena = l->arena;
+    s->id = c->id;
+    s->bundle = l->bundle;
+    s->created = now_text(l->arena);
+    s->cgroup = "";
+    s->cgroup_manager = l->req.cgroup_manager;
+    s->rootless = l->facts.euid != 0;
+    /* One that is joined has other processes in it: they do not die with ours. */
+    s->private_pidns = pidns->set && !pidns->path.v;
+    s->nsflags = own_namespaces(l->spec);
+    s->nannotations = l->spec->annotations.n;
+    s->annotations = wh_arena_new_array(l->arena, struct wh_annotation, s->nannotations);
+    r = wh_hooks_of_plan(l->plan, l->arena, &c->hooks, &c->nhooks);
+    kept = r < 0 ? NULL : wh_arena_new_array(l->arena, struct wh_hook_entry, c->nhooks);
+    if (!boot_id || !s->annotations || !kept || !s->created)
+        return wh_err_sys(err, -ENOMEM, "write the state");
+    for (size_t i = 0; i < s->nannotations; i++)
+        s->annotations[i] = (struct wh_annotation){ l->spec->annotations.v[i].key, l->spec->annotations.v[i].value };
+    for (size_t i = 0; i < c->nhooks; i++)
+        if (c->hooks[i].kind == WH_HOOK_POSTSTART || c->hooks[i].kind == WH_HOOK_POSTSTOP)
+            kept[s->nhooks++] = c->hooks[i];
+    s->hooks = kept;
+    r = wh_proc_boot_id(l->proc_fd, boot_id);
+    if (r == 0)
+        r = wh_proc_ns_ino(l->proc_fd, "self/ns/pid", &s->pidns);
+    s->boot_id = boot_id;
+    return r < 0 ? wh_err_sys(err, r, "find this host's identity") : 0;
+}
+
+static int save_cgroup(struct wh_creation *c, struct wh_err *err)
+{
+    WH_CLEANUP_BUF struct wh_buf buf = { 0 };
+
+    wh_cgroup_save(&c->cgroup, &buf);
+    if (buf.failed)
+        return wh_err_sys(err, -ENOMEM, "write the state");
+    c->state.cgroup = wh_arena_strndup(c->load.arena, buf.data ? buf.data : "", buf.len);
+    if (wh_cgroup_exists(&c->cgroup))
+        c->state.cgroup_path = wh_arena_printf(c->load.arena, "%s%s", c->cgroup.two.mount, c->cgroup.two.path);
+    return wh_arena_failed(c->load.arena) ? wh_err_sys(err, -ENOMEM, "write the state") : 0;
+}
+
+static int load(struct wh_creation *c, const struct wherry_create_opts *opts, enum wh_verb verb, struct wh_err *err)
+{
+    struct wh_load *l = &c->load;
+    bool detach = verb == WH_VERB_CREATE || (l->opts.flags & WHERRY_CREATE_DETACH);
+    bool terminal;
+    int r;
+
+    r = wh_api_opts(&l->opts, sizeof l->opts, opts, err);
+    if (r == 0)
+        r = wh_state_check_id(c->id, err);
+    if (r == 0)
+        r = look_at_fds(c, err);
+    if (r < 0)
+        return r;
+    detach = verb == WH_VERB_CREATE || (l->opts.flags & WHERRY_CREATE_DETACH);
+    c->run.cancel_fd = l->opts.cancel_fd > 0 ? l->opts.cancel_fd : -1;
+    r = wh_load_spec(l, 0, err);
+    if (r < 0)
+        return r;
+    if (!l->spec->process)
+        return wh_err_set(err, WH_ERR_SPEC, -EINVAL, NULL, "process property must not be empty");
+    terminal = l->spec->process->terminal.v;
+    r = wh_console_check(terminal, detach, l->opts.console_socket, err);
+    if (r < 0)
+        return r;
+    c->own_tty = terminal && !detach;
+    c->root_fd = wh_store_root(c->ctx->root, true, err);
+    if (c->root_fd < 0)
+        return c->root_fd;
+    r = wh_load_plan(l, c->ctx, verb, c->id, c->root_fd, err);
+    if (r < 0)
+        return r;
+    r = open_rootfs(c, err);
+    if (r == 0)
+        r = wh_cgroup_plan(&c->cgroup, l->plan, &l->facts, err);
+    if (r == 0)
+        r = fill_state(c, err);
+    return r < 0 ? r : save_cgroup(c, err);
+}
+
+/* ---- making ---- */
+
+static int slot_fd(const struct wh_creation *c, unsigned slot)
+{
+    if (slot == WH_SLOT_PROC)
+        return c->load.proc_fd;
+    if (slot == WH_SLOT_ROOTFS)
+        return c->rootfs_fd;
+    if (slot == WH_SLOT_CONSOLE)
+        return c->own_tty ? c->tty.console : c->console_fd;
+    if (slot == WH_SLOT_LISTEN)
+        return c->listen_fd;
+    if (slot >= WH_SLOT_NS && slot < WH_SLOT_NS + WH_NS_MAX)
+        return c->load.ns.fd[slot - WH_SLOT_NS];
+    return -1;
+}
+
+static int spawn_init(struct wh_creation *c, struct wh_err *err)
+{
+    static const char *const no_env[] = { NULL };
+    WH_CLEANUP_FD int image = wh_image_open(c->root_fd, err), plan = -1, theirs = -1;
+    const char *argv[] = { "wherry:[A]", NULL, NULL };
+    char base[12];
+    struct wh_spawn s;
+    int pair[2], r;
+
+    if (image < 0)
+        return image;
+    plan = wh_image_plan(c->load.plan, err);
+    if (plan < 0)
+        return plan;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+        return wh_err_sys(err, -errno, "make a socket pair");
+    c->run.ctl = pair[0];
+    theirs = pair[1];
+
+    wh_spawn_init(&s, "wherry-init");
+    for (int i = 0; i < 3; i++)
+        if (c->closed_stdio & (1u << i))
+            s.stdio[i] = WH_SPAWN_NULL;
+    s.exec_fd = image;
+    s.keep = c->load.plan->preserve;
+    snprintf(base, sizeof base, "%u", 3 + s.keep);
+    argv[1] = base;
+    s.argv = argv;
+    s.envp = no_env;
+    s.fds[WH_INIT_CTL] = theirs;
+    s.fds[WH_INIT_PLAN] = plan;
+    s.fds[WH_INIT_MBOX] = c->mbox_fd;
+    s.nfds = WH_INIT_SLOTS;
+    for (unsigned i = 0; i < WH_SLOTS; i++)
+        if (c->load.plan->host_slots >> i & 1) {
+            int fd = slot_fd(c, i);
+
+            if (fd < 0 || s.nfds == WH_SPAWN_MAX_FDS)
+                return wh_err_set(err, WH_ERR_HOST, -EBADF, NULL, "the plan wants an fd for slot %u, and there is none",
+                                  i);
+            s.fds[s.nfds++] = fd;
+        }
+    s.cgroup_fd = wh_cgroup_fd(&c->cgroup);
+    r = wh_spawn(&s, &c->run.pidfd_a, NULL, err);
+    if (r == -EACCES || r == -ENOEXEC)
+        wh_err_prefix(err, "is a security module or a noexec mount in the way?");
+    return r;
+}
+
+static int make(struct wh_creation *c, struct wh_err *err)
+{
+    struct wh_load *l = &c->load;
+    int r;
+
+    c->dir_fd = wh_store_make(c->root_fd, c->id, err);
+    if (c->dir_fd < 0)
+        return c->dir_fd;
+    c->made = true;
+    c->journal_fd = wh_store_journal(c->dir_fd, &c->state, err);
+    if (c->journal_fd < 0)
+        return c->journal_fd;
+    r = wh_cgroup_make(&c->cgroup, err);
+    if (r == 0)
+        r = save_cgroup(c, err);
+    if (r < 0)
+        return r;
+    c->mbox_fd = wh_store_mbox_make(c->dir_fd, err);
+    if (c->mbox_fd < 0)
+        return c->mbox_fd;
+    c->listen_fd = wh_store_listen(c->dir_fd, err);
+    if (c->listen_fd < 0)
+        return c->listen_fd;
+    if (l->opts.console_socket) {
+        r = wh_console_connect(l->opts.console_socket, "console socket", &c->console_fd, err);
+        if (r < 0)
+            return r;
+    }
+    if (c->own_tty) {
+        r = wh_tty_open(&c->tty, err);
+        if (r < 0)
+            return r;
+    }
+    r = spawn_init(c, err);
+    if (r < 0)
+        return r;
+    r = wh_cgroup_attach(&c->cgroup, wh_pidfd_pid(l->proc_fd, c->run.pidfd_a), err);
+    if (r < 0) {
+        wh_pidfd_kill(c->run.pidfd_a, SIGKILL);
+        wh_pidfd_reap(c->run.pidfd_a, NULL);
+        wh_closep(&c->run.pidfd_a);
+        return r;
+    }
+    c->run.plan = l->plan;
+    c->run.proc_fd = l->proc_fd;
+    c->run.mbox_fd = c->mbox_fd;
+    c->run.ops = &serve_ops;
+    c->run.data = c;
+    r = wh_serve_create(&c->run, l->spec, err);
+    wh_closep(&c->run.ctl);
+    /* Peers take our copies for the container's: conmon waits for the end of its console connection. */
+    wh_closep(&c->console_fd);
+    wh_closep(&c->listen_fd);
+    if (c->own_tty)
+        wh_tty_release(&c->tty);
+    return r;
+}
+
+static int send_pidfd(const struct wh_creation *c, struct wh_err *err)
+{
+    WH_CLEANUP_FD int sock = -1;
+    int r;
+
+    if (!c->load.opts.pidfd_socket)
+        return 0;
+    r = wh_console_connect(c->load.opts.pidfd_socket, "pidfd socket", &sock, err);
+    return r < 0 ? r : wh_console_send(sock, c->run.pidfd_b, "standard", "pidfd socket", err);
+}
+
+/* Complete or absent, no newline (contract: §2.17). The caller's directory, so the caller's umask. */
+static int write_pid_file(const struct wh_creation *c, struct wh_err *err)
+{
+    char text[16];
+    int n = snprintf(text, sizeof text, "%d", (int)c->state.pid), r;
+
+    if (!c->load.opts.pid_file)
+        return 0;
+    r = wh_replace_at(AT_FDCWD, c->load.opts.pid_file, text, (size_t)n, 0644);
+    return r < 0 ? wh_err_sys(err, r, "write pid file %s", c->load.opts.pid_file) : 0;
+}
+
+static int commit(struct wh_creation *c, enum wh_verb verb, struct wh_err *err)
+{
+    WH_CLEANUP_BUF struct wh_buf state = { 0 }, steps = { 0 };
+    int r;
+
+    /* `run` starts at once and renders failures from the plan itself. */
+    if (verb == WH_VERB_CREATE) {
+        wh_explain(c->load.plan, c->load.spec, WH_EXPLAIN_REDACT, &steps);
+        r = wh_store_write(c->dir_fd, "steps.txt", &steps, err);
+        if (r < 0)
+            return r;
+    }
+    wh_state_write(&c->state, &state);
+    r = wh_store_write(c->dir_fd, "state.json", &state, err);
+    if (r == 0)
+        r = send_pidfd(c, err);
+    return r < 0 ? r : write_pid_file(c, err);
+}
+
+/* Nothing half-made stays. What cannot be removed stays with its state directory, for `delete --force`. */
+static void undo(struct wh_creation *c)
+{
+    struct wh_hook_run run = hook_run(c);
+    struct wh_err ignored = { 0 };
+    int r;
+
+    if (c->run.pidfd_b >= 0) {
+        wh_pidfd_kill(c->run.pidfd_b, SIGKILL);
+        wh_pidfd_reap(c->run.pidfd_b, NULL);
+    }
+    r = wh_cgroup_remove(&c->cgroup, KILL_MS, &ignored);
+    if (r < 0) {
+        wh_api_log(c->ctx, WHERRY_LOG_WARNING, "undo of %s: %s", c->id, ignored.msg);
+        return;
+    }
+    r = wh_store_remove(c->root_fd, c->id, &ignored);
+    if (r < 0)
+        wh_api_log(c->ctx, WHERRY_LOG_WARNING, "undo of %s: %s", c->id, ignored.msg);
+    run.cancel_fd = -1;
+    if (c->state.pid > 0 && wh_hooks_run(&run, WH_HOOK_POSTSTOP, "stopped", 0, true, &ignored) < 0)
+        wh_api_log(c->ctx, WHERRY_LOG_DEBUG, "%s", ignored.msg);
+}
+
+/* Engines know this beginning from runc (contract: §3.7); the reason follows unchanged. */
+static void add_context(const struct wh_creation *c, struct wh_err *err)
+{
+    const struct wh_step *s =
+        c->run.failed_step != WH_NO_STEP && c->load.plan ? wh_plan_step(c->load.plan, c->run.failed_step) : NULL;
+
+    if (s && (s->op == WH_OP_EXEC_CHECK || s->op == WH_OP_EXEC))
+        wh_err_prefix(err, "unable to start container process: error during container init");
+}
+
+int wh_api_create(struct wh_creation *c, wherry_ctx *ctx, const char *id, const struct wherry_create_opts *opts,
+                  enum wh_verb verb, wherry_error **reterr)
+{
+    struct wh_err err = { 0 };
+    int r;
+
+    c->ctx = ctx;
+    c->id = id;
+    r = load(c, opts, verb, &err);
+    if (r == 0)
+        r = make(c, &err);
+    if (r == 0)
+        r = commit(c, verb, &err);
+    if (r == 0)
+        return 0;
+    if (c->made)
+        undo(c);
+    add_context(c, &err);
+    return wh_load_fail(&c->load, &err, c->run.failed_step, reterr);
+}
+
+int wherry_create(wherry_ctx *ctx, const char *id, const struct wherry_create_opts *opts, wherry_error **reterr)
+{
+    WH_CLEANUP_CREATION struct wh_creation c;
+
+    if (reterr)
+        *reterr = NULL;
+    wh_creation_init(&c);
+    return wh_api_create(&c, ctx, id, opts, WH_VERB_CREATE, reterr);
+}

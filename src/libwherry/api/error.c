@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/api.h"
+
+static wherry_error *new_error(const struct wh_err *e, uint32_t step)
+{
+    size_t room = sizeof e->path + sizeof e->msg + 3;
+    wherry_error *r = calloc(1, sizeof *r + room);
+
+    if (!r)
+        return NULL;
+    r->e = *e;
+    wh_err_text(e, r->text, room);
+    if (step != WH_NO_STEP)
+        snprintf(r->step, sizeof r->step, "%u", step);
+    return r;
+}
+
+int wh_api_fail(wherry_error **reterr, const struct wh_err *err, uint32_t step)
+{
+    int code = err->code < 0 ? err->code : -EIO;
+
+    if (reterr)
+        *reterr = new_error(err, step);
+    return code;
+}
+
+int wh_api_fail_list(wherry_error **reterr, const struct wh_errlist *errs)
+{
+    wherry_error **at = reterr;
+
+    for (unsigned i = 0; at && i < errs->n; i++) {
+        *at = new_error(&errs->e[i], WH_NO_STEP);
+        at = *at ? &(*at)->next : NULL;
+    }
+    return errs->n > 0 && errs->e[0].code < 0 ? errs->e[0].code : -EINVAL;
+}
+
+void wh_api_log(const wherry_ctx *ctx, enum wherry_log_level level, const char *fmt, ...)
+{
+    char text[1024];
+    va_list ap;
+
+    if (!ctx->log)
+        return;
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    ctx->log(ctx->log_data, level, text);
+}
+
+int wherry_error_code(const wherry_error *e)
+{
+    return e ? e->e.code : 0;
+}
+
+const char *wherry_error_message(const wherry_error *e)
+{
+    return e ? e->e.msg : "";
+}
+
+const char *wherry_error_path(const wherry_error *e)
+{
+    return e ? e->e.path : "";
+}
+
+const char *wherry_error_step(const wherry_error *e)
+{
+    return e ? e->step : "";
+}
+
+const char *wherry_error_text(const wherry_error *e)
+{
+    return e ? e->text : "";
+}
+
+const wherry_error *wherry_error_next(const wherry_error *e)
+{
+    return e ? e->next : NULL;
+}
+
+void wherry_error_free(wherry_error *e)
+{
+    while (e) {
+        wherry_error *next = e->next;
+
+        free(e);
+        e = next;
+    }
+}
+
+void wherry_free(void *p)
+{
+    free(p);
+}

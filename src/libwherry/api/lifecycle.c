@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "api/api.h"
+#include "base/fd.h"
+#include "host/hooks.h"
+
+/* How long what we killed may take to be gone (runc: 100 times 100 ms). */
+#define KILL_MS 10000
+
+void wh_target_init(struct wh_target *t)
+{
+    memset(t, 0, sizeof *t);
+    t->root_fd = t->dir_fd = t->proc_fd = t->pidfd = -1;
+    wh_cgroup_init(&t->cgroup);
+}
+
+void wh_target_done(struct wh_target *t)
+{
+    wh_cgroup_done(&t->cgroup);
+    wh_closep(&t->pidfd);
+    wh_closep(&t->proc_fd);
+    wh_closep(&t->dir_fd);
+    wh_closep(&t->root_fd);
+    wh_arena_free(t->arena);
+    t->arena = NULL;
+}
+
+int wh_target_look(struct wh_target *t, const char *id, bool journal, struct wh_err *err)
+{
+    int r;
+
+    wh_closep(&t->pidfd);
+    wh_cgroup_done(&t->cgroup);
+    wh_cgroup_init(&t->cgroup);
+    wh_arena_free(t->arena);
+    t->state = (struct wh_state){ 0 };
+    t->creating = false;
+    t->arena = wh_arena_new();
+    if (!t->arena)
+        return wh_err_sys(err, -ENOMEM, "read the state of container %s", id);
+    r = wh_store_read(t->dir_fd, id, t->arena, &t->state, journal ? &t->creating : NULL, err);
+    if (r < 0)
+        return r;
+    r = wh_cgroup_load(&t->cgroup, t->state.cgroup, strlen(t->state.cgroup), err);
+    if (r < 0)
+        return r;
+    t->pidfd = wh_state_pidfd(&t->state, t->proc_fd);
+    if (t->pidfd < 0 && t->pidfd != -ESRCH) {
+        r = t->pidfd;
+        t->pidfd = -1;
+        return wh_err_sys(err, r, "open process %d", (int)t->state.pid);
+    }
+    if (t->pidfd < 0)
+        t->pidfd = -1;
+    t->status = wh_state_status(t->dir_fd, t->pidfd >= 0, t->pidfd >= 0 && wh_cgroup_frozen(&t->cgroup) == 1);
+    return 0;
+}
+
+int wh_target_open(struct wh_target *t, const wherry_ctx *ctx, const char *id, bool journal, struct wh_err *err)
+{
+    int r = wh_state_check_id(id, err);
+
+    if (r < 0)
+        return r;
+    t->root_fd = wh_store_root(ctx->root, false, err);
+    if (t->root_fd < 0)
+        return err->code ? t->root_fd : wh_err_set(err, WH_ERR_STATE, -ENOENT, NULL, "container does not exist");
+    t->dir_fd = wh_store_open(t->root_fd, id, err);
+    if (t->dir_fd < 0)
+        return t->dir_fd;
+    t->proc_fd = wh_proc_open(err);
+    return t->proc_fd < 0 ? t->proc_fd : wh_target_look(t, id, journal, err);
+}
+
+static void poststop(const wherry_ctx *ctx, const struct wh_target *t)
+{
+    WH_CLEANUP_FD int bundle = -1;
+    struct wh_hook_run run = {
+        .hooks = t->state.hooks, .nhooks = t->state.nhooks, .state = &t->state, .cancel_fd = -1
+    };
+    struct wh_err err = { 0 };
+
+    if (!wh_hooks_any(t->state.hooks, t->state.nhooks, WH_HOOK_POSTSTOP))
+        return;
+    run.bundle_fd = bundle = openat(AT_FDCWD, t->state.bundle, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (bundle < 0)
+        wh_err_sys(&err, -errno, "open bundle %s for poststop hooks", t->state.bundle);
+    else
+        wh_hooks_run(&run, WH_HOOK_POSTSTOP, "stopped", 0, true, &err);
+    /* The container is deleted whatever they say (runtime-spec, runtime.md, lifecycle step 13). */
+    if (err.code)
+        wh_api_log(ctx, WHERRY_LOG_DEBUG, "%s", err.msg);
+}
+
+int wh_api_destroy(const wherry_ctx *ctx, struct wh_target *t, const char *id, struct wh_err *err)
+{
+    int r;
+
+    if (t->pidfd >= 0) {
+        wh_pidfd_kill(t->pidfd, SIGKILL);
+        /* With a frozen cgroup the signal waits for the thaw; cgroup.kill below needs none, but the wait is here. */
+        if (t->status == WH_STATUS_PAUSED)
+            wh_cgroup_freeze(&t->cgroup, false, KILL_MS, NULL);
+        r = wh_pidfd_wait(t->pidfd, KILL_MS);
+        if (r < 0)
+            return wh_err_set(err, WH_ERR_STATE, r, NULL, "container init still running");
+    }
+    r = wh_cgroup_remove(&t->cgroup, KILL_MS, err);
+    if (r < 0)
+        return r;
+    r = wh_store_remove(t->root_fd, id, err);
+    if (r < 0)
+        return r;
+    if (t->state.id && !t->creating)
+        poststop(ctx, t);
+    return 0;
+}
+
+/* A state directory that tells nothing (its creator died before the journal) or that is damaged beyond reading. */
+static int remove_rest(struct wh_target *t, const char *id, bool force, struct wh_err *err)
+{
+    struct wh_err why = *err;
+    int r;
+
+    if (t->root_fd < 0 || (why.code == -EINVAL && !force))
+        return why.code;
+    if (why.code != -ENOENT && why.code != -EINVAL && why.code != -ENOTDIR && why.code != -ELOOP)
+        return why.code;
+    if (t->dir_fd >= 0) {
+        r = wh_store_lock(t->dir_fd, force ? KILL_MS : 0);
+        if (r == -EBUSY)
+            return wh_err_set((*err = (struct wh_err){ 0 }, err), WH_ERR_STATE, -EBUSY, NULL,
+                              "cannot delete container %s that is not stopped: creating", id);
+        /* It may have become a container while we waited. */
+        *err = (struct wh_err){ 0 };
+        if (r == 0 && why.code == -ENOENT && wh_target_look(t, id, true, err) == 0)
+            return 1;
+    }
+    *err = (struct wh_err){ 0 };
+    r = wh_store_remove(t->root_fd, id, err);
+    if (r < 0)
+        return r;
+    if (force)
+        return 0;
+    *err = why;
+    return why.code;
+}
+
+static int delete_locked(wherry_ctx *ctx, struct wh_target *t, const char *id, bool force, struct wh_err *err)
+{
+    bool creating = t->creating;
+    int r;
+
+    if (!force && (t->status == WH_STATUS_RUNNING || t->status == WH_STATUS_PAUSED))
+        return wh_err_set(err, WH_ERR_STATE, -EBUSY, NULL, "cannot delete container %s that is not stopped: %s", id,
+                          wh_status_name(t->status));
+    r = wh_api_destroy(ctx, t, id, err);
+    if (r < 0 || force || !creating)
+        return r;
+    return wh_err_set(err, WH_ERR_STATE, -ENOENT, NULL, "container does not exist");
+}
+
+static int delete (wherry_ctx *ctx, const char *id, bool force, struct wh_err *err)
+{
+    WH_CLEANUP_TARGET struct wh_target t;
+    int r;
+
+    wh_target_init(&t);
+    r = wh_target_open(&t, ctx, id, true, err);
+    if (r < 0) {
+        if (t.root_fd < 0)
+            return force && r == -ENOENT ? 0 : r;
+        r = remove_rest(&t, id, force, err);
+        if (r != 1)
+            return r;
+        return delete_locked(ctx, &t, id, force, err);
+    }
+    /* A create that is in progress holds the lock. Killing its init makes it fail, undo, and let go. */
+    if (force && t.creating && t.pidfd >= 0)
+        wh_pidfd_kill(t.pidfd, SIGKILL);
+    r = wh_store_lock(t.dir_fd, force ? KILL_MS : 0);
+    if (r == -ENOENT && force)
+        return 0;
+    if (r == -ENOENT)
+        return wh_err_set(err, WH_ERR_STATE, r, NULL, "container does not exist");
+    if (r == -EBUSY)
+        return wh_err_set(err, WH_ERR_STATE, r, NULL, "cannot delete container %s that is not stopped: creating", id);
+    if (r < 0)
+        return wh_err_sys(err, r, "lock container %s", id);
+    r = wh_target_look(&t, id, true, err);
+    return r < 0 ? remove_rest(&t, id, force, err) : delete_locked(ctx, &t, id, force, err);
+}
+
+int wherry_delete(wherry_ctx *ctx, const char *id, uint32_t flags, wherry_error **reterr)
+{
+    struct wh_err err = { 0 };
+    int r;
+
+    if (reterr)
+        *reterr = NULL;
+    r = wh_state_check_id(id, &err);
+    if (r == 0)
+        r = delete (ctx, id, flags & WHERRY_DELETE_FORCE, &err);
+    return r < 0 ? wh_api_fail(reterr, &err, WH_NO_STEP) : 0;
+}
+
+static int not_running(struct wh_err *err)
+{
+    return wh_err_set(err, WH_ERR_STATE, -ESRCH, NULL, "container not running");
+}
+
+static int send_signal(struct wh_target *t, int sig, bool all, struct wh_err *err)
+{
+    bool alive = t->pidfd >= 0;
+    int r;
+
+    /* Without a pid namespace of its own the container does not die with its init: everybody gets it, init alive or not. */
+    if (!t->state.private_pidns && (sig == SIGKILL || all) && wh_cgroup_exists(&t->cgroup)) {
+        if (!alive && !all && wh_cgroup_populated(&t->cgroup) == 0)
+            return not_running(err);
+        return wh_cgroup_signal(&t->cgroup, sig, err);
+    }
+    if (!alive) {
+        if (all)
+            return 0;
+        if (sig == SIGKILL && !t->state.private_pidns)
+            return wh_err_set(err, WH_ERR_STATE, -ESRCH, NULL, "unable to kill all processes: container not running");
+        return not_running(err);
+    }
+    r = wh_pidfd_kill(t->pidfd, sig);
+    if (r == -ESRCH)
+        return all ? 0 : not_running(err);
+    if (r < 0)
+        return wh_err_sys(err, r, "send signal %d to container init", sig);
+    if (sig == SIGKILL && t->status == WH_STATUS_PAUSED)
+        return wh_cgroup_freeze(&t->cgroup, false, KILL_MS, err);
+    return 0;
+}
+
+int wherry_kill(wherry_ctx *ctx, const char *id, int signal, uint32_t flags, wherry_error **reterr)
+{
+    WH_CLEANUP_TARGET struct wh_target t;
+    struct wh_err err = { 0 };
+    int r;
+
+    if (reterr)
+        *reterr = NULL;
+    wh_target_init(&t);
+    if (signal < 0 || signal > 64)
+        r = wh_err_set(&err, WH_ERR_USAGE, -EINVAL, NULL, "unknown signal \"%d\"", signal);
+    else
+        r = wh_target_open(&t, ctx, id, false, &err);
+    if (r == 0)
+        r = send_signal(&t, signal, flags & WHERRY_KILL_ALL, &err);
+    return r < 0 ? wh_api_fail(reterr, &err, WH_NO_STEP) : 0;
+}

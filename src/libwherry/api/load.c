@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "api/api.h"
+#include "base/fd.h"
+#include "host/seccomp-cache.h"
+
+void wh_load_init(struct wh_load *l)
+{
+    *l = (struct wh_load){ .bundle_fd = -1, .proc_fd = -1 };
+    wh_nsfds_init(&l->ns);
+}
+
+void wh_load_done(struct wh_load *l)
+{
+    wh_nsfds_done(&l->ns);
+    wh_closep(&l->bundle_fd);
+    wh_closep(&l->proc_fd);
+    wh_spec_free(l->spec);
+    wh_arena_free(l->arena);
+    free(l->errs);
+    l->spec = NULL;
+    l->arena = NULL;
+    l->errs = NULL;
+}
+
+int wh_load_fail(const struct wh_load *l, const struct wh_err *err, uint32_t step, wherry_error **reterr)
+{
+    return err->code == 0 && l->errs && l->errs->n > 0 ? wh_api_fail_list(reterr, l->errs)
+                                                       : wh_api_fail(reterr, err, step);
+}
+
+/* The real path of an open directory: what `state` shows, whatever the symlinks and dots that led there. */
+static const char *path_of(struct wh_arena *arena, int proc_fd, int fd)
+{
+    char link[32], buf[4096];
+    ssize_t n;
+
+    snprintf(link, sizeof link, "self/fd/%d", fd);
+    n = readlinkat(proc_fd, link, buf, sizeof buf - 1);
+    if (n <= 0 || n >= (ssize_t)sizeof buf - 1 || buf[0] != '/')
+        return NULL;
+    return wh_arena_strndup(arena, buf, (size_t)n);
+}
+
+static int open_bundle(struct wh_load *l, struct wh_err *err)
+{
+    const char *path = l->opts.bundle ? l->opts.bundle : ".";
+
+    l->bundle_fd = openat(AT_FDCWD, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (l->bundle_fd < 0)
+        return wh_err_sys(err, -errno, "open bundle %s", path);
+    l->bundle = path_of(l->arena, l->proc_fd, l->bundle_fd);
+    if (!l->bundle)
+        l->bundle = wh_api_absolute(l->arena, path);
+    return l->bundle ? 0 : wh_err_sys(err, -errno, "find the absolute path of bundle %s", path);
+}
+
+/*
+ * Read, not mapped: whoever truncates a mapped file kills us with SIGBUS. A regular file by its size; a pipe to its end. malloc'ed.
+ * The limit holds before anything is read: 1 GB is refused at once.
+ */
+static int read_config(int bundle_fd, const char *name, char **ret, size_t *ret_len, struct wh_err *err)
+{
+    WH_CLEANUP_FD int fd = openat(bundle_fd, name, O_RDONLY | O_NOCTTY | O_CLOEXEC);
+    size_t cap, len = 0;
+    struct stat st;
+    char *buf;
+
+    if (fd < 0 && errno == ENOENT)
+        return wh_err_set(err, WH_ERR_USAGE, -ENOENT, NULL, "JSON specification file %s not found", name);
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return wh_err_sys(err, -errno, "open %s", name);
+    if (S_ISDIR(st.st_mode))
+        return wh_err_sys(err, -EISDIR, "read %s", name);
+    if (!S_ISREG(st.st_mode) && !S_ISFIFO(st.st_mode))
+        return wh_err_set(err, WH_ERR_USAGE, -EINVAL, NULL, "%s is neither a regular file nor a pipe", name);
+    if (S_ISREG(st.st_mode) && st.st_size > (off_t)WH_SPEC_MAX_BYTES)
+        return wh_err_set(err, WH_ERR_SPEC, -EFBIG, NULL, "%s has %lld bytes, more than %u", name,
+                          (long long)st.st_size, WH_SPEC_MAX_BYTES);
+    cap = S_ISREG(st.st_mode) ? (size_t)st.st_size + 1 : 65536;
+    buf = malloc(cap);
+    while (buf) {
+        ssize_t n = read(fd, buf + len, cap - len);
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0) {
+            int r = wh_err_sys(err, -errno, "read %s", name);
+
+            free(buf);
+            return r;
+        }
+        if (n == 0)
+            break;
+        len += (size_t)n;
+        if (len > WH_SPEC_MAX_BYTES) {
+            free(buf);
+            return wh_err_set(err, WH_ERR_SPEC, -EFBIG, NULL, "%s has more than %u bytes", name, WH_SPEC_MAX_BYTES);
+        }
+        if (len == cap) {
+            char *more = realloc(buf, cap * 2);
+
+            if (!more)
+                free(buf);
+            buf = more;
+            cap *= 2;
+        }
+    }
+    if (!buf)
+        return wh_err_sys(err, -ENOMEM, "read %s", name);
+    *ret = buf;
+    *ret_len = len;
+    return 0;
+}
+
+int wh_load_spec(struct wh_load *l, unsigned spec_flags, struct wh_err *err)
+{
+    const char *name = l->opts.config ? l->opts.config : "config.json";
+    char *text = NULL;
+    size_t len = 0;
+    int r;
+
+    l->arena = wh_arena_new();
+    l->errs = calloc(1, sizeof *l->errs);
+    if (!l->arena || !l->errs)
+        return wh_err_sys(err, -ENOMEM, "load %s", name);
+    l->proc_fd = wh_proc_open(err);
+    if (l->proc_fd < 0)
+        return l->proc_fd;
+    r = open_bundle(l, err);
+    if (r < 0)
+        return r;
+    if (l->opts.config_data) {
+        if (l->opts.config_len > WH_SPEC_MAX_BYTES)
+            return wh_err_set(err, WH_ERR_SPEC, -EFBIG, NULL, "%s has %zu bytes, more than %u", name,
+                              l->opts.config_len, WH_SPEC_MAX_BYTES);
+        return wh_spec_parse(l->opts.config_data, l->opts.config_len, name, spec_flags, &l->spec, l->errs);
+    }
+    r = read_config(l->bundle_fd, name, &text, &len, err);
+    if (r < 0)
+        return r;
+    r = wh_spec_parse(text, len, name, spec_flags, &l->spec, l->errs);
+    free(text);
+    return r;
+}
+
+static int load_namespaces(struct wh_load *l, struct wh_err *err)
+{
+    const struct wh_namespace *ns = l->spec->linux_.ns;
+    char where[160];
+    int r;
+
+    /* The user namespace first: the others are asked whether it owns them. */
+    for (int i = -1; i < WH_NS_MAX; i++) {
+        enum wh_ns n = i < 0 ? WH_NS_USER : (enum wh_ns)i;
+
+        if ((i >= 0 && n == WH_NS_USER) || !ns[n].set || !ns[n].path.v)
+            continue;
+        r = wh_nsfds_open(&l->ns, l->proc_fd, n, ns[n].path.v,
+                          wh_spec_where(l->spec, ns[n].path.src, where, sizeof where), err);
+        if (r < 0)
+            return r;
+        l->req.ns_owner[n] = l->ns.owner[n];
+    }
+    l->req.in_host_netns = l->ns.own[WH_NS_NETWORK];
+    return 0;
+}
+
+/* Compiles into a memfd, because libseccomp writes to an fd, and takes the filter back. */
+static int compile_filter(struct wh_load *l, const void **ret, size_t *ret_len, struct wh_err *err)
+{
+    WH_CLEANUP_FD int fd = memfd_create("wherry-seccomp", MFD_CLOEXEC);
+    const void *stub = NULL;
+    size_t stub_len = 0;
+    struct stat st;
+    char *buf;
+    int r;
+
+    if (fd < 0)
+        return wh_err_sys(err, -errno, "make a memfd");
+    r = wh_seccomp_stub(l->spec, l->arena, &stub, &stub_len, err);
+    if (r == 0 && stub_len > 0) {
+        r = wh_write_all(fd, stub, stub_len);
+        if (r < 0)
+            return wh_err_sys(err, r, "write the seccomp filter");
+    }
+    if (r == 0)
+        r = wh_seccomp_compile(l->spec, fd, err);
+    if (r < 0)
+        return r;
+    if (fstat(fd, &st) < 0)
+        return wh_err_sys(err, -errno, "read the seccomp filter");
+    buf = wh_arena_alloc(l->arena, (size_t)st.st_size);
+    if (!buf || pread(fd, buf, (size_t)st.st_size, 0) != st.st_size)
+        return wh_err_sys(err, buf ? -EIO : -ENOMEM, "read the seccomp filter");
+    *ret = buf;
+    *ret_len = (size_t)st.st_size;
+    return 0;
+}
+
+static int load_filter(struct wh_load *l, int root_fd, struct wh_err *err)
+{
+    size_t key_len = 0, len = 0;
+    const char *key = wh_seccomp_key(l->spec, l->arena, &key_len);
+    const void *filter = NULL;
+    int r;
+
+    if (!key)
+        return wh_arena_failed(l->arena) ? wh_err_sys(err, -ENOMEM, "load the seccomp filter") : 0;
+    if (root_fd < 0 || !wh_seccomp_cache_get(root_fd, key, key_len, l->arena, &filter, &len)) {
+        r = compile_filter(l, &filter, &len, err);
+        if (r < 0)
+            return r;
+        if (root_fd >= 0)
+            wh_seccomp_cache_put(root_fd, key, key_len, filter, len);
+    }
+    l->req.seccomp_bpf = filter;
+    l->req.seccomp_bpf_len = len;
+    return 0;
+}
+
+int wh_load_plan(struct wh_load *l, const wherry_ctx *ctx, enum wh_verb verb, const char *id, int root_fd,
+                 struct wh_err *err)
+{
+    const struct wherry_create_opts *o = &l->opts;
+    bool lsm = l->spec->process && (l->spec->process->apparmor_profile.v || l->spec->process->selinux_label.v);
+    unsigned want = (lsm || l->spec->linux_.mount_label.v ? WH_FACTS_LSM : 0) |
+                    (l->spec->linux_.seccomp.set ? WH_FACTS_SECCOMP : 0);
+    int r = wh_facts_probe(l->proc_fd, want, l->arena, &l->facts, err);
+
+    if (r < 0)
+        return r;
+    l->req.verb = verb;
+    l->req.id = id;
+    l->req.bundle = l->bundle;
+    l->req.preserve_fds = o->preserve_fds;
+    l->req.listen_fds = o->listen_fds;
+    l->req.no_pivot = o->flags & WHERRY_CREATE_NO_PIVOT;
+    l->req.no_new_keyring = o->flags & WHERRY_CREATE_NO_NEW_KEYRING;
+    l->req.cgroup_manager = ctx->cgroup_manager == WHERRY_CGROUP_SYSTEMD    ? WH_CGM_SYSTEMD
+                            : ctx->cgroup_manager == WHERRY_CGROUP_DISABLED ? WH_CGM_DISABLED
+                                                                            : WH_CGM_CGROUPFS;
+    l->req.console_socket = o->console_socket || (verb == WH_VERB_RUN && !(o->flags & WHERRY_CREATE_DETACH));
+    if (verb != WH_VERB_EXPLAIN) {
+        r = load_namespaces(l, err);
+        if (r < 0)
+            return r;
+    }
+    if (l->spec->linux_.seccomp.set) {
+        r = load_filter(l, root_fd, err);
+        if (r < 0)
+            return r;
+    }
+    return wh_compile(l->spec, &l->req, &l->facts, l->arena, &l->plan, l->errs);
+}

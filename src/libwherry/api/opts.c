@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "api/api.h"
+
+int wh_api_opts(void *to, size_t size, const void *opts, struct wh_err *err)
+{
+    size_t theirs;
+
+    memset(to, 0, size);
+    if (!opts)
+        return 0;
+    memcpy(&theirs, opts, sizeof theirs);
+    if (theirs < sizeof theirs || theirs > 4096)
+        return wh_err_set(err, WH_ERR_USAGE, -EINVAL, NULL, "option struct of %zu bytes", theirs);
+    /* The kernel's rule for extensible structs: what we do not know must not be asked for. */
+    for (size_t i = size; i < theirs; i++)
+        if (((const char *)opts)[i] != 0)
+            return wh_err_set(err, WH_ERR_USAGE, -E2BIG, NULL,
+                              "option struct sets a member that this library does not have");
+    memcpy(to, opts, theirs < size ? theirs : size);
+    return 0;
+}
+
+const char *wh_api_absolute(struct wh_arena *arena, const char *path)
+{
+    char cwd[4096];
+
+    if (path[0] == '/')
+        return wh_arena_strndup(arena, path, strlen(path));
+    if (!getcwd(cwd, sizeof cwd))
+        return NULL;
+    /* "(unreachable)" of a working directory outside of our root */
+    if (cwd[0] != '/') {
+        errno = ENOENT;
+        return NULL;
+    }
+    if (wh_streq(path, ".") || !*path)
+        return wh_arena_strndup(arena, cwd, strlen(cwd));
+    return wh_arena_printf(arena, "%s/%s", cwd[1] ? cwd : "", path);
+}
+
+static char *state_root(const char *path)
+{
+    char buf[64], *root = NULL;
+    struct wh_arena *arena = wh_arena_new();
+    const char *abs;
+    size_t len;
+
+    if (!path) {
+        if (geteuid() == 0)
+            path = "/run/wherry";
+        else {
+            snprintf(buf, sizeof buf, "/run/user/%u/wherry", geteuid());
+            path = buf;
+        }
+    }
+    abs = arena ? wh_api_absolute(arena, path) : NULL;
+    if (abs) {
+        len = strlen(abs);
+        while (len > 1 && abs[len - 1] == '/')
+            len--;
+        root = strndup(abs, len);
+    }
+    wh_arena_free(arena);
+    return root;
+}
+
+int wherry_ctx_new(const struct wherry_ctx_opts *opts, wherry_ctx **ret, wherry_error **reterr)
+{
+    struct wherry_ctx_opts o;
+    struct wh_err err = { 0 };
+    wherry_ctx *ctx;
+
+    *ret = NULL;
+    if (wh_api_opts(&o, sizeof o, opts, &err) < 0)
+        return wh_api_fail(reterr, &err, WH_NO_STEP);
+    if ((unsigned)o.cgroup_manager > WHERRY_CGROUP_DISABLED) {
+        wh_err_set(&err, WH_ERR_USAGE, -EINVAL, NULL, "unknown cgroup manager %d", (int)o.cgroup_manager);
+        return wh_api_fail(reterr, &err, WH_NO_STEP);
+    }
+    ctx = calloc(1, sizeof *ctx);
+    if (ctx)
+        ctx->root = state_root(o.root);
+    if (!ctx || !ctx->root) {
+        wh_err_sys(&err, ctx && errno ? -errno : -ENOMEM, "find the state root");
+        free(ctx);
+        return wh_api_fail(reterr, &err, WH_NO_STEP);
+    }
+    if (wh_streq(ctx->root, "/")) {
+        wh_err_set(&err, WH_ERR_USAGE, -EINVAL, NULL, "Option --root argument should not be set to /");
+        wherry_ctx_free(ctx);
+        return wh_api_fail(reterr, &err, WH_NO_STEP);
+    }
+    ctx->cgroup_manager = o.cgroup_manager;
+    ctx->log = o.log;
+    ctx->log_data = o.log_data;
+    *ret = ctx;
+    return 0;
+}
+
+void wherry_ctx_free(wherry_ctx *ctx)
+{
+    if (!ctx)
+        return;
+    free(ctx->root);
+    free(ctx);
+}
+
+const char *wherry_ctx_root(const wherry_ctx *ctx)
+{
+    return ctx->root;
+}
+
+int wherry_signal_number(const char *name)
+{
+    int sig;
+
+    return name && wh_signal_from_name(name, &sig) == 0 ? sig : -EINVAL;
+}
+
+const char *wherry_version(void)
+{
+    return PACKAGE_VERSION;
+}
+
+const char *wherry_spec_version(void)
+{
+    return "1.3.0";
+}

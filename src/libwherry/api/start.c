@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "api/api.h"
+#include "base/fd.h"
+#include "host/hooks.h"
+
+#define KILL_MS 10000
+
+/* The explain text that create left, for the sentence about a step that failed. Missing is no reason to fail. */
+static char *read_steps(int dir_fd, size_t *ret_len)
+{
+    WH_CLEANUP_FD int fd = openat(dir_fd, "steps.txt", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    struct stat st;
+    ssize_t n;
+    char *buf;
+
+    if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > (off_t)(2 * WH_PLAN_MAX_BYTES))
+        return NULL;
+    buf = malloc((size_t)st.st_size + 1);
+    n = buf ? wh_read_fd(fd, buf, (size_t)st.st_size) : -1;
+    if (n < 0) {
+        free(buf);
+        return NULL;
+    }
+    *ret_len = (size_t)n;
+    return buf;
+}
+
+int wh_api_start(const struct wh_starting *s, uint32_t *ret_step, struct wh_err *err)
+{
+    WH_CLEANUP_FD int ctl = wh_store_connect(s->dir_fd);
+    struct wh_run run = { .plan = s->plan,
+                          .proc_fd = s->proc_fd,
+                          .ctl = ctl,
+                          .mbox_fd = s->mbox_fd,
+                          .cancel_fd = s->cancel_fd,
+                          .pidfd_a = -1,
+                          .pidfd_b = s->pidfd,
+                          .pid_b = s->state->pid };
+    struct wh_hook_run hooks = { .hooks = s->state->hooks,
+                                 .nhooks = s->state->nhooks,
+                                 .state = s->state,
+                                 .bundle_fd = s->bundle_fd,
+                                 .cancel_fd = s->cancel_fd };
+    size_t steps_len = 0;
+    char *steps;
+    int r;
+
+    if (ctl < 0)
+        return wh_err_sys(err, ctl, "connect to the created container");
+    steps = s->plan ? NULL : read_steps(s->dir_fd, &steps_len);
+    r = wh_serve_start(&run, s->spec, steps, steps_len, err);
+    free(steps);
+    *ret_step = run.failed_step;
+    if (r < 0)
+        return r;
+    r = wh_hooks_run(&hooks, WH_HOOK_POSTSTART, "running", s->state->pid, false, err);
+    /* A payload whose poststart hooks failed must not go on. */
+    if (r < 0)
+        wh_pidfd_kill(s->pidfd, SIGKILL);
+    return r;
+}
+
+static int open_bundle(const char *path)
+{
+    int fd = openat(AT_FDCWD, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+    return fd < 0 ? -errno : fd;
+}
+
+static int refuse(enum wh_status status, struct wh_err *err)
+{
+    switch (status) {
+    case WH_STATUS_CREATED:
+        return 0;
+    case WH_STATUS_RUNNING:
+        return wh_err_set(err, WH_ERR_STATE, -EBUSY, NULL, "cannot start an already running container");
+    case WH_STATUS_PAUSED:
+        return wh_err_set(err, WH_ERR_STATE, -EBUSY, NULL, "cannot start a container in the paused state");
+    default:
+        return wh_err_set(err, WH_ERR_STATE, -ESRCH, NULL, "cannot start a container that has stopped");
+    }
+}
+
+int wherry_start(wherry_ctx *ctx, const char *id, wherry_error **reterr)
+{
+    WH_CLEANUP_TARGET struct wh_target t;
+    WH_CLEANUP_FD int mbox = -1, bundle = -1;
+    uint32_t step = WH_NO_STEP;
+    struct wh_err err = { 0 };
+    int r;
+
+    if (reterr)
+        *reterr = NULL;
+    wh_target_init(&t);
+    r = wh_target_open(&t, ctx, id, false, &err);
+    if (r == 0)
+        r = refuse(t.status, &err);
+    if (r == 0) {
+        mbox = wh_store_mbox_open(t.dir_fd, &err);
+        r = mbox < 0 ? mbox : 0;
+    }
+    /* Of two that start at once, one starts. Not the lock of the directory: a start may block, and delete must not wait. */
+    if (r == 0 && flock(mbox, LOCK_EX | LOCK_NB) < 0)
+        r = wh_err_set(&err, WH_ERR_STATE, -EBUSY, NULL, "cannot start an already running container");
+    if (r == 0)
+        r = wh_target_look(&t, id, false, &err);
+    if (r == 0)
+        r = refuse(t.status, &err);
+    if (r == 0) {
+        bundle = wh_hooks_any(t.state.hooks, t.state.nhooks, WH_HOOK_POSTSTART) ? open_bundle(t.state.bundle) : -1;
+        if (bundle < -1)
+            r = wh_err_sys(&err, bundle, "open bundle %s", t.state.bundle);
+    }
+    if (r == 0) {
+        struct wh_starting s = { .dir_fd = t.dir_fd,
+                                 .proc_fd = t.proc_fd,
+                                 .mbox_fd = mbox,
+                                 .pidfd = t.pidfd,
+                                 .bundle_fd = bundle,
+                                 .cancel_fd = -1,
+                                 .state = &t.state };
+
+        r = wh_api_start(&s, &step, &err);
+    }
+    return r < 0 ? wh_api_fail(reterr, &err, step) : 0;
+}
+
+/* ---- run ---- */
+
+/* Reaps what the container's processes left to us (the program made itself subreaper). Init is a clone child and not
+ * among them: only __WALL finds it. */
+static void reap_orphans(void)
+{
+    siginfo_t si;
+
+    do
+        si.si_pid = 0;
+    while (waitid(P_ALL, 0, &si, WEXITED | WNOHANG) == 0 && si.si_pid > 0);
+}
+
+static int pass_signals(int signal_fd, int pidfd, bool subreaper)
+{
+    struct signalfd_siginfo si;
+    ssize_t n;
+
+    do
+        n = read(signal_fd, &si, sizeof si);
+    while (n < 0 && errno == EINTR);
+    if (n < 0)
+        return errno == EAGAIN ? 0 : -errno;
+    if (n != sizeof si)
+        return -EIO;
+    if (si.ssi_signo == SIGCHLD) {
+        if (subreaper)
+            reap_orphans();
+    } else if (si.ssi_signo != SIGURG) {
+        wh_pidfd_kill(pidfd, (int)si.ssi_signo);
+    }
+    return 0;
+}
+
+/* Without a terminal: the payload has our own stdio, there is nothing to copy. */
+static int wait_payload(const struct wh_creation *c, int signal_fd, bool subreaper, struct wh_err *err)
+{
+    struct pollfd p[3] = { { .fd = c->run.pidfd_b, .events = POLLIN },
+                           { .fd = signal_fd, .events = POLLIN },
+                           { .fd = c->run.cancel_fd, .events = POLLIN } };
+
+    for (;;) {
+        int n = poll(p, 3, -1), r;
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return wh_err_sys(err, -errno, "poll");
+        if (p[0].revents)
+            return 0;
+        if (p[1].revents) {
+            r = pass_signals(signal_fd, c->run.pidfd_b, subreaper);
+            if (r < 0)
+                return wh_err_sys(err, r, "read signals");
+        }
+        if (p[2].revents)
+            return wh_err_set(err, WH_ERR_HOST, -ECANCELED, NULL, "canceled");
+    }
+}
+
+static int destroy_own(struct wh_creation *c, struct wh_err *err)
+{
+    struct wh_target t;
+    int r;
+
+    /* What create left is at hand: nothing is read again. */
+    wh_target_init(&t);
+    t.root_fd = c->root_fd;
+    t.dir_fd = c->dir_fd;
+    t.proc_fd = c->load.proc_fd;
+    t.state = c->state;
+    t.cgroup = c->cgroup;
+    t.pidfd = -1;
+    r = wh_api_destroy(c->ctx, &t, c->id, err);
+    c->cgroup = t.cgroup;
+    return r;
+}
+
+static int foreground(struct wh_creation *c, int *ret_status, struct wh_err *err)
+{
+    const struct wherry_create_opts *o = &c->load.opts;
+    int signal_fd = o->signal_fd > 0 ? o->signal_fd : -1;
+    bool subreaper = !(o->flags & WHERRY_CREATE_NO_SUBREAPER);
+    struct wh_exit ex = { 0 };
+    int r, d = 0;
+
+    if (c->own_tty)
+        r = wh_tty_copy(&c->tty, c->run.pidfd_b, signal_fd, c->run.cancel_fd, err);
+    else
+        r = wait_payload(c, signal_fd, subreaper, err);
+    wh_tty_done(&c->tty);
+    if (r < 0)
+        wh_pidfd_kill(c->run.pidfd_b, SIGKILL);
+    if (wh_pidfd_reap(c->run.pidfd_b, &ex) == 0)
+        *ret_status = ex.signalled ? 128 + ex.value : ex.value;
+    wh_closep(&c->run.pidfd_b);
+    if (signal_fd >= 0 && subreaper)
+        reap_orphans();
+    if (r < 0 || !(o->flags & WHERRY_CREATE_KEEP)) {
+        struct wh_err second = { 0 };
+
+        d = destroy_own(c, &second);
+        if (d < 0 && r == 0)
+            *err = second;
+    }
+    return r < 0 ? r : d;
+}
+
+int wherry_run(wherry_ctx *ctx, const char *id, const struct wherry_create_opts *opts, int *ret_status,
+               wherry_error **reterr)
+{
+    WH_CLEANUP_CREATION struct wh_creation c;
+    uint32_t step = WH_NO_STEP;
+    struct wh_err err = { 0 };
+    int r, status = 0;
+
+    if (reterr)
+        *reterr = NULL;
+    wh_creation_init(&c);
+    r = wh_api_create(&c, ctx, id, opts, WH_VERB_RUN, reterr);
+    if (r < 0)
+        return r;
+    if (c.own_tty)
+        r = wh_tty_receive(&c.tty, &err);
+    if (r == 0) {
+        struct wh_starting s = { .dir_fd = c.dir_fd,
+                                 .proc_fd = c.load.proc_fd,
+                                 .mbox_fd = c.mbox_fd,
+                                 .pidfd = c.run.pidfd_b,
+                                 .bundle_fd = c.load.bundle_fd,
+                                 .cancel_fd = c.run.cancel_fd,
+                                 .plan = c.load.plan,
+                                 .spec = c.load.spec,
+                                 .state = &c.state };
+
+        r = wh_api_start(&s, &step, &err);
+    }
+    if (r < 0) {
+        struct wh_err ignored = { 0 };
+
+        wh_tty_done(&c.tty);
+        wh_pidfd_kill(c.run.pidfd_b, SIGKILL);
+        wh_pidfd_reap(c.run.pidfd_b, NULL);
+        wh_closep(&c.run.pidfd_b);
+        destroy_own(&c, &ignored);
+        return wh_api_fail(reterr, &err, step);
+    }
+    /* The container is there now; delete and kill from elsewhere must not wait for us. */
+    flock(c.dir_fd, LOCK_UN);
+    if (!(c.load.opts.flags & WHERRY_CREATE_DETACH))
+        r = foreground(&c, &status, &err);
+    if (ret_status)
+        *ret_status = status;
+    return r < 0 ? wh_api_fail(reterr, &err, WH_NO_STEP) : 0;
+}
