@@ -3,6 +3,7 @@
 api_sources += src/libwherry/api/features.h
 api_sources += src/libwherry/api/features.c
 api_sources += src/libwherry/api/spec.c
+api_sources += src/libwherry/api/about.c
 api_sources += src/libwherry/api/api.h
 api_sources += src/libwherry/api/create.c
 api_sources += src/libwherry/api/error.c

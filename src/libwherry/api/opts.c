@@ -122,13 +122,3 @@ int wherry_signal_number(const char *name)
 
     return name && wh_signal_from_name(name, &sig) == 0 ? sig : -EINVAL;
 }
-
-const char *wherry_version(void)
-{
-    return PACKAGE_VERSION;
-}
-
-const char *wherry_spec_version(void)
-{
-    return "1.3.0";
-}
