@@ -49,7 +49,8 @@ struct check {
     uint32_t size, data; /* data: end of the step records */
     uint64_t defined; /* slots that hold an fd by now */
     uint32_t phase;
-    uint32_t clone_b, ready, exec_check; /* seen */
+    uint32_t clone_b, exec_check; /* seen */
+    uint32_t has_ready;
     uint16_t prev; /* op before this one */
     uint32_t soft; /* the step before is soft, or an alternative of a soft one */
 };
@@ -195,7 +196,7 @@ static int order(struct check *c, const struct wh_step *s, const struct wh_opinf
 {
     if (!(o->phases & c->phase)) {
         /* A plan without READY (exec) enters C by its first step of C. */
-        if (c->phase != WH_PH_B || c->ready || !(o->phases & WH_PH_C))
+        if (c->phase != WH_PH_B || c->has_ready || !(o->phases & WH_PH_C))
             return WH_RULE_PHASE;
         c->phase = WH_PH_C;
     }
@@ -208,7 +209,6 @@ static int order(struct check *c, const struct wh_step *s, const struct wh_opinf
         c->phase = WH_PH_B;
         break;
     case WH_OP_READY:
-        c->ready = 1;
         c->phase = WH_PH_C;
         /* All others are closed by it. */
         c->defined &= 1ull << ((const struct wh_step_ready *)s)->listen;
@@ -290,6 +290,9 @@ int wh_plan_verify(const void *blob, size_t size, uint32_t *ret_step)
         if (r)
             return r;
     }
+
+    for (s = wh_plan_first(p), k = 0; k < p->nsteps; k++, s = wh_step_next(s))
+        c.has_ready |= s->op == WH_OP_READY;
 
     s = wh_plan_first(p);
     for (k = 0; k < p->nsteps + p->nhost; k++) {
