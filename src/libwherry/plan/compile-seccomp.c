@@ -574,7 +574,7 @@ int wh_seccomp_compile(const struct wh_spec *spec, int fd, struct wh_err *err)
     const struct wh_seccomp *f = filter_of(spec);
     __attribute__((cleanup(releasep))) scmp_filter_ctx ctx = NULL;
     uint32_t arch[MAX_ARCHES], def;
-    size_t narch;
+    size_t narch, nnames = 0;
     int r;
 
     if (!f)
@@ -593,8 +593,11 @@ int wh_seccomp_compile(const struct wh_spec *spec, int fd, struct wh_err *err)
     r = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_NNP, 0);
     if (r < 0)
         return lib_error(err, "libseccomp keeps no_new_privs", r);
-    /* A binary tree instead of a list: with hundreds of names, half of them are compared for each system call otherwise. */
-    if (f->nrules > OPTIMIZE_ABOVE) {
+    /* A binary tree instead of a list: libseccomp takes longer for it, once, but the kernel runs the program for every system
+     * call number when it is loaded, to know those that it need not ask about again, and that is paid at each start. */
+    for (size_t i = 0; i < f->nrules; i++)
+        nnames += f->rules[i].names.n;
+    if (nnames > OPTIMIZE_ABOVE) {
         r = seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
         if (r < 0)
             return lib_error(err, "libseccomp has no binary tree", r);
