@@ -2,3 +2,7 @@
 # unit_tests += tests/unit/NAME
 unit_tests += tests/unit/plan-build
 unit_tests += tests/unit/plan-text
+unit_tests += tests/unit/devbpf
+unit_tests += tests/unit/seccomp
+unit_tests += tests/unit/mountopts
+unit_tests += tests/unit/cgroup-path
