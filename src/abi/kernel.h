@@ -70,7 +70,8 @@ struct wh_mount_attr {
     unsigned long long attr_set, attr_clr, propagation, userns_fd;
 };
 struct wh_clone_args {
-    unsigned long long flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size, cgroup;
+    unsigned long long flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size,
+        cgroup;
 };
 struct wh_open_how {
     unsigned long long flags, mode, resolve;

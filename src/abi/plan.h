@@ -15,9 +15,9 @@
 #define WH_PLAN_MAX_BYTES (16u << 20)
 #define WH_PLAN_MAX_STEPS 65535u
 
-typedef uint32_t wh_off;  /* byte offset in the blob */
+typedef uint32_t wh_off; /* byte offset in the blob */
 typedef uint32_t wh_slot; /* index of an fd slot */
-struct wh_vec {           /* n wh_off or uint32_t at off, 4-aligned; see STRV for string vectors */
+struct wh_vec { /* n wh_off or uint32_t at off, 4-aligned; see STRV for string vectors */
     wh_off off;
     uint32_t n; /* offsets or numbers, so for PARAMS twice the number of pairs */
 };
@@ -29,19 +29,19 @@ struct wh_bytes { /* len bytes at off, 8-aligned */
 struct wh_plan {
     char magic[8];
     uint32_t abi, size;
-    uint32_t nsteps, steps;   /* executed by init, from `steps` on */
-    uint32_t nhost, hosts;    /* host lists, after them */
-    uint64_t host_slots;      /* bit i: the host passes an fd for slot i, at fd base + 3 + rank(i) */
+    uint32_t nsteps, steps; /* executed by init, from `steps` on */
+    uint32_t nhost, hosts; /* host lists, after them */
+    uint64_t host_slots; /* bit i: the host passes an fd for slot i, at fd base + 3 + rank(i) */
     uint32_t nslots, preserve; /* fds 3 .. 2+preserve belong to the payload */
 };
 
 /* Fixed slots. The first four are the host's to fill; JOIN namespaces follow, then what compile allocates. */
 enum {
-    WH_SLOT_PROC,    /* the host's /proc, checked: procfs magic, root inode */
-    WH_SLOT_ROOTFS,  /* O_PATH of root.path */
+    WH_SLOT_PROC, /* the host's /proc, checked: procfs magic, root inode */
+    WH_SLOT_ROOTFS, /* O_PATH of root.path */
     WH_SLOT_CONSOLE, /* socket connected to --console-socket */
-    WH_SLOT_LISTEN,  /* listening start socket in the state directory */
-    WH_SLOT_NS,      /* + enum wh_ns: namespaces to join */
+    WH_SLOT_LISTEN, /* listening start socket in the state directory */
+    WH_SLOT_NS, /* + enum wh_ns: namespaces to join */
     WH_SLOT_ROOT = WH_SLOT_NS + 8,
     WH_SLOT_DEVNULL,
     WH_SLOT_MASKFS,
@@ -59,7 +59,8 @@ enum {
 #define WH_OPF_SECURITY 2u
 #define WH_OPF_SECRET 4u
 #define WH_OPF_SOFT 8u /* the only ops that may carry a soft set (design: the list of fallbacks) */
-#define WH_OPF_ALT 16u /* the only ops that may be an alternative: an ALT step can be skipped, so never one that confines */
+#define WH_OPF_ALT                                                                                                     \
+    16u /* the only ops that may be an alternative: an ALT step can be skipped, so never one that confines */
 
 #define WH_STEP_ALT 1u /* flags: runs only when the soft step before it failed softly */
 /*
@@ -68,60 +69,68 @@ enum {
  */
 
 /* Errno classes of a soft step (bits). */
-#define WH_SOFT_PERM 1u  /* EPERM, EACCES */
+#define WH_SOFT_PERM 1u /* EPERM, EACCES */
 #define WH_SOFT_NOSYS 2u /* ENOSYS, ENODEV, EOPNOTSUPP */
-#define WH_SOFT_BUSY 4u  /* EBUSY */
+#define WH_SOFT_BUSY 4u /* EBUSY */
 
 /* Field kinds: C type of the argument struct. plan-verify.c checks by kind, explain.c prints by kind. */
 #define WH_FT_U32 uint32_t
 #define WH_FT_I32 int32_t
 #define WH_FT_U64 uint64_t
 #define WH_FT_HEX uint32_t
-#define WH_FT_MODE uint32_t     /* octal; with S_IFMT bits where a node is made */
-#define WH_FT_REC uint32_t      /* 0 or 1: AT_RECURSIVE; verify refuses others */
-#define WH_FT_RLIMIT uint32_t   /* RLIMIT_* < 16 */
-#define WH_FT_NSFLAGS uint32_t  /* CLONE_NEW* */
-#define WH_FT_PROP uint32_t     /* one of MS_SHARED, MS_SLAVE, MS_PRIVATE, MS_UNBINDABLE, or 0 = leave */
-#define WH_FT_MATTR uint64_t    /* MOUNT_ATTR_* */
-#define WH_FT_CAPS uint64_t     /* bit i: capability i */
+#define WH_FT_MODE uint32_t /* octal; with S_IFMT bits where a node is made */
+#define WH_FT_REC uint32_t /* 0 or 1: AT_RECURSIVE; verify refuses others */
+#define WH_FT_RLIMIT uint32_t /* RLIMIT_* < 16 */
+#define WH_FT_NSFLAGS uint32_t /* CLONE_NEW* */
+#define WH_FT_PROP uint32_t /* one of MS_SHARED, MS_SLAVE, MS_PRIVATE, MS_UNBINDABLE, or 0 = leave */
+#define WH_FT_MATTR uint64_t /* MOUNT_ATTR_* */
+#define WH_FT_CAPS uint64_t /* bit i: capability i */
 #define WH_FT_SECFLAGS uint32_t /* SECCOMP_FILTER_FLAG_* */
-#define WH_FT_NOTIFY uint32_t   /* 0 or 1: expects a listener */
+#define WH_FT_NOTIFY uint32_t /* 0 or 1: expects a listener */
 #define WH_FT_HOOKKIND uint32_t /* enum wh_hook_kind */
 #define WH_FT_ATTACHFLAGS uint32_t
-#define WH_FT_STR wh_off        /* NUL-terminated, not null */
-#define WH_FT_STRN wh_off       /* may be null */
-#define WH_FT_HPATH wh_off      /* absolute path on the host; never one below the rootfs */
-#define WH_FT_CPATH wh_off      /* absolute path in the container; resolved below ROOT only */
+#define WH_FT_STR wh_off /* NUL-terminated, not null */
+#define WH_FT_STRN wh_off /* may be null */
+#define WH_FT_HPATH wh_off /* absolute path on the host; never one below the rootfs */
+#define WH_FT_CPATH wh_off /* absolute path in the container; resolved below ROOT only */
 /*
  * STRV and ENVV: the storage of every string vector is 8-aligned and (n + 2) * 8 bytes long, also when n is 0. The n offsets
  * stand in its first 4 * n bytes. EXEC turns them into pointers in place, from the last one on, without memory of its own; the two
  * extra places are for HOME (ENVV) and the terminating null.
  */
 #define WH_FT_STRV struct wh_vec
-#define WH_FT_ENVV struct wh_vec   /* "K=V" strings; values redacted in files */
+#define WH_FT_ENVV struct wh_vec /* "K=V" strings; values redacted in files */
 #define WH_VEC_STORE(n) (((uint64_t)(n) + 2) * 8)
 #define WH_FT_PARAMS struct wh_vec /* key, value, key, value …; a null value = FSCONFIG_SET_FLAG */
 #define WH_FT_U32V struct wh_vec
 #define WH_FT_BLOB struct wh_bytes
-#define WH_FT_SLOTIN wh_slot  /* must have been filled by the host or by an earlier step */
+#define WH_FT_SLOTIN wh_slot /* must have been filled by the host or by an earlier step */
 #define WH_FT_SLOTOUT wh_slot /* from WH_SLOT_ROOT on; closed first if it holds an fd */
 
 /* ATTACHFLAGS */
 #define WH_ATTACH_NOSYMLINK 1u /* proc and sysfs: every component a real directory */
 #define WH_ATTACH_KEEP_MODE 2u /* tmpfs without mode=: keep the mode (and owner) of the directory that it covers */
-#define WH_ATTACH_BENEATH_PROC 4u /* the target is on a procfs and must be a regular file of it (allow-list in compile) */
-#define WH_ATTACH_SOURCE_PROC 8u  /* what is mounted must be a procfs: on /proc anything else would be taken for one */
-#define WH_ATTACH_NOFOLLOW 16u    /* the last component of the target is not followed if it is a symlink (dest-nofollow) */
+#define WH_ATTACH_BENEATH_PROC                                                                                         \
+    4u /* the target is on a procfs and must be a regular file of it (allow-list in compile) */
+#define WH_ATTACH_SOURCE_PROC 8u /* what is mounted must be a procfs: on /proc anything else would be taken for one */
+#define WH_ATTACH_NOFOLLOW 16u /* the last component of the target is not followed if it is a symlink (dest-nofollow) */
 
-enum wh_hook_kind { WH_HOOK_PRESTART, WH_HOOK_CREATE_RUNTIME, WH_HOOK_CREATE_CONTAINER, WH_HOOK_START_CONTAINER,
-                    WH_HOOK_POSTSTART, WH_HOOK_POSTSTOP, WH_HOOK_MAX };
+enum wh_hook_kind {
+    WH_HOOK_PRESTART,
+    WH_HOOK_CREATE_RUNTIME,
+    WH_HOOK_CREATE_CONTAINER,
+    WH_HOOK_START_CONTAINER,
+    WH_HOOK_POSTSTART,
+    WH_HOOK_POSTSTOP,
+    WH_HOOK_MAX
+};
 
 /* Steps are numbered from 0, in every message, mailbox field and text. */
 struct wh_step {
     uint16_t op, len; /* len: whole record, multiple of 8 */
-    uint16_t flags;   /* WH_STEP_* */
-    uint16_t soft;    /* WH_SOFT_* */
-    uint32_t src;     /* node of the spec; 0 = none */
+    uint16_t flags; /* WH_STEP_* */
+    uint16_t soft; /* WH_SOFT_* */
+    uint32_t src; /* node of the spec; 0 = none */
     uint32_t src_line;
 };
 
@@ -134,10 +143,10 @@ enum wh_op {
 };
 
 #define F(kind, field) WH_FT_##kind field;
-#define OP(NAME, name, phases, flags, tmpl, doc, fields) \
-    struct wh_step_##name {                             \
-        struct wh_step s;                               \
-        fields                                          \
+#define OP(NAME, name, phases, flags, tmpl, doc, fields)                                                               \
+    struct wh_step_##name {                                                                                            \
+        struct wh_step s;                                                                                              \
+        fields                                                                                                         \
     };
 #include "abi/ops.def"
 #undef OP
@@ -166,9 +175,10 @@ struct wh_mbox {
         int32_t err; /* positive errno */
         char detail[WH_MBOX_DETAIL];
     } fail; /* valid only in state FAILED; control bytes are the reader's to escape */
-    uint64_t alt_taken[32]; /* bit = number of an ALT step that ran, or of a soft step skipped without one; first 2048 steps */
+    uint64_t alt_taken
+        [32]; /* bit = number of an ALT step that ran, or of a soft step skipped without one; first 2048 steps */
     _Atomic int32_t notify_fd; /* number of the seccomp listener in the process; 0 = none (yet) */
-    _Atomic int32_t ack;       /* the host's answer to it: 1 = taken, negative = refused */
+    _Atomic int32_t ack; /* the host's answer to it: 1 = taken, negative = refused */
 };
 #define WH_MBOX_SIZE 4096u
 
@@ -196,9 +206,32 @@ static inline const struct wh_step *wh_step_next(const struct wh_step *s)
 
 /* Description of one op, generated from ops.def (plan-verify.c); the fields in the order of their row. */
 enum wh_field_kind {
-    WH_FK_U32, WH_FK_I32, WH_FK_U64, WH_FK_HEX, WH_FK_MODE, WH_FK_REC, WH_FK_RLIMIT, WH_FK_NSFLAGS, WH_FK_PROP, WH_FK_MATTR,
-    WH_FK_CAPS, WH_FK_SECFLAGS, WH_FK_NOTIFY, WH_FK_HOOKKIND, WH_FK_ATTACHFLAGS, WH_FK_STR, WH_FK_STRN, WH_FK_HPATH,
-    WH_FK_CPATH, WH_FK_STRV, WH_FK_ENVV, WH_FK_PARAMS, WH_FK_U32V, WH_FK_BLOB, WH_FK_SLOTIN, WH_FK_SLOTOUT,
+    WH_FK_U32,
+    WH_FK_I32,
+    WH_FK_U64,
+    WH_FK_HEX,
+    WH_FK_MODE,
+    WH_FK_REC,
+    WH_FK_RLIMIT,
+    WH_FK_NSFLAGS,
+    WH_FK_PROP,
+    WH_FK_MATTR,
+    WH_FK_CAPS,
+    WH_FK_SECFLAGS,
+    WH_FK_NOTIFY,
+    WH_FK_HOOKKIND,
+    WH_FK_ATTACHFLAGS,
+    WH_FK_STR,
+    WH_FK_STRN,
+    WH_FK_HPATH,
+    WH_FK_CPATH,
+    WH_FK_STRV,
+    WH_FK_ENVV,
+    WH_FK_PARAMS,
+    WH_FK_U32V,
+    WH_FK_BLOB,
+    WH_FK_SLOTIN,
+    WH_FK_SLOTOUT,
 };
 struct wh_field {
     uint16_t off; /* in the argument struct */
@@ -215,17 +248,17 @@ const struct wh_opinfo *wh_opinfo(unsigned int op);
 /* The rules of wh_plan_verify. */
 enum wh_rule {
     WH_RULE_HEADER = 1, /* size, alignment, magic, abi, counts */
-    WH_RULE_RECORD,     /* a step record is out of bounds or misaligned, or has another length than its op */
-    WH_RULE_OP,         /* unknown op */
-    WH_RULE_FLAGS,      /* unknown flag or errno class */
-    WH_RULE_SOFT,       /* soft set on an op without WH_OPF_SOFT, or on an alternative */
-    WH_RULE_ALT,        /* alternative without a soft step before it, or of an op without WH_OPF_ALT */
-    WH_RULE_PHASE,      /* host op among init's or the reverse; phases go back; A to B only by CLONE_B, B to C only by READY if there is one */
-    WH_RULE_VALUE,      /* a field is out of the range of its kind */
-    WH_RULE_STRING,     /* null, out of bounds, not terminated, too long, or a path that is not absolute */
-    WH_RULE_VECTOR,     /* vector or bytes out of bounds, misaligned or too short to be widened */
-    WH_RULE_SLOT,       /* out of range, never filled, or one that only the host fills */
-    WH_RULE_ORDER,      /* one CLONE_B, one EXEC and it is last; READY at most once, WAIT_START right after it; EXEC_CHECK before EXEC;
+    WH_RULE_RECORD, /* a step record is out of bounds or misaligned, or has another length than its op */
+    WH_RULE_OP, /* unknown op */
+    WH_RULE_FLAGS, /* unknown flag or errno class */
+    WH_RULE_SOFT, /* soft set on an op without WH_OPF_SOFT, or on an alternative */
+    WH_RULE_ALT, /* alternative without a soft step before it, or of an op without WH_OPF_ALT */
+    WH_RULE_PHASE, /* host op among init's or the reverse; phases go back; A to B only by CLONE_B, B to C only by READY if there is one */
+    WH_RULE_VALUE, /* a field is out of the range of its kind */
+    WH_RULE_STRING, /* null, out of bounds, not terminated, too long, or a path that is not absolute */
+    WH_RULE_VECTOR, /* vector or bytes out of bounds, misaligned or too short to be widened */
+    WH_RULE_SLOT, /* out of range, never filled, or one that only the host fills */
+    WH_RULE_ORDER, /* one CLONE_B, one EXEC and it is last; READY at most once, WAIT_START right after it; EXEC_CHECK before EXEC;
                            SECCOMP right before EXEC */
     WH_RULE_MAX
 };

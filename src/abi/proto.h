@@ -24,7 +24,16 @@
  * violation: SIGKILL through the pidfd. Init never times out; its death is the host's business. fds travel from init in
  * FORKED (one pidfd) and ASK(hook) only.
  */
-enum wh_msg_type { WH_MSG_HELLO = 1, WH_MSG_GO, WH_MSG_ASK, WH_MSG_OK, WH_MSG_DENY, WH_MSG_FORKED, WH_MSG_READY, WH_MSG_START };
+enum wh_msg_type {
+    WH_MSG_HELLO = 1,
+    WH_MSG_GO,
+    WH_MSG_ASK,
+    WH_MSG_OK,
+    WH_MSG_DENY,
+    WH_MSG_FORKED,
+    WH_MSG_READY,
+    WH_MSG_START
+};
 
 struct wh_msg {
     uint16_t type, nfds;

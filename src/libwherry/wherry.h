@@ -37,10 +37,10 @@ typedef struct wherry_error wherry_error;
 typedef struct wherry_container wherry_container;
 
 /* ---- errors ---- */
-WHERRY_API int wherry_error_code(const wherry_error *e);             /* negative errno */
-WHERRY_API const char *wherry_error_message(const wherry_error *e);  /* one line, without the path */
-WHERRY_API const char *wherry_error_path(const wherry_error *e);     /* "config.json:41:20: /mounts/3/source", or "" */
-WHERRY_API const char *wherry_error_step(const wherry_error *e);     /* "57" when a step of the plan failed, or "" */
+WHERRY_API int wherry_error_code(const wherry_error *e); /* negative errno */
+WHERRY_API const char *wherry_error_message(const wherry_error *e); /* one line, without the path */
+WHERRY_API const char *wherry_error_path(const wherry_error *e); /* "config.json:41:20: /mounts/3/source", or "" */
+WHERRY_API const char *wherry_error_step(const wherry_error *e); /* "57" when a step of the plan failed, or "" */
 /* Whole text, one line: "path: message". Further errors of the same configuration follow with wherry_error_next(). */
 WHERRY_API const char *wherry_error_text(const wherry_error *e);
 WHERRY_API const wherry_error *wherry_error_next(const wherry_error *e);
@@ -69,28 +69,29 @@ enum wherry_create_flags {
     WHERRY_CREATE_NO_PIVOT = 1u << 0,
     WHERRY_CREATE_NO_NEW_KEYRING = 1u << 1,
     WHERRY_CREATE_DETACH = 1u << 2, /* wherry_run: return once the payload runs */
-    WHERRY_CREATE_KEEP = 1u << 3,   /* wherry_run: do not delete when it has ended */
+    WHERRY_CREATE_KEEP = 1u << 3, /* wherry_run: do not delete when it has ended */
     WHERRY_CREATE_NO_SUBREAPER = 1u << 4,
 };
 struct wherry_create_opts {
     size_t size;
-    const char *bundle;         /* null: the working directory */
-    const char *config;         /* file name in the bundle; null: config.json */
-    const void *config_data;    /* or the bytes themselves (config_len of them); config then only names them in messages */
+    const char *bundle; /* null: the working directory */
+    const char *config; /* file name in the bundle; null: config.json */
+    const void *config_data; /* or the bytes themselves (config_len of them); config then only names them in messages */
     size_t config_len;
     const char *console_socket; /* path, or null */
-    const char *pid_file;       /* path, or null */
-    uint32_t preserve_fds;      /* fds 3 .. 2+N go to the payload */
-    uint32_t listen_fds;        /* the first of them are announced as LISTEN_FDS */
-    uint32_t flags;             /* enum wherry_create_flags */
-    int cancel_fd;              /* readable = give up and undo; 0 = none */
-    int signal_fd;              /* wherry_run: a signalfd whose signals go to the payload; 0 = none */
-    const char *pidfd_socket;   /* path of a socket that is sent a pidfd of the container's init, or null */
-    const char *path;           /* the value of PATH: newuidmap and newgidmap are looked for there; null = nowhere */
+    const char *pid_file; /* path, or null */
+    uint32_t preserve_fds; /* fds 3 .. 2+N go to the payload */
+    uint32_t listen_fds; /* the first of them are announced as LISTEN_FDS */
+    uint32_t flags; /* enum wherry_create_flags */
+    int cancel_fd; /* readable = give up and undo; 0 = none */
+    int signal_fd; /* wherry_run: a signalfd whose signals go to the payload; 0 = none */
+    const char *pidfd_socket; /* path of a socket that is sent a pidfd of the container's init, or null */
+    const char *path; /* the value of PATH: newuidmap and newgidmap are looked for there; null = nowhere */
 };
 
 /* Creates; the payload waits for wherry_start(). All is undone on failure. */
-WHERRY_API int wherry_create(wherry_ctx *ctx, const char *id, const struct wherry_create_opts *opts, wherry_error **reterr);
+WHERRY_API int wherry_create(wherry_ctx *ctx, const char *id, const struct wherry_create_opts *opts,
+                             wherry_error **reterr);
 WHERRY_API int wherry_start(wherry_ctx *ctx, const char *id, wherry_error **reterr);
 /* Create and start in one; with WHERRY_CREATE_DETACH returns then, else waits. *ret_status: exit code, 128 + N for signal N. */
 WHERRY_API int wherry_run(wherry_ctx *ctx, const char *id, const struct wherry_create_opts *opts, int *ret_status,
@@ -108,12 +109,12 @@ WHERRY_API int wherry_delete(wherry_ctx *ctx, const char *id, uint32_t flags, wh
 WHERRY_API int wherry_container_open(wherry_ctx *ctx, const char *id, wherry_container **ret, wherry_error **reterr);
 WHERRY_API void wherry_container_free(wherry_container *c);
 WHERRY_API const char *wherry_container_id(const wherry_container *c);
-WHERRY_API int wherry_container_pid(const wherry_container *c);            /* 0 when stopped */
+WHERRY_API int wherry_container_pid(const wherry_container *c); /* 0 when stopped */
 WHERRY_API const char *wherry_container_status(const wherry_container *c); /* creating created running paused stopped */
 WHERRY_API const char *wherry_container_bundle(const wherry_container *c);
 WHERRY_API const char *wherry_container_rootfs(const wherry_container *c);
 WHERRY_API const char *wherry_container_created(const wherry_container *c); /* RFC 3339, UTC */
-WHERRY_API const char *wherry_container_owner(const wherry_container *c);   /* user name, or #uid */
+WHERRY_API const char *wherry_container_owner(const wherry_container *c); /* user name, or #uid */
 
 /* All containers below the root: a null-terminated array of handles; free each, then the array with wherry_free(). A
  * container that cannot be read is skipped and logged as a warning. */
@@ -121,11 +122,12 @@ WHERRY_API int wherry_list(wherry_ctx *ctx, wherry_container ***ret, wherry_erro
 
 enum wherry_state_flags {
     WHERRY_STATE_VERBOSE = 1u << 0, /* fallbacks taken, cgroup, init's identity */
-    WHERRY_STATE_OWNER = 1u << 1,   /* fill in owner, as `list` does */
+    WHERRY_STATE_OWNER = 1u << 1, /* fill in owner, as `list` does */
     WHERRY_STATE_COMPACT = 1u << 2, /* one line */
 };
 /* The state document of contract §2.4. */
-WHERRY_API int wherry_container_state(const wherry_container *c, uint32_t flags, char **ret_json, wherry_error **reterr);
+WHERRY_API int wherry_container_state(const wherry_container *c, uint32_t flags, char **ret_json,
+                                      wherry_error **reterr);
 WHERRY_API int wherry_features(wherry_ctx *ctx, char **ret_json, wherry_error **reterr);
 enum wherry_spec_flags { WHERRY_SPEC_ROOTLESS = 1u << 0 };
 WHERRY_API int wherry_spec(wherry_ctx *ctx, uint32_t flags, char **ret_json, wherry_error **reterr);
@@ -140,8 +142,8 @@ enum wherry_check_flags { WHERRY_CHECK_JSON = 1u << 0, WHERRY_CHECK_STRICT = 1u 
 WHERRY_API int wherry_check(wherry_ctx *ctx, const struct wherry_create_opts *opts, uint32_t flags, char **ret_report,
                             int *ret_worst, wherry_error **reterr);
 
-WHERRY_API const char *wherry_version(void);        /* "0.1.0" */
-WHERRY_API const char *wherry_spec_version(void);   /* "1.3.0" */
+WHERRY_API const char *wherry_version(void); /* "0.1.0" */
+WHERRY_API const char *wherry_spec_version(void); /* "1.3.0" */
 WHERRY_API const char *wherry_build_features(void); /* "+SECCOMP +EBPF ..." */
 
 #ifdef __cplusplus

@@ -12,11 +12,12 @@ struct wh_compile {
     struct wh_arena *arena;
     struct wh_build *b;
     struct wh_errlist *errs;
-    bool new_ns[WH_NS_MAX];  /* made for this container */
+    bool new_ns[WH_NS_MAX]; /* made for this container */
     bool join_ns[WH_NS_MAX]; /* joined by path */
-    bool userns;             /* new or joined, or we run inside one ourselves: no mknod, no raw mounts of host sources */
-    bool no_setgroups;       /* setgroups(2) is denied to the container: no SETGROUPS step, and no additional groups */
-    const char *cgroup_path; /* below the cgroup2 mount; null when disabled. Set by wh_compile_cgroup(), which comes first */
+    bool userns; /* new or joined, or we run inside one ourselves: no mknod, no raw mounts of host sources */
+    bool no_setgroups; /* setgroups(2) is denied to the container: no SETGROUPS step, and no additional groups */
+    const char
+        *cgroup_path; /* below the cgroup2 mount; null when disabled. Set by wh_compile_cgroup(), which comes first */
     bool failed;
     /* Mounts that stay writable until devices and hooks are done; wh_compile_masks makes them read-only. */
     struct {
@@ -71,9 +72,9 @@ void wh_compile_refuse(struct wh_compile *c);
 /* compile-mountopts.c: the words of mounts[].options (contract.md §5.5). */
 struct wh_mountopts {
     bool bind, rec, tmpcopyup, idmap, ridmap, remount;
-    uint64_t attr_set, attr_clr;   /* of the mount */
+    uint64_t attr_set, attr_clr; /* of the mount */
     uint64_t rattr_set, rattr_clr; /* of the tree (rro …) */
-    uint32_t prop[4];              /* MS_* in order of appearance */
+    uint32_t prop[4]; /* MS_* in order of appearance */
     bool prop_rec[4];
     unsigned nprop;
     bool ro, src_nofollow, dest_nofollow, copy_symlink;

@@ -16,23 +16,24 @@
 #define WH_FEAT_APPARMOR (1ull << 0)
 #define WH_FEAT_SELINUX (1ull << 1)
 #define WH_FEAT_KEYRINGS (1ull << 2)
-#define WH_FEAT_SECCOMP (1ull << 3)      /* kernel takes filters */
+#define WH_FEAT_SECCOMP (1ull << 3) /* kernel takes filters */
 #define WH_FEAT_SECCOMP_NOTIFY (1ull << 4)
-#define WH_FEAT_CGROUP_BPF (1ull << 5)   /* BPF_CGROUP_DEVICE programs can be loaded */
+#define WH_FEAT_CGROUP_BPF (1ull << 5) /* BPF_CGROUP_DEVICE programs can be loaded */
 #define WH_FEAT_CGROUP_WRITABLE (1ull << 6) /* we may make cgroups where cgroups_path leads */
-#define WH_FEAT_SETGROUPS_DENIED (1ull << 7) /* our own /proc/self/setgroups reads "deny": nested namespaces inherit it */
+#define WH_FEAT_SETGROUPS_DENIED                                                                                       \
+    (1ull << 7) /* our own /proc/self/setgroups reads "deny": nested namespaces inherit it */
 
 enum wh_cgroup_mode {
-    WH_CGROUP_NONE,    /* no cgroup2 mount at all */
+    WH_CGROUP_NONE, /* no cgroup2 mount at all */
     WH_CGROUP_UNIFIED, /* /sys/fs/cgroup is cgroup2 */
-    WH_CGROUP_HYBRID,  /* controllers on v1 hierarchies, cgroup2 mounted next to them */
+    WH_CGROUP_HYBRID, /* controllers on v1 hierarchies, cgroup2 mounted next to them */
 };
 
 /* One mounted v1 hierarchy of a hybrid host. */
 struct wh_v1_hierarchy {
-    const char *mountpoint;  /* "/sys/fs/cgroup/cpu,cpuacct" */
+    const char *mountpoint; /* "/sys/fs/cgroup/cpu,cpuacct" */
     const char *controllers; /* "cpu,cpuacct" or "name=systemd" */
-    const char *own;         /* our path in it, from /proc/self/cgroup: "/" */
+    const char *own; /* our path in it, from /proc/self/cgroup: "/" */
 };
 
 struct wh_facts {
@@ -40,13 +41,13 @@ struct wh_facts {
     uid_t euid;
     gid_t egid;
     uint8_t last_cap;
-    uint64_t own_caps;    /* our permitted set, bit per capability */
-    uint8_t seccomp_api;  /* libseccomp's API level; 0 without it */
+    uint64_t own_caps; /* our permitted set, bit per capability */
+    uint8_t seccomp_api; /* libseccomp's API level; 0 without it */
     uint8_t cgroup_mode;
-    bool in_userns;       /* we are not in the initial user namespace */
+    bool in_userns; /* we are not in the initial user namespace */
     bool may_mknod;
     const char *cgroup2_mount; /* where cgroup2 is mounted; null if nowhere */
-    const char *cgroup2_own;   /* our own cgroup there, "/" or "/a/b" */
+    const char *cgroup2_own; /* our own cgroup there, "/" or "/a/b" */
     const char *cgroup2_controllers; /* cgroup.controllers at the root of the mount, space separated */
     const struct wh_v1_hierarchy *v1;
     size_t nv1;
@@ -54,16 +55,20 @@ struct wh_facts {
 
 enum wh_verb { WH_VERB_CREATE, WH_VERB_RUN, WH_VERB_EXEC, WH_VERB_EXPLAIN };
 enum wh_cgroup_manager { WH_CGM_CGROUPFS, WH_CGM_SYSTEMD, WH_CGM_DISABLED };
-enum wh_ns_owner { WH_NSO_UNKNOWN, WH_NSO_HOST, WH_NSO_USER }; /* of a joined namespace: host's userns, or the one we join */
+enum wh_ns_owner {
+    WH_NSO_UNKNOWN,
+    WH_NSO_HOST,
+    WH_NSO_USER
+}; /* of a joined namespace: host's userns, or the one we join */
 
 /* What the caller asked for, next to config.json; filled by api. */
 struct wh_request {
     enum wh_verb verb;
     const char *id;
-    const char *bundle;      /* absolute */
-    uint32_t preserve_fds;   /* LISTEN_FDS + --preserve-fds */
-    uint32_t listen_fds;     /* of those, how many are announced as LISTEN_FDS */
-    bool console_socket;     /* a socket was given (or run in the foreground owns the terminal) */
+    const char *bundle; /* absolute */
+    uint32_t preserve_fds; /* LISTEN_FDS + --preserve-fds */
+    uint32_t listen_fds; /* of those, how many are announced as LISTEN_FDS */
+    bool console_socket; /* a socket was given (or run in the foreground owns the terminal) */
     bool no_pivot, no_new_keyring;
     enum wh_cgroup_manager cgroup_manager;
     int8_t ns_owner[WH_NS_MAX]; /* enum wh_ns_owner; host opened the paths and asked NS_GET_USERNS */

@@ -94,7 +94,7 @@ const struct wh_step *wh_plan_step(const struct wh_plan *plan, uint32_t n);
 /* ---- (step, site, errno) -> sentence (render.c) ---- */
 struct wh_failure {
     uint32_t step, site;
-    int err;            /* positive errno */
+    int err; /* positive errno */
     const char *detail; /* untrusted text, or null */
 };
 /* Fills err with the sentence of design §9 and a hint where the cause is known. `spec` gives the place and may be null;
