@@ -422,6 +422,9 @@ static void test_all(void)
         return;
     }
 
+    /* READY is sent before the socket to the host is closed. */
+    for (int tries = 0; tries < 200 && count_fds(r.pid_b) > 4; tries++)
+        usleep(5000);
     is_u64(count_fds(r.pid_b), 4, "a created container holds stdio and the start socket");
     count_maps(r.pid_b, maps, sizeof(maps));
     diag("maps: %s", maps);

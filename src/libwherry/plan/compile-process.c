@@ -209,13 +209,14 @@ static void exec_check(struct wh_compile *c, const struct wh_process *p, const s
 {
     const char *name = p->args.v[0].v, **v, *dir, *end;
     struct wh_step_exec_check *s;
+    bool slash = strchr(name, '/');
     size_t n = 1;
 
-    if (!*name || (!strchr(name, '/') && (!env->path || !*env->path))) {
+    if (!*name || (!slash && (!env->path || !*env->path))) {
         wh_compile_err(c, -ENOENT, p->args.v[0].src, "exec: \"%s\": executable file not found in $PATH", name);
         return;
     }
-    for (dir = strchr(name, '/') ? "" : env->path; *dir; dir++)
+    for (dir = slash ? "" : env->path; *dir; dir++)
         n += *dir == ':';
     v = wh_arena_new_array(c->arena, const char *, n);
     s = WH_STEP(c, EXEC_CHECK, exec_check, p->args.v[0].src);
@@ -223,7 +224,7 @@ static void exec_check(struct wh_compile *c, const struct wh_process *p, const s
         c->failed = true;
         return;
     }
-    if (strchr(name, '/')) {
+    if (slash) {
         v[0] = name; /* relative to the working directory */
     } else {
         dir = env->path;

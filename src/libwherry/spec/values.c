@@ -272,7 +272,7 @@ int wh_signal_from_name(const char *name, int *ret)
         *ret = (int)n;
         return 0;
     }
-    for (i = 0; name[i] && i < sizeof up - 1; i++)
+    for (i = 0; i < sizeof up - 1 && name[i]; i++)
         up[i] = name[i] >= 'a' && name[i] <= 'z' ? (char)(name[i] - 32) : name[i];
     if (name[i])
         return -EINVAL;
