@@ -122,7 +122,7 @@ const char *wh_check_membw(const char *s);
 const char *wh_check_ifname(const char *s);
 
 /* validate.c: what no row can say alone. Returns how many errors it found. */
-unsigned wh_spec_validate(const struct wh_spec *s, struct wh_errlist *errs);
+unsigned wh_spec_validate(struct wh_spec *s, struct wh_errlist *errs);
 
 /* srcmap.c: the member `name` of node `object`; `object` itself when it has none. Linear: for messages only. */
 wh_node wh_spec_child(const struct wh_spec *s, wh_node object, const char *name);

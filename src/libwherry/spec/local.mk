@@ -5,5 +5,6 @@ spec_sources += src/libwherry/spec/fields.c src/libwherry/spec/fields.h
 spec_sources += src/libwherry/spec/parse.c
 spec_sources += src/libwherry/spec/values.c
 spec_sources += src/libwherry/spec/checks.c
-spec_sources += src/libwherry/spec/validate.c
+spec_sources += src/libwherry/spec/validate.c src/libwherry/spec/validate.h
+spec_sources += src/libwherry/spec/validate-process.c src/libwherry/spec/validate-resources.c
 spec_sources += src/libwherry/spec/srcmap.c
