@@ -189,7 +189,8 @@ int wherry_list(wherry_ctx *ctx, wherry_container ***ret, wherry_error **reterr)
         free(list);
         return wh_api_fail(reterr, &err, WH_NO_STEP);
     }
-    qsort(list, n, sizeof *list, by_id);
+    if (n > 1)
+        qsort(list, n, sizeof *list, by_id);
     *ret = list;
     return 0;
 }

@@ -117,7 +117,7 @@ static void prune(int dir_fd)
         wh_close(fd);
         return;
     }
-    while ((de = readdir(dir)))
+    while (readdir(dir))
         n++;
     rewinddir(dir);
     while (n > ENTRIES_MAX && (de = readdir(dir)))

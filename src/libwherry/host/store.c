@@ -177,7 +177,7 @@ static int read_journal(int dir_fd, const char *id, struct wh_arena *arena, stru
     nl = memchr(text, '\n', len);
     r = nl ? wh_state_read(text, (size_t)(nl - text), id, arena, ret) : -EINVAL;
     /* A line without its end was being written when the writer died. */
-    for (p = nl ? nl + 1 : NULL; r == 0 && (nl = memchr(p, '\n', len - (size_t)(p - text))); p = nl + 1)
+    for (p = nl ? nl + 1 : NULL; r == 0 && p && (nl = memchr(p, '\n', len - (size_t)(p - text))); p = nl + 1)
         journal_line(ret, p, (size_t)(nl - p));
     free(text);
     return r;
