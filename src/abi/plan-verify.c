@@ -104,6 +104,7 @@ static int value(uint8_t kind, uint64_t v)
 {
     switch (kind) {
     case WH_FK_REC:
+    case WH_FK_NOFOLLOW:
     case WH_FK_NOTIFY:
         return v > 1;
     case WH_FK_RLIMIT:

@@ -80,6 +80,7 @@ enum {
 #define WH_FT_HEX uint32_t
 #define WH_FT_MODE uint32_t /* octal; with S_IFMT bits where a node is made */
 #define WH_FT_REC uint32_t /* 0 or 1: AT_RECURSIVE; verify refuses others */
+#define WH_FT_NOFOLLOW uint32_t /* 0 or 1: the last component of a source is not followed */
 #define WH_FT_RLIMIT uint32_t /* RLIMIT_* < 16 */
 #define WH_FT_NSFLAGS uint32_t /* CLONE_NEW* */
 #define WH_FT_PROP uint32_t /* one of MS_SHARED, MS_SLAVE, MS_PRIVATE, MS_UNBINDABLE, or 0 = leave */
@@ -212,6 +213,7 @@ enum wh_field_kind {
     WH_FK_HEX,
     WH_FK_MODE,
     WH_FK_REC,
+    WH_FK_NOFOLLOW,
     WH_FK_RLIMIT,
     WH_FK_NSFLAGS,
     WH_FK_PROP,

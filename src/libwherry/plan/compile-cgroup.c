@@ -174,7 +174,7 @@ static bool allows_everything(const struct wh_resources *r)
 {
     const struct wh_devrule *d = r->devices.n ? &r->devices.v[r->devices.n - 1] : NULL;
 
-    return d && d->allow && d->type == 'a' && (!d->major.set || d->major.v == -1) &&
+    return d && d->allow && d->type != 'c' && d->type != 'b' && (!d->major.set || d->major.v == -1) &&
            (!d->minor.set || d->minor.v == -1) && d->access.v && strchr(d->access.v, 'r') && strchr(d->access.v, 'w') &&
            strchr(d->access.v, 'm');
 }

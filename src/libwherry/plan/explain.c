@@ -279,6 +279,9 @@ static void field(struct wh_buf *out, const struct wh_plan *p, const struct wh_s
     case WH_FK_REC:
         wh_buf_puts(out, v.u32 ? " recursive" : "");
         break;
+    case WH_FK_NOFOLLOW:
+        wh_buf_puts(out, v.u32 ? " nofollow" : "");
+        break;
     case WH_FK_RLIMIT:
         wh_buf_puts(out, wh_rlimit_name((int)v.u32));
         break;
@@ -487,6 +490,7 @@ static void json_field(struct walk *w, const struct wh_step *s, const struct wh_
         wh_json_u64(&w->json, name, v.u64);
         return;
     case WH_FK_REC:
+    case WH_FK_NOFOLLOW:
     case WH_FK_NOTIFY:
         wh_json_bool(&w->json, name, v.u32);
         return;
