@@ -329,9 +329,12 @@ static void syntax_problem(struct wh_json_reader *r)
     unsigned char *text = yajl_get_error(r->yajl, 0, NULL, 0);
     char msg[160];
 
-    /* After a lexical error it stands at the byte, after an error of grammar behind the token. */
+    /* It stands at the byte that is wrong inside a string, behind one that begins no token, and behind a whole token
+     * that the grammar has no place for. */
     if (text && wh_startswith((const char *)text, "parse error"))
         at = token(r);
+    else if (at > 0 && text && strstr((const char *)text, "invalid char in json text"))
+        at--;
     snprintf(msg, sizeof msg, "not valid JSON: %s", text ? (const char *)text : "syntax error");
     msg[strcspn(msg, "\n")] = '\0';
     if (text)

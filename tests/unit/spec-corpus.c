@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <dirent.h>
+#include <errno.h>
+
+#include "read-file.h"
+#include "spec/spec.h"
+#include "tap.h"
+
+/*
+ * Whole configurations: those that engines write and the specification's examples, and the broken ones of
+ * tests/oci-validation/bad, of which each must give exactly the one error that cases.tsv states, at its place.
+ */
+#define BAD "tests/oci-validation/bad/"
+#define OFFICIAL "tests/oci-validation/official/test/config/"
+
+static int parse(const char *path, struct wh_errlist *errs, struct wh_spec **ret)
+{
+    size_t len = 0;
+    char *json = read_file(path, &len);
+    int r;
+
+    *errs = (struct wh_errlist){ 0 };
+    *ret = NULL;
+    if (!json)
+        return -ENOENT;
+    r = wh_spec_parse(json, len, "config.json", 0, ret, errs);
+    free(json);
+    return r;
+}
+
+static void good(const char *path)
+{
+    WH_CLEANUP_SPEC struct wh_spec *s = NULL;
+    struct wh_errlist errs;
+
+    if (!ok(parse(path, &errs, &s) == 0, "%s is read", path))
+        diag("  %s: %s", errs.e[0].path, errs.e[0].msg);
+}
+
+static void refused(const char *path, const char *pointer, const char *message)
+{
+    WH_CLEANUP_SPEC struct wh_spec *s = NULL;
+    struct wh_errlist errs;
+    int r = parse(path, &errs, &s);
+
+    ok(r == -EINVAL && !s && errs.n == 1, "%s is refused, with one error", path);
+    has_str(errs.e[0].path, pointer, "%s: at %s", path, pointer);
+    has_str(errs.e[0].msg, message, "%s: %s", path, message);
+}
+
+static void bad_case(const char *file, const char *where, const char *pointer, const char *message)
+{
+    WH_CLEANUP_SPEC struct wh_spec *s = NULL;
+    char path[256], want[sizeof((struct wh_err *)0)->path];
+    struct wh_errlist errs;
+    int r;
+
+    snprintf(path, sizeof path, BAD "%s", file);
+    snprintf(want, sizeof want, "config.json:%s%s%s", where, *pointer ? ": " : "", pointer);
+    r = parse(path, &errs, &s);
+    if (ok(r == -EINVAL && !s && errs.n == 1 && errs.dropped == 0 && strcmp(errs.e[0].path, want) == 0 &&
+               strstr(errs.e[0].msg, message) && !strpbrk(errs.e[0].msg, "\n\r\t"),
+           "bad/%s", file))
+        return;
+    diag("  parse says %d with %u errors, want: %s: %s", r, errs.n, want, message);
+    for (unsigned i = 0; i < errs.n; i++)
+        diag("  got: %s: %s", errs.e[i].path, errs.e[i].msg);
+}
+
+static unsigned bad_cases(void)
+{
+    char line[1024];
+    unsigned n = 0;
+    FILE *f = fopen(BAD "cases.tsv", "r");
+
+    if (!ok(f != NULL, BAD "cases.tsv is there"))
+        return 0;
+    while (fgets(line, sizeof line, f)) {
+        char *rest = line, *file = strsep(&rest, "\t"), *where = strsep(&rest, "\t"), *pointer = strsep(&rest, "\t");
+
+        if (!rest) {
+            fail_test("cases.tsv: malformed line for %s", file);
+            break;
+        }
+        rest[strcspn(rest, "\n")] = '\0';
+        bad_case(file, where, pointer, rest);
+        n++;
+    }
+    fclose(f);
+    return n;
+}
+
+static unsigned bad_files(void)
+{
+    DIR *d = opendir(BAD);
+    struct dirent *e;
+    unsigned n = 0;
+
+    while (d && (e = readdir(d)))
+        n += strstr(e->d_name, ".json") != NULL;
+    if (d)
+        closedir(d);
+    return n;
+}
+
+int main(void)
+{
+    static const char *const configs[] = { "containerd-1.6-default.json", "podman-4.3-default.json",
+                                           "runc-1.1-spec-rootless.json", "runc-1.1-spec.json" };
+    static const char *const official[] = { "linux-rdma.json",         "minimal-for-start.json", "minimal.json",
+                                            "spec-example.json", "zos-minimal.json",       "freebsd-minimal.json" };
+    char path[256];
+    unsigned n;
+
+    for (size_t i = 0; i < WH_ELEMENTSOF(configs); i++) {
+        snprintf(path, sizeof path, "tests/configs/%s", configs[i]);
+        good(path);
+    }
+    for (size_t i = 0; i < WH_ELEMENTSOF(official); i++) {
+        snprintf(path, sizeof path, OFFICIAL "good/%s", official[i]);
+        good(path);
+    }
+    /* Good for the schema, which cannot say these rules of the text: Linux has no namespace for what they ask. */
+    refused(OFFICIAL "good/linux-netdevice.json", ": /linux/netDevices", "without a NET namespace");
+    refused(OFFICIAL "good/zos-example.json", ": /hostname", "without a private UTS namespace");
+    refused(OFFICIAL "good/freebsd-example.json", ": /hostname", "without a private UTS namespace");
+
+    refused(OFFICIAL "bad/invalid-json.json", "config.json:1:2", "not valid JSON");
+    refused(OFFICIAL "bad/linux-hugepage.json", ": /linux/resources/hugepageLimits/0/pageSize", "must be a page size");
+    refused(OFFICIAL "bad/linux-netdevice.json", ": /linux/netDevices/eth0/name", "must be a string");
+    refused(OFFICIAL "bad/linux-rdma.json", ": /linux/resources/rdma/mlx5_1/hcaHandles", "must be an integer");
+    /* Bad in a property of another platform, which is read past on Linux. */
+    good(OFFICIAL "bad/freebsd-vnet-disable.json");
+
+    n = bad_cases();
+    ok(n >= 150, "at least 150 broken configurations (%u)", n);
+    is_int(bad_files(), n, "cases.tsv lists every file of " BAD);
+    return done_testing();
+}
