@@ -19,6 +19,8 @@ int wh_mountfd_open(const struct wh_plan *plan, const struct wh_ask *ask, struct
         return wh_err_set(err, WH_ERR_HOST, -EOPNOTSUPP, NULL, "id-mapped mounts are not supported yet");
     if (s->recursive)
         flags |= AT_RECURSIVE;
+    if (s->nofollow)
+        flags |= AT_SYMLINK_NOFOLLOW;
     fd = syscall(SYS_open_tree, AT_FDCWD, source, flags);
     return fd < 0 ? wh_err_sys(err, -errno, "open_tree %s", source) : (int)fd;
 }
