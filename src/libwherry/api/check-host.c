@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Findings about this host: what the configuration names and is not there. Nothing is changed, and nothing is executed. */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/openat2.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "api/check.h"
+#include "base/fd.h"
+#include "host/cgroup/cgroup.h"
+
+static bool is_bind(const struct wh_mount_spec *m)
+{
+    if (m->type.v && wh_streq(m->type.v, "bind"))
+        return true;
+    for (size_t i = 0; i < m->options.n; i++)
+        if (wh_streq(m->options.v[i].v, "bind") || wh_streq(m->options.v[i].v, "rbind"))
+            return true;
+    return false;
+}
+
+/* Only what is certain is reported: a path that may not be looked at is not one that is missing. */
+static bool missing(int r)
+{
+    return r == -ENOENT || r == -ENOTDIR;
+}
+
+static int open_path(int dirfd, const char *path)
+{
+    int fd = openat(dirfd, path, O_PATH | O_CLOEXEC);
+
+    return fd < 0 ? -errno : fd;
+}
+
+static int open_rootfs(struct wh_findings *f, const struct wh_spec *s, int bundle_fd)
+{
+    struct stat st;
+    int fd;
+
+    if (!s->root.path.v || !*s->root.path.v)
+        return -1;
+    fd = open_path(bundle_fd, s->root.path.v);
+    if (missing(fd)) {
+        wh_check_add(f, WH_CHECK_ROOTFS_MISSING, s->root.path.src, "there is no %s", s->root.path.v);
+        return -1;
+    }
+    if (fd >= 0 && fstat(fd, &st) == 0 && !S_ISDIR(st.st_mode)) {
+        wh_check_add(f, WH_CHECK_ROOTFS_MISSING, s->root.path.src, "%s is not a directory", s->root.path.v);
+        wh_close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+static void binds(struct wh_findings *f, const struct wh_spec *s, int bundle_fd)
+{
+    for (size_t i = 0; i < s->nmounts; i++) {
+        const struct wh_mount_spec *m = &s->mounts[i];
+
+        if (!is_bind(m) || !m->source.v || !*m->source.v)
+            continue;
+        int fd = open_path(bundle_fd, m->source.v);
+        if (missing(fd))
+            wh_check_add(f, WH_CHECK_BIND_SOURCE_MISSING, m->source.src, "there is no %s, which is mounted on %s",
+                         m->source.v, m->destination.v);
+        if (fd >= 0)
+            wh_close(fd);
+    }
+}
+
+static void namespaces(struct wh_findings *f, const struct wh_linux *l, int proc_fd)
+{
+    static const struct {
+        const char *file;
+        enum wh_check check;
+    } t[WH_NS_MAX] = {
+        [WH_NS_PID] = { "pid", WH_CHECK_HOST_PID },
+        [WH_NS_NETWORK] = { "net", WH_CHECK_HOST_NETWORK },
+        [WH_NS_MOUNT] = { "mnt", WH_CHECK_MAX },
+        [WH_NS_IPC] = { "ipc", WH_CHECK_HOST_IPC },
+        [WH_NS_UTS] = { "uts", WH_CHECK_HOST_UTS },
+        [WH_NS_USER] = { "user", WH_CHECK_MAX },
+        [WH_NS_CGROUP] = { "cgroup", WH_CHECK_HOST_CGROUP },
+        [WH_NS_TIME] = { "time", WH_CHECK_MAX },
+    };
+
+    for (unsigned i = 0; i < WH_NS_MAX; i++) {
+        const struct wh_namespace *ns = &l->ns[i];
+        static const char *const whose[] = { "1", "self" };
+        struct stat st, host;
+
+        if (!ns->set || !ns->path.v || !*ns->path.v)
+            continue;
+        WH_CLEANUP_FD int fd = open_path(AT_FDCWD, ns->path.v);
+        if (missing(fd))
+            wh_check_add(f, WH_CHECK_NAMESPACE_MISSING, ns->path.src, "there is no %s", ns->path.v);
+        if (fd < 0 || t[i].check == WH_CHECK_MAX || fstat(fd, &st) < 0)
+            continue;
+        for (size_t k = 0; k < WH_ELEMENTSOF(whose); k++) {
+            char path[64];
+
+            snprintf(path, sizeof path, "%s/ns/%s", whose[k], t[i].file);
+            if (fstatat(proc_fd, path, &host, 0) == 0 && host.st_dev == st.st_dev && host.st_ino == st.st_ino) {
+                wh_check_add(f, t[i].check, ns->path.src, "%s is the host's %s namespace", ns->path.v,
+                             wh_ns_name((enum wh_ns)i));
+                break;
+            }
+        }
+    }
+}
+
+static void hooks(struct wh_findings *f, const struct wh_hooks *h)
+{
+    const struct wh_hooklist *lists[] = { &h->prestart, &h->create_runtime, &h->create_container, &h->poststart,
+                                          &h->poststop };
+
+    for (size_t i = 0; i < WH_ELEMENTSOF(lists); i++)
+        for (size_t k = 0; k < lists[i]->n; k++) {
+            const struct wh_hook *e = &lists[i]->v[k];
+            struct stat st;
+
+            if (!e->path.v)
+                continue;
+            WH_CLEANUP_FD int fd = open_path(AT_FDCWD, e->path.v);
+            if (missing(fd))
+                wh_check_add(f, WH_CHECK_HOOK_MISSING, e->path.src, "there is no %s", e->path.v);
+            else if (fd >= 0 && fstat(fd, &st) == 0 && (!S_ISREG(st.st_mode) || !(st.st_mode & 0111)))
+                wh_check_add(f, WH_CHECK_HOOK_MISSING, e->path.src, "%s is not an executable file", e->path.v);
+        }
+}
+
+/* ---------------------------------------------------------------- the program */
+
+/* A mount on it or above it decides what is there, not the rootfs. */
+static bool under_mount(const struct wh_spec *s, const char *path)
+{
+    for (size_t i = 0; i < s->nmounts; i++) {
+        const char *d = s->mounts[i].destination.v;
+        size_t n = d ? strlen(d) : 0;
+
+        while (n > 1 && d[n - 1] == '/')
+            n--;
+        if (n > 1 && strncmp(path, d, n) == 0 && (path[n] == '/' || path[n] == '\0'))
+            return true;
+    }
+    return false;
+}
+
+static bool may_execute(const struct stat *st, const struct wh_process *p)
+{
+    uint32_t uid = p->user.uid.set ? p->user.uid.v : 0, gid = p->user.gid.set ? p->user.gid.v : 0;
+    bool member = st->st_gid == gid;
+
+    if (uid == 0)
+        return st->st_mode & 0111;
+    for (size_t i = 0; i < p->user.additional_gids.n; i++)
+        member = member || st->st_gid == p->user.additional_gids.v[i].v;
+    return st->st_mode & (st->st_uid == uid ? 0100u : member ? 0010u : 0001u);
+}
+
+static void program(struct wh_findings *f, const struct wh_spec *s, const struct wh_plan *plan, int root_fd)
+{
+    const struct wh_step *step = wh_plan_first(plan);
+    const struct wh_step_exec_check *e = NULL;
+    const char *found = NULL, *wrong = NULL;
+    const uint32_t *candidates;
+    wh_node src = s->process->args.v[0].src;
+
+    for (uint32_t i = 0; i < plan->nsteps; i++, step = wh_step_next(step))
+        if (step->op == WH_OP_EXEC_CHECK)
+            e = (const void *)step;
+    if (!e)
+        return;
+    candidates = wh_plan_at(plan, e->candidates.off);
+    for (uint32_t i = 0; i < e->candidates.n; i++) {
+        const char *path = wh_plan_str(plan, candidates[i]);
+        struct stat st;
+
+        if (!path || path[0] != '/' || under_mount(s, path))
+            return; /* cannot be told from here */
+        WH_CLEANUP_FD int fd = wh_openat2(root_fd, path, O_PATH, 0, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+        if (fd < 0 && !missing(fd))
+            return;
+        if (fd < 0 || fstat(fd, &st) < 0)
+            continue;
+        if (S_ISREG(st.st_mode) && may_execute(&st, s->process))
+            return;
+        if (!found) {
+            found = path;
+            wrong = S_ISDIR(st.st_mode)    ? "is a directory"
+                    : !S_ISREG(st.st_mode) ? "is not a regular file"
+                                           : "may not be executed by the user of the process";
+        }
+    }
+    if (found)
+        wh_check_add(f, WH_CHECK_ARGS_NOT_FOUND, src, "%s %s", found, wrong);
+    else
+        wh_check_add(f, WH_CHECK_ARGS_NOT_FOUND, src, "%s is not in the root file system%s", wh_plan_str(plan, e->arg0),
+                     strchr(wh_plan_str(plan, e->arg0), '/') ? "" : ", nowhere in PATH");
+}
+
+/* ---------------------------------------------------------------- what the host grants */
+
+static void capabilities(struct wh_findings *f, const struct wh_spec *s, const struct wh_facts *facts)
+{
+    const struct wh_caps *c = &s->process->capabilities;
+    uint64_t known = facts->last_cap >= 63 ? UINT64_MAX : (1ull << (facts->last_cap + 1)) - 1;
+    uint64_t can = s->linux_.ns[WH_NS_USER].set ? known : known & facts->own_caps;
+    uint64_t lost = (c->bounding.mask | c->permitted.mask | c->effective.mask) & ~can;
+
+    /* Who is not root looks at what root will run. */
+    if (facts->euid != 0)
+        return;
+    for (unsigned cap = 0; cap < 64; cap++)
+        if (lost & 1ull << cap)
+            wh_check_add(f, WH_CHECK_CAP_NOT_GRANTED, c->src, "%s %s",
+                         wh_cap_name(cap) ? wh_cap_name(cap) : "a capability",
+                         known & 1ull << cap ? "is not ours to grant" : "is not known to this kernel");
+}
+
+static void cgroup(struct wh_findings *f, const struct wh_spec *s, const struct wh_plan *plan,
+                   const struct wh_facts *facts)
+{
+    WH_CLEANUP_CGROUP struct wh_cgroup cg;
+    struct wh_err err = { 0 };
+    int r;
+
+    wh_cgroup_init(&cg);
+    r = wh_cgroup_plan(&cg, plan, facts, &err);
+    if (r == -EBUSY)
+        wh_check_add(f, WH_CHECK_CGROUP_BUSY, s->linux_.cgroups_path.src, "%s", err.msg);
+    else if (r == -EOPNOTSUPP)
+        wh_check_add(f, WH_CHECK_HOST_LACKS, s->linux_.resources.src, "%s", err.msg);
+}
+
+void wh_check_host(struct wh_findings *f, const struct wh_spec *s, const struct wh_plan *plan,
+                   const struct wh_facts *facts, int bundle_fd, int proc_fd)
+{
+    WH_CLEANUP_FD int root_fd = open_rootfs(f, s, bundle_fd);
+
+    binds(f, s, bundle_fd);
+    namespaces(f, &s->linux_, proc_fd);
+    hooks(f, &s->hooks);
+    if (facts && s->process)
+        capabilities(f, s, facts);
+    if (!plan)
+        return;
+    if (root_fd >= 0 && s->process && s->process->args.n)
+        program(f, s, plan, root_fd);
+    if (facts)
+        cgroup(f, s, plan, facts);
+}

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "api/check.h"
+
+#include <errno.h>
+
+#include "api/api.h"
+
+/* The container that is checked has no name yet; it only shows in the default path of its cgroup. */
+#define ANY_ID "ID"
+
+static void errors(struct wh_findings *f, const struct wh_errlist *l, bool compile)
+{
+    for (unsigned i = 0; l && i < l->n; i++)
+        wh_check_add_err(f,
+                         !compile                  ? WH_CHECK_INVALID
+                         : l->e[i].code == -EINVAL ? WH_CHECK_REFUSED
+                                                   : WH_CHECK_HOST_LACKS,
+                         &l->e[i]);
+    if (l && l->dropped)
+        wh_check_add(f, compile ? WH_CHECK_REFUSED : WH_CHECK_INVALID, 0, "%u more of the kind", l->dropped);
+}
+
+/* Fails only when nothing can be said at all. */
+static int collect(struct wh_findings *f, struct wh_load *l, const wherry_ctx *ctx, struct wh_err *err)
+{
+    struct wh_err first = { 0 };
+    int r = wh_load_spec(l, WH_SPEC_UNKNOWN, &first);
+
+    f->arena = l->arena;
+    f->name = l->opts.config ? l->opts.config : "config.json";
+    if (!f->arena)
+        return wh_err_sys(err, -ENOMEM, "check %s", f->name);
+    if (r == -ENOMEM)
+        return wh_err_sys(err, -ENOMEM, "check %s", f->name);
+    if (r < 0) {
+        if (first.code)
+            wh_check_add_err(f, first.kind == WH_ERR_SPEC ? WH_CHECK_INVALID : WH_CHECK_UNREADABLE, &first);
+        else
+            errors(f, l->errs, false);
+        return 0;
+    }
+    f->spec = l->spec;
+    wh_check_spec(f, l->spec);
+
+    *l->errs = (struct wh_errlist){ 0 };
+    r = wh_load_plan(l, ctx, WH_VERB_EXPLAIN, ANY_ID, -1, &first);
+    if (r == -ENOMEM)
+        return wh_err_sys(err, -ENOMEM, "check %s", f->name);
+    if (r < 0 && first.code)
+        wh_check_add_err(f, first.kind == WH_ERR_SPEC ? WH_CHECK_REFUSED : WH_CHECK_HOST_LACKS, &first);
+    errors(f, l->errs, true);
+    wh_check_host(f, l->spec, r < 0 ? NULL : l->plan, &l->facts, l->bundle_fd, l->proc_fd);
+    return 0;
+}
+
+int wherry_check(wherry_ctx *ctx, const struct wherry_create_opts *opts, uint32_t flags, char **ret_report,
+                 int *ret_worst, wherry_error **reterr)
+{
+    WH_CLEANUP_LOAD struct wh_load l;
+    WH_CLEANUP_BUF struct wh_buf out = { 0 };
+    struct wh_findings f = { 0 };
+    struct wh_err err = { 0 };
+    int r, worst;
+
+    if (reterr)
+        *reterr = NULL;
+    *ret_report = NULL;
+    wh_load_init(&l);
+    r = wh_api_opts(&l.opts, sizeof l.opts, opts, &err);
+    if (r == 0 && flags & ~(uint32_t)(WHERRY_CHECK_JSON | WHERRY_CHECK_STRICT))
+        r = wh_err_set(&err, WH_ERR_USAGE, -EINVAL, NULL, "unknown flags %#x of wherry_check", flags);
+    if (r == 0)
+        r = collect(&f, &l, ctx, &err);
+    if (r < 0)
+        return wh_api_fail(reterr, &err, WH_NO_STEP);
+    worst = wh_check_report(&f, flags & WHERRY_CHECK_JSON, flags & WHERRY_CHECK_STRICT, &out);
+    if (out.failed || wh_arena_failed(l.arena)) {
+        wh_err_sys(&err, -ENOMEM, "check");
+        return wh_api_fail(reterr, &err, WH_NO_STEP);
+    }
+    *ret_report = out.data;
+    *ret_worst = worst;
+    out = (struct wh_buf){ 0 };
+    return 0;
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef WH_API_CHECK_H
+#define WH_API_CHECK_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "plan/plan.h"
+
+/* The findings of `wherry check`. */
+
+enum wh_severity { WH_SEV_NOTE, WH_SEV_WARNING, WH_SEV_ERROR };
+
+enum wh_check {
+#define CHECK(NAME, id, severity, why, fix) WH_CHECK_##NAME,
+#include "api/check.def"
+#undef CHECK
+    WH_CHECK_MAX
+};
+
+struct wh_check_info {
+    const char *id, *why, *fix;
+    enum wh_severity severity;
+};
+extern const struct wh_check_info wh_check_infos[WH_CHECK_MAX];
+
+struct wh_finding {
+    enum wh_check check;
+    uint32_t line, column; /* 0 when it is not about a place */
+    const char *pointer, *message;
+};
+
+struct wh_findings {
+    struct wh_arena *arena;
+    const struct wh_spec *spec; /* for places; may be null */
+    const char *name; /* of the file */
+    struct wh_finding *v;
+    size_t n, cap;
+};
+
+/* Memory that runs out is remembered by the arena. Message: one line, without the id. */
+void wh_check_add(struct wh_findings *f, enum wh_check check, wh_node src, const char *fmt, ...) WH_PRINTF(4, 5);
+/* An error of spec or compile, whose place is text: "config.json:4:2: /a". */
+void wh_check_add_err(struct wh_findings *f, enum wh_check check, const struct wh_err *e);
+
+/* What the configuration alone tells; no system call. */
+void wh_check_spec(struct wh_findings *f, const struct wh_spec *spec);
+
+/* What this host tells. Places below the rootfs are resolved as wherry-init will; nothing is changed. plan may be null:
+ * then what needs it is left out. */
+void wh_check_host(struct wh_findings *f, const struct wh_spec *spec, const struct wh_plan *plan,
+                   const struct wh_facts *facts, int bundle_fd, int proc_fd);
+
+/* In the order of the file. `strict`: warnings are errors. Returns the worst severity as an exit code: 0, 1, 2. */
+int wh_check_report(struct wh_findings *f, bool json, bool strict, struct wh_buf *out);
+
+#endif

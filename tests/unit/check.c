@@ -1,0 +1,497 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Every finding of `wherry check`: one configuration that has it and nothing else, and one that has none. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "api/check.h"
+#include "base/fd.h"
+#include "tap.h"
+#include "wherry.h"
+
+#define NAMESPACES                                                                                                     \
+    "\"namespaces\":[{\"type\":\"pid\"},{\"type\":\"network\"},{\"type\":\"mount\"},{\"type\":\"ipc\"},{\"type\":"     \
+    "\"uts\"}"                                                                                                         \
+    ",{\"type\":\"cgroup\"}]"
+#define SECCOMP                                                                                                        \
+    "\"seccomp\":{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"syscalls\":[{\"names\":[\"read\",\"execve\"],\"action\":"     \
+    "\"SCMP_ACT_ALLOW\"}]}"
+#define RESOURCES "\"resources\":{\"pids\":{\"limit\":99}}"
+#define PATHS "\"maskedPaths\":[\"/proc/kcore\"],\"readonlyPaths\":[\"/proc/sys\",\"/proc/sysrq-trigger\"]"
+#define CGROUP "\"cgroupsPath\":\"/wherry-unit-check\""
+#define USER "\"user\":{\"uid\":1000,\"gid\":1000}"
+#define NNP "\"noNewPrivileges\":true"
+#define ARGS "\"args\":[\"/bin/prog\"]"
+#define PROC "{\"destination\":\"/proc\",\"type\":\"proc\",\"source\":\"proc\"}"
+#define ROOT "\"path\":\"rootfs\",\"readonly\":true"
+#define CAPS(sets) USER "," NNP "," ARGS ",\"capabilities\":{" sets "}"
+#define DEVICES(rules)                                                                                                 \
+    NAMESPACES "," SECCOMP "," PATHS "," CGROUP ",\"resources\":{\"pids\":{\"limit\":9},\"devices\":[" rules "]}"
+#define MOUNT(dst, type, src, options)                                                                                 \
+    PROC ",{\"destination\":\"" dst "\",\"type\":\"" type "\",\"source\":\"" src "\",\"options\":[" options "]}"
+
+/* What is null is as in a configuration without findings. */
+struct test {
+    enum wh_check check;
+    const char *pointer; /* null: no place */
+    const char *message; /* part of it */
+    const char *process, *mounts, *linux_, *root, *top;
+    int others; /* findings that come with it */
+};
+
+static const struct test tests[] = {
+    { WH_CHECK_INVALID, "/process/cwd", "", .process = USER "," NNP "," ARGS ",\"cwd\":7" },
+    { WH_CHECK_UNKNOWN_KEY, "/process/noNewPrivilege", "did you mean \"noNewPrivileges\"?",
+      .process = USER "," NNP "," ARGS ",\"noNewPrivilege\":true" },
+    { WH_CHECK_UNKNOWN_KEY, "/qqqqqqqqqqqqqqqq", "unknown property", .top = ",\"qqqqqqqqqqqqqqqq\":1" },
+    { WH_CHECK_REFUSED, "/linux/mountLabel", "not supported by this version",
+      .linux_ = NAMESPACES "," SECCOMP "," RESOURCES "," PATHS "," CGROUP ",\"mountLabel\":\"x\"" },
+    { WH_CHECK_DUPLICATE_ENV, "/process/env/2", "A is set twice",
+      .process = USER "," NNP "," ARGS ",\"env\":[\"A=1\",\"AB=2\",\"A=3\"]" },
+    { WH_CHECK_HIDDEN_MOUNT, "/mounts/1", "the mount on /a/b is hidden by the later one on /a",
+      .mounts = PROC ",{\"destination\":\"/a/b\",\"type\":\"tmpfs\"},{\"destination\":\"/ab\",\"type\":\"tmpfs\"}"
+                     ",{\"destination\":\"/a\",\"type\":\"tmpfs\"}" },
+    { WH_CHECK_AMBIENT_LOST, "/process/capabilities/ambient", "CAP_KILL is not in the inheritable set",
+      .process = CAPS("\"bounding\":[\"CAP_KILL\"],\"permitted\":[\"CAP_KILL\"],\"ambient\":[\"CAP_KILL\"]") },
+
+    { WH_CHECK_ROOTFS_MISSING, "/root/path", "there is no nothing", .root = "\"path\":\"nothing\",\"readonly\":true" },
+    { WH_CHECK_ROOTFS_MISSING, "/root/path", "file is not a directory", .root = "\"path\":\"file\",\"readonly\":true" },
+    { WH_CHECK_BIND_SOURCE_MISSING, "/mounts/1/source", "there is no /srv/wherry/none, which is mounted on /d",
+      .mounts = MOUNT("/d", "bind", "/srv/wherry/none", "\"bind\"") },
+    { WH_CHECK_BIND_SOURCE_MISSING, "/mounts/1/source", "there is no none",
+      .mounts = MOUNT("/d", "none", "none", "\"rbind\"") },
+    { WH_CHECK_NAMESPACE_MISSING, "/linux/namespaces/0/path", "there is no /srv/wherry/ns",
+      .linux_ =
+          "\"namespaces\":[{\"type\":\"uts\",\"path\":\"/srv/wherry/ns\"},{\"type\":\"pid\"},{\"type\":\"network\"}"
+          ",{\"type\":\"mount\"},{\"type\":\"ipc\"},{\"type\":\"cgroup\"}]," SECCOMP "," RESOURCES "," PATHS
+          "," CGROUP },
+    { WH_CHECK_HOOK_MISSING, "/hooks/createRuntime/0/path", "there is no /srv/wherry/hook",
+      .top = ",\"hooks\":{\"createRuntime\":[{\"path\":\"/srv/wherry/hook\"}]}" },
+    { WH_CHECK_HOOK_MISSING, "/hooks/poststop/0/path", "/etc/passwd is not an executable file",
+      .top = ",\"hooks\":{\"poststop\":[{\"path\":\"/etc/passwd\"}]}" },
+    { WH_CHECK_ARGS_NOT_FOUND, "/process/args/0", "/bin/none is not in the root file system",
+      .process = USER "," NNP ",\"args\":[\"/bin/none\"]" },
+    { WH_CHECK_ARGS_NOT_FOUND, "/process/args/0", "none is not in the root file system, nowhere in PATH",
+      .process = USER "," NNP ",\"args\":[\"none\"],\"env\":[\"PATH=/usr/bin:/bin\"]" },
+    { WH_CHECK_ARGS_NOT_FOUND, "/process/args/0", "/bin/data may not be executed by the user of the process",
+      .process = USER "," NNP ",\"args\":[\"/bin/data\"]" },
+    { WH_CHECK_ARGS_NOT_FOUND, "/process/args/0", "/bin is a directory",
+      .process = USER "," NNP ",\"args\":[\"/bin\"]" },
+    /* The link leads to the rootfs' own /bin, not to the host's. */
+    { WH_CHECK_ARGS_NOT_FOUND, "/process/args/0", "/escape/sh is not in the root file system",
+      .process = USER "," NNP ",\"args\":[\"/escape/sh\"]" },
+
+    { WH_CHECK_ROOT_NO_USERNS, "/process/user/uid", "the process runs as root",
+      .process = "\"user\":{\"uid\":0,\"gid\":0}," NNP "," ARGS },
+    { WH_CHECK_USERNS_MAPS_ROOT, "/linux/uidMappings/0", "uid 5 of the container is root of the host",
+      .linux_ = "\"namespaces\":[{\"type\":\"user\"},{\"type\":\"uts\"},{\"type\":\"pid\"},{\"type\":\"network\"}"
+                ",{\"type\":\"mount\"},{\"type\":\"ipc\"},{\"type\":\"cgroup\"}]," SECCOMP "," RESOURCES "," PATHS
+                "," CGROUP ",\"uidMappings\":[{\"containerID\":5,\"hostID\":0,\"size\":1},{\"containerID\":1000,"
+                           "\"hostID\":5000,\"size\":9}]"
+                ",\"gidMappings\":[{\"containerID\":0,\"hostID\":5000,\"size\":2000}]",
+      .others = -1 },
+    { WH_CHECK_NEW_PRIVILEGES, "/process", "noNewPrivileges is not set", .process = USER "," ARGS },
+    { WH_CHECK_NEW_PRIVILEGES, "/process/noNewPrivileges", "noNewPrivileges is false",
+      .process = USER "," ARGS ",\"noNewPrivileges\":false" },
+    { WH_CHECK_PRIVILEGED, "/process", "privileged container",
+      .process = CAPS("\"effective\":[\"CAP_SYS_ADMIN\"],\"permitted\":[\"CAP_SYS_ADMIN\"]"),
+      .linux_ = DEVICES("{\"allow\":true,\"access\":\"rwm\"}"), .others = 2 },
+    { WH_CHECK_CAP_SYS_ADMIN, "/process/capabilities/bounding", "CAP_SYS_ADMIN is granted",
+      .process = CAPS("\"bounding\":[\"CAP_SYS_ADMIN\"]") },
+    { WH_CHECK_CAP_DANGEROUS, "/process/capabilities/permitted", "CAP_SYS_MODULE loads code into the kernel",
+      .process = CAPS("\"bounding\":[\"CAP_SYS_MODULE\"],\"permitted\":[\"CAP_SYS_MODULE\"]") },
+    { WH_CHECK_ENV_SECRET, "/process/env/3", "DB_PASSWORD looks like a secret",
+      .process = USER "," NNP "," ARGS ",\"env\":[\"PASSWORDS=x\",\"A_TOKEN=/run/token\",\"DB_PASSWORD_FILE=x\""
+                      ",\"DB_PASSWORD=hunter2\",\"SECRET=\"]" },
+    { WH_CHECK_ENV_SECRET, "/process/env/0", "github_token looks like a secret",
+      .process = USER "," NNP "," ARGS ",\"env\":[\"github_token=x\"]" },
+    { WH_CHECK_OOM_PROTECTED, "/process/oomScoreAdj", "oomScoreAdj is -500",
+      .process = USER "," NNP "," ARGS ",\"oomScoreAdj\":-500" },
+
+    { WH_CHECK_NO_SECCOMP, "/linux", "no seccomp filter", .linux_ = NAMESPACES "," RESOURCES "," PATHS "," CGROUP },
+    { WH_CHECK_SECCOMP_ALLOWS, "/linux/seccomp/defaultAction", "the default action is SCMP_ACT_ALLOW",
+      .linux_ = NAMESPACES "," RESOURCES "," PATHS "," CGROUP
+                           ",\"seccomp\":{\"defaultAction\":\"SCMP_ACT_ALLOW\",\"syscalls\":[{\"names\":[\"acct\"],"
+                           "\"action\":\"SCMP_ACT_ERRNO\"}]}" },
+    { WH_CHECK_SECCOMP_UNKNOWN, "/linux/seccomp/syscalls/0/names/1", "2 unknown system calls: raed, wirte",
+      .linux_ =
+          NAMESPACES "," RESOURCES "," PATHS "," CGROUP
+                     ",\"seccomp\":{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"syscalls\":[{\"names\":[\"read\",\"raed\","
+                     "\"wirte\"],\"action\":\"SCMP_ACT_ALLOW\"}]}" },
+
+#define NS_LESS(rest) "\"namespaces\":[{\"type\":\"mount\"}," rest "]," SECCOMP "," RESOURCES "," PATHS "," CGROUP
+    { WH_CHECK_HOST_PID, "/linux", "no pid namespace",
+      .linux_ = NS_LESS("{\"type\":\"network\"},{\"type\":\"ipc\"},{\"type\":\"uts\"},{\"type\":\"cgroup\"}") },
+    { WH_CHECK_HOST_NETWORK, "/linux", "no network namespace",
+      .linux_ = NS_LESS("{\"type\":\"pid\"},{\"type\":\"ipc\"},{\"type\":\"uts\"},{\"type\":\"cgroup\"}") },
+    { WH_CHECK_HOST_IPC, "/linux", "no ipc namespace",
+      .linux_ = NS_LESS("{\"type\":\"pid\"},{\"type\":\"network\"},{\"type\":\"uts\"},{\"type\":\"cgroup\"}") },
+    { WH_CHECK_HOST_UTS, "/linux", "no uts namespace",
+      .linux_ = NS_LESS("{\"type\":\"pid\"},{\"type\":\"network\"},{\"type\":\"ipc\"},{\"type\":\"cgroup\"}") },
+    { WH_CHECK_HOST_CGROUP, "/linux", "no cgroup namespace",
+      .linux_ = NS_LESS("{\"type\":\"pid\"},{\"type\":\"network\"},{\"type\":\"ipc\"},{\"type\":\"uts\"}") },
+    { WH_CHECK_HOST_NETWORK, "/linux/namespaces/2/path", "/proc/self/ns/net is the host's network namespace",
+      .linux_ = NS_LESS("{\"type\":\"pid\"},{\"type\":\"network\",\"path\":\"/proc/self/ns/net\"},{\"type\":\"ipc\"},"
+                        "{\"type\":\"uts\"},{\"type\":\"cgroup\"}") },
+
+    { WH_CHECK_ROOTFS_IS_HOST, "/root/path", "root.path is /", .root = "\"path\":\"//\",\"readonly\":true",
+      .others = -1 },
+    { WH_CHECK_ROOTFS_WRITABLE, "/root", "writable", .root = "\"path\":\"rootfs\"" },
+    { WH_CHECK_ROOTFS_WRITABLE, "/root/readonly", "writable", .root = "\"path\":\"rootfs\",\"readonly\":false" },
+    { WH_CHECK_PROC_SYS_WRITABLE, "/mounts/0", "/proc/sys is writable",
+      .linux_ = NAMESPACES "," SECCOMP "," RESOURCES "," CGROUP ",\"maskedPaths\":[\"/proc/kcore\"],"
+                           "\"readonlyPaths\":[\"/proc/sysrq-trigger\"]" },
+    { WH_CHECK_PROC_SYS_WRITABLE, "/mounts/0", "/proc/sysrq-trigger is writable",
+      .linux_ = NAMESPACES "," SECCOMP "," RESOURCES "," CGROUP ",\"maskedPaths\":[\"/proc/kcore\"],"
+                           "\"readonlyPaths\":[\"/proc/sys\"]" },
+    { WH_CHECK_PROC_UNMASKED, "/mounts/0", "nothing in /proc is masked",
+      .linux_ = NAMESPACES "," SECCOMP "," RESOURCES "," CGROUP
+                           ",\"readonlyPaths\":[\"/proc/sys\",\"/proc/sysrq-trigger\"]" },
+    { WH_CHECK_PROC_UNMASKED, "/linux/maskedPaths", "/proc/kcore is not masked",
+      .linux_ = NAMESPACES "," SECCOMP "," RESOURCES "," CGROUP ",\"maskedPaths\":[\"/proc/keys\"],"
+                           "\"readonlyPaths\":[\"/proc/sys\",\"/proc/sysrq-trigger\"]" },
+    { WH_CHECK_SYSFS_WRITABLE, "/mounts/1", "sysfs is mounted writable on /sys",
+      .mounts = MOUNT("/sys", "sysfs", "sysfs", "") },
+    { WH_CHECK_SYSFS_WRITABLE, "/mounts/1/source", "/sys of the host is mounted writable on /sys",
+      .mounts = MOUNT("/sys", "none", "/sys", "\"rbind\"") },
+    { WH_CHECK_CGROUP_WRITABLE, "/mounts/1", "cgroups are mounted writable",
+      .mounts = MOUNT("/sys/fs/cgroup", "cgroup", "cgroup", "\"ro\",\"rw\"") },
+    { WH_CHECK_CGROUP_WRITABLE, "/mounts/1/source", "/sys/fs/cgroup of the host is mounted writable",
+      .mounts = MOUNT("/cg", "bind", "/sys/fs/cgroup", "\"rbind\"") },
+    { WH_CHECK_BIND_ROOT, "/mounts/1/source", "the host's / is mounted on /host, read-only",
+      .mounts = MOUNT("/host", "bind", "/", "\"rbind\",\"ro\"") },
+    { WH_CHECK_BIND_SOCKET, "/mounts/1/source", "/tmp/docker.sock is an engine's socket",
+      .mounts = MOUNT("/s", "bind", "/tmp/docker.sock", "\"bind\""), .others = -1 },
+    { WH_CHECK_BIND_SENSITIVE, "/mounts/1/source", "/etc of the host is mounted on /e",
+      .mounts = MOUNT("/e", "bind", "/etc//", "\"rbind\"") },
+    { WH_CHECK_SHARED_PROPAGATION, "/mounts/1", "the mount on /d is shared with the host",
+      .mounts = MOUNT("/d", "bind", "rootfs", "\"rbind\",\"rshared\"") },
+    { WH_CHECK_SHARED_PROPAGATION, "/linux/rootfsPropagation", "rootfsPropagation is shared",
+      .linux_ = NAMESPACES "," SECCOMP "," RESOURCES "," PATHS "," CGROUP ",\"rootfsPropagation\":\"shared\"" },
+
+    { WH_CHECK_DEVICE_WILDCARD, "/linux/resources/devices/0", "all devices are allowed",
+      .linux_ = DEVICES("{\"allow\":true,\"type\":\"a\",\"access\":\"r\"}") },
+    { WH_CHECK_DEVICE_WILDCARD, "/linux/resources/devices/1", "all character devices are allowed",
+      .linux_ = DEVICES(
+          "{\"allow\":true,\"type\":\"c\",\"access\":\"m\"},{\"allow\":true,\"type\":\"c\",\"access\":\"rwm\"}") },
+    { WH_CHECK_DEVICE_WILDCARD, "/linux/resources/devices/0", "all of a driver's devices are allowed",
+      .linux_ = DEVICES("{\"allow\":true,\"type\":\"b\",\"major\":8,\"minor\":-1,\"access\":\"w\"},"
+                        "{\"allow\":true,\"type\":\"c\",\"major\":136,\"access\":\"rw\"}") },
+    { WH_CHECK_DEVICE_DISK, "/linux/resources/devices/0", "block device 8:0 is allowed",
+      .linux_ = DEVICES("{\"allow\":true,\"type\":\"b\",\"major\":8,\"minor\":0,\"access\":\"rw\"}") },
+    { WH_CHECK_DEVICE_DISK, "/linux/devices/0", "/dev/disk is a block device",
+      .linux_ = NAMESPACES "," SECCOMP "," RESOURCES "," PATHS "," CGROUP
+                           ",\"devices\":[{\"path\":\"/dev/disk\",\"type\":\"b\",\"major\":7,\"minor\":1}]" },
+    { WH_CHECK_DEVICE_MEMORY, "/linux/resources/devices/0", "device 1:1 is allowed",
+      .linux_ = DEVICES("{\"allow\":true,\"type\":\"c\",\"major\":1,\"minor\":1,\"access\":\"r\"}") },
+    { WH_CHECK_DEVICE_MEMORY, "/linux/devices/0", "/dev/port is device 1:4",
+      .linux_ = NAMESPACES "," SECCOMP "," RESOURCES "," PATHS "," CGROUP
+                           ",\"devices\":[{\"path\":\"/dev/port\",\"type\":\"c\",\"major\":1,\"minor\":4}]" },
+    { WH_CHECK_NO_PIDS_LIMIT, "/linux", "not limited", .linux_ = NAMESPACES "," SECCOMP "," PATHS "," CGROUP },
+    { WH_CHECK_NO_PIDS_LIMIT, "/linux/resources/pids/limit", "not limited",
+      .linux_ = NAMESPACES "," SECCOMP "," PATHS "," CGROUP ",\"resources\":{\"pids\":{\"limit\":-1}}" },
+};
+
+static char bundle[64];
+static bool seen[WH_CHECK_MAX];
+
+static char *configuration(const struct test *t)
+{
+    static char buf[8192];
+
+    snprintf(buf, sizeof buf,
+             "{\"ociVersion\":\"1.0.2\",\"root\":{%s},\n\"process\":{%s%s},\n\"mounts\":[%s],\n\"linux\":{%s}%s}",
+             t->root ? t->root : ROOT, t->process && strstr(t->process, "\"cwd\"") ? "" : "\"cwd\":\"/\",",
+             t->process ? t->process : USER "," NNP "," ARGS, t->mounts ? t->mounts : PROC,
+             t->linux_ ? t->linux_ : NAMESPACES "," SECCOMP "," RESOURCES "," PATHS "," CGROUP, t->top ? t->top : "");
+    return buf;
+}
+
+static int check(const char *config, uint32_t flags, enum wherry_cgroup_manager manager, char **ret)
+{
+    struct wherry_ctx_opts copts = { .size = sizeof copts, .root = bundle, .cgroup_manager = manager };
+    struct wherry_create_opts opts = {
+        .size = sizeof opts, .bundle = bundle, .config_data = config, .config_len = config ? strlen(config) : 0
+    };
+    wherry_error *error = NULL;
+    wherry_ctx *ctx;
+    int worst = -1;
+
+    *ret = NULL;
+    if (wherry_ctx_new(&copts, &ctx, NULL) < 0)
+        return -1;
+    if (wherry_check(ctx, &opts, flags, ret, &worst, &error) < 0)
+        diag("%s", wherry_error_text(error));
+    wherry_error_free(error);
+    wherry_ctx_free(ctx);
+    return worst;
+}
+
+static unsigned count(const char *text, const char *part)
+{
+    unsigned n = 0;
+
+    for (const char *p = text; (p = strstr(p, part)) != NULL; p += strlen(part))
+        n++;
+    return n;
+}
+
+/* The finding is in the text report, at its place; `others` more are, any number when negative. */
+static void has_finding(const char *report, enum wh_check c, const char *pointer, const char *message, int others)
+{
+    const struct wh_check_info *info = &wh_check_infos[c];
+    static const char *const names[] = { "note", "warning", "error" };
+    char want[512];
+    bool good = false;
+
+    for (const char *line = report; line && *line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL) {
+        char copy[1024];
+
+        snprintf(copy, sizeof copy, "%.*s", (int)strcspn(line, "\n"), line);
+        snprintf(want, sizeof want, ": %s: %s%s", names[info->severity], pointer ? pointer : "", pointer ? ": " : "");
+        if (!strstr(copy, want) || !strstr(copy, message))
+            continue;
+        snprintf(want, sizeof want, " [%s]", info->id);
+        good = good || (strlen(copy) > strlen(want) && strcmp(copy + strlen(copy) - strlen(want), want) == 0);
+    }
+    if (!ok(good, "%s: %s", info->id, message) ||
+        (others >= 0 && !is_int(count(report, "    why: "), 1 + others, "and %d more", others)))
+        diag("report: %s", report);
+    if (good)
+        seen[c] = true;
+}
+
+static void test_table(void)
+{
+    char *report;
+
+    for (size_t i = 0; i < WH_ELEMENTSOF(tests); i++) {
+        const struct test *t = &tests[i];
+        int worst = check(configuration(t), 0, WHERRY_CGROUP_CGROUPFS, &report);
+
+        if (!report) {
+            fail_test("no report");
+            continue;
+        }
+        has_finding(report, t->check, t->pointer, t->message, t->others);
+        ok(worst >= (int)wh_check_infos[t->check].severity &&
+               (t->others || worst == (int)wh_check_infos[t->check].severity),
+           "exit status %d", worst);
+        wherry_free(report);
+    }
+}
+
+static void test_none(void)
+{
+    const struct test t = { 0 };
+    char *report;
+
+    is_int(check(configuration(&t), 0, WHERRY_CGROUP_CGROUPFS, &report), 0, "a configuration without findings");
+    is_str(report, "0 errors, 0 warnings, 0 notes\n", "its report");
+    wherry_free(report);
+    is_int(check(configuration(&t), WHERRY_CHECK_JSON, WHERRY_CGROUP_CGROUPFS, &report), 0, "the same as JSON");
+    is_str(report,
+           "{\n  \"config\": \"config.json\",\n  \"findings\": [],\n  \"errors\": 0,\n  \"warnings\": 0,\n  \"notes\": "
+           "0\n}\n",
+           "its report");
+    wherry_free(report);
+}
+
+static void test_formats(void)
+{
+    const struct test t = { .process = USER "," ARGS };
+    const struct test bad = { .process = USER "," ARGS ",\"cwd\":7,\"terminal\":\"x\",\"env\":9" };
+    char *report;
+
+    is_int(check(configuration(&t), 0, WHERRY_CGROUP_CGROUPFS, &report), 1, "a warning");
+    is_str(report,
+           "config.json:2:11: warning: /process: noNewPrivileges is not set [new-privileges]\n"
+           "    why: set-user-ID programs in the container can raise privileges.\n"
+           "    fix: Set process.noNewPrivileges to true.\n"
+           "0 errors, 1 warning, 0 notes\n",
+           "the text report");
+    wherry_free(report);
+    is_int(check(configuration(&t), WHERRY_CHECK_STRICT, WHERRY_CGROUP_CGROUPFS, &report), 2,
+           "is an error with strict");
+    has_str(report, ":2:11: error: /process: ", "and called one");
+    has_str(report, "\n1 error, 0 warnings, 0 notes\n", "and counted as one");
+    wherry_free(report);
+    is_int(check(configuration(&t), WHERRY_CHECK_JSON, WHERRY_CGROUP_CGROUPFS, &report), 1, "JSON");
+    is_str(report,
+           "{\n  \"config\": \"config.json\",\n  \"findings\": [\n    {\n      \"id\": \"new-privileges\",\n"
+           "      \"severity\": \"warning\",\n      \"line\": 2,\n      \"column\": 11,\n      \"pointer\": "
+           "\"/process\",\n"
+           "      \"message\": \"noNewPrivileges is not set\",\n"
+           "      \"why\": \"set-user-ID programs in the container can raise privileges.\",\n"
+           "      \"fix\": \"Set process.noNewPrivileges to true.\"\n    }\n  ],\n"
+           "  \"errors\": 0,\n  \"warnings\": 1,\n  \"notes\": 0\n}\n",
+           "its report");
+    wherry_free(report);
+    is_int(check(configuration(&bad), 0, WHERRY_CGROUP_CGROUPFS, &report), 2, "a broken configuration");
+    is_int(count(report, "[invalid]"), 3, "has all its errors in the report");
+    wherry_free(report);
+    is_int(check("{", 0, WHERRY_CGROUP_CGROUPFS, &report), 2, "no JSON at all");
+    is_int(count(report, "[invalid]"), 1, "one error");
+    wherry_free(report);
+}
+
+static void test_host(void)
+{
+    const struct test plain = { 0 };
+    struct __user_cap_header_struct h = { .version = _LINUX_CAPABILITY_VERSION_3 };
+    struct __user_cap_data_struct d[2];
+    char *report;
+
+    check(NULL, 0, WHERRY_CGROUP_CGROUPFS, &report);
+    has_finding(report, WH_CHECK_UNREADABLE, NULL, "config.json", 0);
+    wherry_free(report);
+
+    is_int(check(configuration(&plain), 0, WHERRY_CGROUP_SYSTEMD, &report), 2, "a manager that this version lacks");
+    has_str(report, "not supported by this version", "is said");
+    wherry_free(report);
+
+    if (geteuid() != 0) {
+        skip("capabilities need root");
+        return;
+    }
+    /* Without it nobody has a limit of processes. */
+    if (access("/sys/fs/cgroup", W_OK) == 0) {
+        static const char *const mounts[] = { "/sys/fs/cgroup", "/sys/fs/cgroup/unified" };
+        char dir[128], procs[160];
+        bool made = false;
+
+        for (size_t i = 0; i < WH_ELEMENTSOF(mounts) && !made; i++) {
+            snprintf(dir, sizeof dir, "%s/cgroup.procs", mounts[i]);
+            if (access(dir, W_OK) < 0)
+                continue;
+            snprintf(dir, sizeof dir, "%s/wherry-unit-check", mounts[i]);
+            made = mkdir(dir, 0755) == 0;
+        }
+        if (made) {
+            pid_t pid = fork();
+            int fd;
+
+            if (pid == 0) {
+                for (;;)
+                    pause();
+            }
+            snprintf(procs, sizeof procs, "%s/cgroup.procs", dir);
+            fd = open(procs, O_WRONLY | O_CLOEXEC);
+            dprintf(fd, "%d", (int)pid);
+            close(fd);
+            check(configuration(&plain), 0, WHERRY_CGROUP_CGROUPFS, &report);
+            has_finding(report, WH_CHECK_CGROUP_BUSY, "/linux/cgroupsPath", "1 process(es) found", 0);
+            wherry_free(report);
+            kill(pid, SIGKILL);
+            waitpid(pid, NULL, 0);
+            rmdir(dir);
+        } else
+            skip("no cgroup2 that this process may write");
+    }
+
+    if (syscall(SYS_capget, &h, d) == 0) {
+        const struct test t = { .process = CAPS("\"bounding\":[\"CAP_WAKE_ALARM\"]") };
+
+        d[1].effective &= ~(1u << (CAP_WAKE_ALARM - 32));
+        d[1].permitted &= ~(1u << (CAP_WAKE_ALARM - 32));
+        syscall(SYS_capset, &h, d);
+        check(configuration(&t), 0, WHERRY_CGROUP_CGROUPFS, &report);
+        has_finding(report, WH_CHECK_CAP_NOT_GRANTED, "/process/capabilities", "CAP_WAKE_ALARM is not ours to grant",
+                    0);
+        wherry_free(report);
+    }
+}
+
+/* A host that lacks something cannot be had at will; a compile error with another errno stands for it. */
+static void test_host_lacks(void)
+{
+    WH_CLEANUP_ARENA struct wh_arena *arena = wh_arena_new();
+    WH_CLEANUP_BUF struct wh_buf out = { 0 };
+    struct wh_findings f = { .arena = arena, .name = "a:1.json" };
+    struct wh_err e = { 0 };
+
+    wh_err_set(&e, WH_ERR_HOST, -EOPNOTSUPP, "a:1.json:7:30: /linux/resources", "no controller");
+    wh_check_add_err(&f, WH_CHECK_HOST_LACKS, &e);
+    is_int(wh_check_report(&f, false, false, &out), 2, "an error of compile");
+    has_str(out.data, "a:1.json:7:30: error: ", "its place is understood, whatever the file is called");
+    has_finding(out.data, WH_CHECK_HOST_LACKS, "/linux/resources", "no controller", 0);
+}
+
+/* docs/CHECKS.md lists every finding, with its severity and both sentences. */
+static void test_docs(void)
+{
+    static const char *const names[] = { "note", "warning", "error" };
+    static char text[65536];
+    ssize_t n = wh_read_at(AT_FDCWD, "docs/CHECKS.md", text, sizeof text - 1);
+    unsigned listed = 0;
+
+    if (!ok(n > 0, "docs/CHECKS.md can be read"))
+        return;
+    for (const char *p = text; (p = strstr(p, "\n### `")) != NULL; p++)
+        listed++;
+    is_int(listed, WH_CHECK_MAX, "it has one section for each finding");
+    for (size_t i = 0; i < WH_CHECK_MAX; i++) {
+        const struct wh_check_info *info = &wh_check_infos[i];
+        char want[1024];
+
+        snprintf(want, sizeof want, "\n### `%s` (%s)\n\nWhy: %s\n\nFix: %s\n", info->id, names[info->severity],
+                 info->why, info->fix);
+        if (!strstr(text, want))
+            fail_test("docs/CHECKS.md lacks:%s", want);
+        for (size_t k = 0; k < i; k++)
+            if (strcmp(info->id, wh_check_infos[k].id) == 0)
+                fail_test("the id %s is used twice", info->id);
+    }
+}
+
+static void put(const char *name, mode_t mode)
+{
+    char path[128];
+    int fd;
+
+    snprintf(path, sizeof path, "%s/%s", bundle, name);
+    if (S_ISDIR(mode)) {
+        mkdir(path, 0755);
+        return;
+    }
+    fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, mode);
+    fchmod(fd, mode);
+    close(fd);
+}
+
+int main(void)
+{
+    char path[128];
+
+    snprintf(bundle, sizeof bundle, "/tmp/wherry-check-XXXXXX");
+    if (!mkdtemp(bundle)) {
+        bail_out("no temporary directory");
+        return 1;
+    }
+    put("file", 0644);
+    put("rootfs", S_IFDIR);
+    put("rootfs/bin", S_IFDIR);
+    put("rootfs/bin/prog", 0755);
+    put("rootfs/bin/data", 0644);
+    snprintf(path, sizeof path, "%s/rootfs/escape", bundle);
+    if (symlink("/../../../../../../../bin", path) < 0)
+        diag("no symlink");
+
+    test_none();
+    test_table();
+    test_formats();
+    test_host_lacks();
+    test_docs();
+    test_host();
+    for (size_t i = 0; i < WH_CHECK_MAX; i++)
+        if (!seen[i] && (geteuid() == 0 || (i != WH_CHECK_CGROUP_BUSY && i != WH_CHECK_CAP_NOT_GRANTED)))
+            fail_test("no test has the finding %s", wh_check_infos[i].id);
+    wh_remove_tree_at(AT_FDCWD, bundle);
+    return done_testing();
+}
