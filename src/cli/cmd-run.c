@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "cli.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+/*
+ * In the foreground every signal is the payload's, but SIGCHLD and SIGURG: those tell this process about its own children and sockets.
+ * Blocked before the container exists, so that one that comes while it is being made is not lost and cannot end us half-way.
+ */
+static int take_signals(void)
+{
+    sigset_t set;
+
+    sigfillset(&set);
+    sigdelset(&set, SIGCHLD);
+    sigdelset(&set, SIGURG);
+    if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+        return -errno;
+    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+int cmd_run(struct cli *cli)
+{
+    struct wherry_create_opts opts;
+    wherry_error *error = NULL;
+    char words[64];
+    int status = 0, r, fd = -1;
+
+    r = cli_create_opts(cli, &opts);
+    if (r != 0)
+        return r;
+    if (cli->args.detach)
+        opts.flags |= WHERRY_CREATE_DETACH;
+    if (cli->args.keep)
+        opts.flags |= WHERRY_CREATE_KEEP;
+    if (cli->args.no_subreaper)
+        opts.flags |= WHERRY_CREATE_NO_SUBREAPER;
+    if (!cli->args.detach) {
+        if (!cli->args.no_subreaper && prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
+            return cli_failf(cli, "run failed: become the parent of orphans: %s", cli_errno_words(errno, words));
+        fd = take_signals();
+        if (fd < 0)
+            return cli_failf(cli, "run failed: take over signals: %s", cli_errno_words(errno, words));
+        opts.signal_fd = fd;
+    }
+    r = wherry_run(cli->ctx, cli->args.pos[0], &opts, &status, &error);
+    if (fd >= 0)
+        close(fd);
+    if (r < 0)
+        return cli_fail(cli, "run failed", r, error);
+    return cli->args.detach ? 0 : status;
+}

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "cli.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int cmd_help(struct cli *cli);
+
+static int (*const commands[VERB_MAX])(struct cli *) = {
+    [VERB_CHECK] = cmd_check,     [VERB_CREATE] = cmd_create,     [VERB_DELETE] = cmd_delete,
+    [VERB_EXPLAIN] = cmd_explain, [VERB_FEATURES] = cmd_features, [VERB_HELP] = cmd_help,
+    [VERB_KILL] = cmd_kill,       [VERB_LIST] = cmd_list,         [VERB_RUN] = cmd_run,
+    [VERB_SPEC] = cmd_spec,       [VERB_START] = cmd_start,       [VERB_STATE] = cmd_state,
+};
+
+static int print_help(struct cli *cli, const struct cli_command *c)
+{
+    struct cli_buf b = { 0 };
+
+    cli_help(&b, c);
+    return cli_print_buf(cli, &b);
+}
+
+static int cmd_help(struct cli *cli)
+{
+    const struct cli_command *c = NULL;
+
+    if (cli->args.npos > 0) {
+        c = cli_command_find(cli->args.pos[0]);
+        if (!c)
+            return cli_failf(cli, "no help topic for \"%.100s\"", cli->args.pos[0]);
+    }
+    return print_help(cli, c);
+}
+
+/* Else the first file that is opened becomes somebody's stdout, and ends up in the container. */
+static int fill_stdio(void)
+{
+    for (int fd = 0; fd < 3; fd++) {
+        if (fcntl(fd, F_GETFD) >= 0)
+            continue;
+        if (openat(AT_FDCWD, "/dev/null", fd == 0 ? O_RDONLY : O_WRONLY) != fd)
+            return -errno;
+    }
+    return 0;
+}
+
+/* All ids mapped to themselves: the user namespace that the machine began with. */
+static bool in_initial_userns(void)
+{
+    char map[128];
+    int fd = openat(AT_FDCWD, "/proc/self/uid_map", O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : read(fd, map, sizeof(map) - 1);
+
+    if (fd >= 0)
+        close(fd);
+    if (n <= 0)
+        return true;
+    map[n] = '\0';
+    return strspn(map, " 0") >= strcspn(map, "4") && strstr(map, "4294967295") && strchr(map, '\n') == map + n - 1;
+}
+
+static const char *default_root(void)
+{
+    static char path[PATH_MAX];
+    const char *dir = getenv("XDG_RUNTIME_DIR"), *user = getenv("USER");
+    bool rootless = geteuid() != 0 || (!in_initial_userns() && (!user || strcmp(user, "root") != 0));
+
+    if (!rootless || !dir || !*dir || snprintf(path, sizeof(path), "%s/wherry", dir) >= (int)sizeof(path))
+        return "/run/wherry";
+    return path;
+}
+
+static int find_root(struct cli *cli)
+{
+    char *cwd = NULL;
+    char words[64];
+
+    cli->root_explicit = cli->args.root && *cli->args.root;
+    if (!cli->root_explicit)
+        cli->args.root = default_root();
+    if (cli->args.root[0] != '/') {
+        cwd = getcwd(NULL, 0);
+        if (!cwd)
+            return cli_failf(cli, "find the working directory for --root %.100s: %s", cli->args.root,
+                             cli_errno_words(errno, words));
+    }
+    cli->root = cli_abspath(cwd ? cwd : "/", cli->args.root);
+    free(cwd);
+    if (!cli->root)
+        return cli_failf(cli, "out of memory");
+    if (strcmp(cli->root, "/") == 0)
+        return cli_failf(cli, "Option --root argument should not be set to /");
+    return 0;
+}
+
+static int open_context(struct cli *cli)
+{
+    struct wherry_ctx_opts opts = { .size = sizeof(opts), .log = cli_log_message, .log_data = &cli->log };
+    const char *manager = cli->args.cgroup_manager, *rootless = cli->args.rootless;
+    wherry_error *error = NULL;
+    int r;
+
+    opts.cgroup_manager = cli->args.systemd_cgroup ? WHERRY_CGROUP_SYSTEMD : WHERRY_CGROUP_CGROUPFS;
+    if (manager && *manager) {
+        if (strcmp(manager, "cgroupfs") == 0)
+            opts.cgroup_manager = WHERRY_CGROUP_CGROUPFS;
+        else if (strcmp(manager, "systemd") == 0)
+            opts.cgroup_manager = WHERRY_CGROUP_SYSTEMD;
+        else if (strcmp(manager, "disabled") == 0)
+            opts.cgroup_manager = WHERRY_CGROUP_DISABLED;
+        else
+            return cli_failf(cli, "invalid cgroup-manager: %.64s (want cgroupfs, systemd or disabled)", manager);
+    }
+    if (rootless && *rootless && strcmp(rootless, "auto") != 0 && cli_parse_bool(rootless) < 0)
+        return cli_failf(cli, "invalid rootless: %.64s (want true, false or auto)", rootless);
+    r = find_root(cli);
+    if (r != 0)
+        return r;
+    opts.root = cli->root;
+    r = wherry_ctx_new(&opts, &cli->ctx, &error);
+    if (r < 0)
+        return cli_fail(cli, NULL, r, error);
+    return 0;
+}
+
+static int run_command(struct cli *cli, int argc, char **argv, int i)
+{
+    struct cli_usage_error e = { "" };
+    int r;
+
+    cli->command = cli_command_find(argv[i]);
+    if (!cli->command)
+        return cli_failf(cli, "unknown command \"%.100s\" (`wherry --help` lists them)", argv[i]);
+    i++;
+    r = cli_parse(cli->command->opts, argc, argv, &i, cli->command->stops, true, &cli->args, &e);
+    if (r < 0)
+        return cli_usage(cli, &e, NULL);
+    if (cli->args.help)
+        return print_help(cli, cli->command);
+    r = cli_check_operands(cli->command, cli->args.npos, &e);
+    if (r < 0)
+        return cli_usage(cli, &e, cli->command);
+    if (cli->command->verb != VERB_HELP) {
+        r = open_context(cli);
+        if (r != 0)
+            return r;
+    }
+    r = commands[cli->command->verb](cli);
+    wherry_ctx_free(cli->ctx);
+    free(cli->root);
+    return r;
+}
+
+int main(int argc, char **argv)
+{
+    struct cli cli = { .log = { .dest = DEST_STDERR, .fd = -1 } };
+    struct cli_usage_error e = { "" };
+    int i = 1, r;
+
+    if (fill_stdio() < 0)
+        return 1;
+    /* Somebody's privileges and somebody else's environment: nothing here was made for that. */
+    if (getauxval(AT_SECURE))
+        return cli_failf(&cli, "wherry must not be set-uid, set-gid or have file capabilities");
+    cli.args.pos = calloc((size_t)argc + 1, sizeof(*cli.args.pos));
+    if (!cli.args.pos)
+        return cli_failf(&cli, "out of memory");
+    r = cli_parse(cli_global_opts, argc, argv, &i, true, false, &cli.args, &e);
+    if (r < 0) {
+        r = cli_usage(&cli, &e, NULL);
+    } else if (cli.args.version) {
+        struct cli_buf b = { 0 };
+
+        cli_version(&b);
+        r = cli_print_buf(&cli, &b);
+    } else if (cli.args.usage) {
+        r = cli_print(&cli, "Usage: wherry [OPTIONS] COMMAND [COMMAND OPTIONS] [ID] [ARGS]");
+    } else if (cli.args.help || i >= argc) {
+        r = print_help(&cli, NULL);
+    } else if (cli_log_open(&cli.log, &cli.args, &e) < 0) {
+        r = cli_failf(&cli, "%s", e.text);
+    } else {
+        r = run_command(&cli, argc, argv, i);
+    }
+    free(cli.args.pos);
+    return r;
+}
