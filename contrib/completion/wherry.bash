@@ -1,77 +1,78 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# bash completion for wherry: commands, options, and the ids of containers.
+# bash completion for wherry: commands, options, their values, and the ids of containers.
+
+_wherry_words() {
+    mapfile -t COMPREPLY < <(compgen -W "$1" -- "${COMP_WORDS[COMP_CWORD]}")
+}
+
+_wherry_ids() {
+    _wherry_words "$(wherry "$@" list --quiet 2>/dev/null)"
+}
 
 _wherry() {
-    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} i word command="" root=()
-    local commands="create start run state kill delete list spec features explain check help"
-    local globals="--root --log --log-format --log-level --debug --cgroup-manager --version --help"
-    local create="--bundle --config --console-socket --pid-file --preserve-fds --no-pivot --no-new-keyring"
+    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} i command="" root=() options=""
+    local commands="check create delete explain features help kill list run spec start state"
+    local globals="--root --log --log-format --log-level --debug --systemd-cgroup --cgroup-manager --rootless --version --help"
 
     COMPREPLY=()
     for ((i = 1; i < COMP_CWORD; i++)); do
-        word=${COMP_WORDS[i]}
-        case $word in
+        case ${COMP_WORDS[i]} in
         --root)
             root=(--root "${COMP_WORDS[i + 1]}")
             i=$((i + 1))
             ;;
-        --log | --log-format | --log-level | --cgroup-manager) i=$((i + 1)) ;;
+        --log | --log-format | --log-level | --cgroup-manager | --rootless) i=$((i + 1)) ;;
         -*) ;;
         *)
-            command=$word
+            command=${COMP_WORDS[i]}
             break
             ;;
         esac
     done
-    case $prev in
-    --root | --bundle | -b)
+    # The value of an option. readline splits words at "=", so that is a word of its own.
+    if [ "$prev" = = ]; then prev=${COMP_WORDS[COMP_CWORD - 2]}; fi
+    case $command:$prev in
+    *:--root | *:--bundle | *:-b)
         mapfile -t COMPREPLY < <(compgen -d -- "$cur")
         return
         ;;
-    --log | --pid-file | --console-socket | --config)
+    *:--log | *:--pid-file | *:--console-socket | *:--pidfd-socket | *:--config | *:--file | create:-f | run:-f | explain:-f | check:-f | spec:-f)
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         return
         ;;
-    --log-format)
-        mapfile -t COMPREPLY < <(compgen -W "text json" -- "$cur")
-        return
-        ;;
-    --log-level)
-        mapfile -t COMPREPLY < <(compgen -W "error warning debug" -- "$cur")
-        return
-        ;;
-    --cgroup-manager)
-        mapfile -t COMPREPLY < <(compgen -W "cgroupfs disabled" -- "$cur")
-        return
-        ;;
-    --format | -f)
-        mapfile -t COMPREPLY < <(compgen -W "text table json" -- "$cur")
-        return
-        ;;
+    *:--log-format) _wherry_words "text json" && return ;;
+    *:--log-level) _wherry_words "error warning info debug" && return ;;
+    *:--cgroup-manager) _wherry_words "cgroupfs systemd disabled" && return ;;
+    *:--rootless) [ "$command" = "" ] && _wherry_words "true false auto" && return ;;
+    list:--format | list:-f) _wherry_words "table json" && return ;;
+    *:--format) _wherry_words "text json" && return ;;
+    *:--preserve-fds) return ;;
     esac
     case $command in
     "")
-        mapfile -t COMPREPLY < <(compgen -W "$commands $globals" -- "$cur")
+        _wherry_words "$commands $globals"
+        return
         ;;
-    create) mapfile -t COMPREPLY < <(compgen -W "$create --help" -- "$cur") ;;
-    run) mapfile -t COMPREPLY < <(compgen -W "$create --detach --keep --no-subreaper --help" -- "$cur") ;;
-    list) mapfile -t COMPREPLY < <(compgen -W "--format --quiet --help" -- "$cur") ;;
-    spec) mapfile -t COMPREPLY < <(compgen -W "--bundle --rootless --help" -- "$cur") ;;
-    explain) mapfile -t COMPREPLY < <(compgen -W "--bundle --format --help" -- "$cur") ;;
-    check) mapfile -t COMPREPLY < <(compgen -W "--bundle --strict --format --help" -- "$cur") ;;
-    start | state | kill | delete)
-        case $cur in
-        -*)
-            case $command in
-            kill) mapfile -t COMPREPLY < <(compgen -W "--all --help" -- "$cur") ;;
-            delete) mapfile -t COMPREPLY < <(compgen -W "--force --help" -- "$cur") ;;
-            *) mapfile -t COMPREPLY < <(compgen -W "--help" -- "$cur") ;;
-            esac
-            ;;
-        *) mapfile -t COMPREPLY < <(compgen -W "$(wherry "${root[@]}" list --quiet 2>/dev/null)" -- "$cur") ;;
-        esac
-        ;;
+    check) options="--bundle --config --format --strict --help" ;;
+    create) options="--bundle --config --console-socket --pidfd-socket --pid-file --preserve-fds --no-pivot --no-new-keyring --help" ;;
+    delete) options="--force --regex --help" ;;
+    explain) options="--bundle --config --format --no-pivot --no-new-keyring --preserve-fds --help" ;;
+    features) options="--help" ;;
+    help) options="--help $commands" ;;
+    kill) options="--all --regex --help" ;;
+    list) options="--format --quiet --help" ;;
+    run) options="--bundle --config --console-socket --pidfd-socket --pid-file --preserve-fds --no-pivot --no-new-keyring \
+        --detach --keep --no-subreaper --help" ;;
+    spec) options="--bundle --file --rootless --help" ;;
+    start) options="--help" ;;
+    state) options="--verbose --help" ;;
+    esac
+    case $command:$cur in
+    *:-*) _wherry_words "$options" ;;
+    start:* | state:* | kill:* | delete:*) _wherry_ids "${root[@]}" ;;
+    help:*) _wherry_words "$commands" ;;
+    *) _wherry_words "$options" ;;
     esac
 }
 complete -F _wherry wherry

@@ -1,2 +1,5 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # unit_tests += tests/unit/NAME
+unit_tests += tests/unit/test-opts
+tests_unit_test_opts_SOURCES = tests/unit/test-opts.c src/cli/commands.c src/cli/help.c src/cli/log.c src/cli/opts.c src/cli/out.c
+tests_unit_test_opts_LDADD =
