@@ -128,7 +128,7 @@ static void kinds(void)
     struct wh_step_attach *at = ADD(ATTACH, attach, 0);
     at->dst = STR("/proc");
     at->flags = WH_ATTACH_NOSYMLINK | WH_ATTACH_SOURCE_PROC;
-    is_str(step_text(), "mount on /proc (no symlinks,must be a procfs)", "flags of attach");
+    is_str(step_text(), "mount on /proc (no symlinks, must be a procfs)", "flags of attach");
 
     struct wh_step_mknod *mk = ADD(MKNOD, mknod, 0);
     mk->path = STR("/dev/null");
@@ -185,7 +185,13 @@ static void kinds(void)
     h->args = wh_build_strv(build, (const char *[]){ "h" }, 1);
     h->env = wh_build_strv(build, NULL, 0);
     h->timeout = 3;
-    is_str(step_text(), "poststop hook #1: /h [\"h\"] env [] timeout 3", "a hook");
+    is_str(step_text(), "poststop hook #1: /h [\"h\"] env inherited timeout 3", "a hook");
+    h = ADD(HOOK, hook, 0);
+    h->path = STR("/h");
+    h->args = wh_build_strv(build, NULL, 0);
+    h->env = wh_build_strv(build, NULL, 0);
+    h->env_set = 1;
+    is_str(step_text(), "prestart hook #0: /h [] env [] timeout none", "with an empty environment of its own");
 
     struct wh_step_join *j = ADD(JOIN, join, 0);
     j->ns = WH_SLOT_NS + 1;
@@ -263,7 +269,7 @@ static void whole(void)
     has_str(out.data, "    - H  mkdir cgroup /box   (line 30)\n    0 A  clone B",
             "host lists come first, without number");
     has_str(out.data, "    1 B  fsopen proc   (line 41)\n", "a step with its number, phase and line");
-    has_str(out.data, "    2 B    else, if EPERM, EACCES,EBUSY: open_tree /proc recursive   (line 41)\n",
+    has_str(out.data, "    2 B    else, if EPERM, EACCES, EBUSY: open_tree /proc recursive   (line 41)\n",
             "its alternative, and when");
     has_str(out.data, "    3 B    then mount_setattr set nodev   (line 41)\n", "and what follows in it");
     has_str(out.data, "join session keyring _ses.box; skipped if ENOSYS, ENODEV, EOPNOTSUPP\n",
@@ -278,7 +284,7 @@ static void whole(void)
     wh_explain(plan, NULL, WH_EXPLAIN_JSON, &out);
     has_str(out.data, "\"op\": \"mount_fs\"", "JSON has ops");
     has_str(out.data, "\"phase\": \"H\"", "and host lists");
-    has_str(out.data, "\"soft\": \"EPERM, EACCES,EBUSY\"", "and what is soft");
+    has_str(out.data, "\"soft\": \"EPERM, EACCES, EBUSY\"", "and what is soft");
     has_str(out.data, "hunter2\"", "and the environment");
     wh_buf_done(&out);
     wh_explain(plan, NULL, WH_EXPLAIN_JSON | WH_EXPLAIN_REDACT, &out);

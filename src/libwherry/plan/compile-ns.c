@@ -206,7 +206,9 @@ void wh_compile_ns(struct wh_compile *c)
     wh_node src = 0;
 
     wh_build_host_slot(c->b, WH_SLOT_PROC);
-    c->no_setgroups = c->facts->euid != 0 || (c->facts->feat & WH_FEAT_SETGROUPS_DENIED);
+    /* Of a joined user namespace nobody has told; an ordinary user's is most likely one where it is denied. */
+    c->no_setgroups = (c->facts->feat & WH_FEAT_SETGROUPS_DENIED) ||
+                      (c->new_ns[WH_NS_USER] ? must_deny_setgroups(c) : c->facts->euid != 0);
 
     before_unshare(c);
     joins(c, false);

@@ -123,14 +123,29 @@ static void parts(struct wh_compile *c)
     wh_compile_hooks(c, WH_HOOK_POSTSTOP);
 }
 
+/* Explained by a user who could not run it: what root of this host would do. */
+static void as_root(struct wh_facts *f)
+{
+    f->euid = f->egid = 0;
+    f->own_caps = UINT64_MAX;
+    f->may_mknod = !f->in_userns;
+    f->feat |= WH_FEAT_CGROUP_WRITABLE | WH_FEAT_CGROUP_BPF;
+}
+
 int wh_compile(const struct wh_spec *spec, const struct wh_request *req, const struct wh_facts *facts,
                struct wh_arena *arena, const struct wh_plan **ret, struct wh_errlist *errs)
 {
     struct wh_compile c = { .spec = spec, .req = req, .facts = facts, .arena = arena, .errs = errs };
     const struct wh_plan *plan = NULL;
     struct wh_err *e, first = { 0 };
+    struct wh_facts root = *facts;
     uint32_t step = 0;
     int r;
+
+    if (req->verb == WH_VERB_EXPLAIN && facts->euid != 0 && !spec->linux_.ns[WH_NS_USER].set) {
+        as_root(&root);
+        c.facts = &root;
+    }
 
     c.b = wh_build_new(arena);
     if (!c.b)

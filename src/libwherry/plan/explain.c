@@ -38,19 +38,19 @@ struct word {
     const char *name;
 };
 
-static void words(struct wh_buf *out, const struct word *w, size_t n, uint64_t v, char sep)
+static void words(struct wh_buf *out, const struct word *w, size_t n, uint64_t v, const char *sep)
 {
     bool some = false;
 
     for (size_t i = 0; i < n; i++) {
         if ((v & w[i].bits) != w[i].bits)
             continue;
-        wh_buf_printf(out, "%.*s%s", some, &sep, w[i].name);
+        wh_buf_printf(out, "%s%s", some ? sep : "", w[i].name);
         v &= ~w[i].bits;
         some = true;
     }
     if (v)
-        wh_buf_printf(out, "%.*s0x%" PRIx64, some, &sep, v);
+        wh_buf_printf(out, "%s0x%" PRIx64, some ? sep : "", v);
 }
 
 static const struct word ns_words[] = {
@@ -136,7 +136,7 @@ static void caps(struct wh_buf *out, uint64_t v)
 /* Bare where a reader cannot misread it, in double quotes otherwise. One line whatever it contains. */
 static void string(struct wh_buf *out, const char *s, bool quoted)
 {
-    bool bare = !quoted && *s && !strpbrk(s, " \"'(),{}[]");
+    bool bare = !quoted && *s && !strpbrk(s, " \"'(){}[]");
 
     for (const char *p = s; bare && *p; p++)
         bare = (unsigned char)*p > 0x20 && *p != 0x7f;
@@ -259,7 +259,10 @@ static void field(struct wh_buf *out, const struct wh_plan *p, const struct wh_s
 
     switch ((enum wh_field_kind)f->kind) {
     case WH_FK_U32:
-        wh_buf_printf(out, "%u", v.u32);
+        if (s->op == WH_OP_HOOK && !v.u32 && f->off == offsetof(struct wh_step_hook, timeout))
+            wh_buf_puts(out, "none");
+        else
+            wh_buf_printf(out, "%u", v.u32);
         break;
     case WH_FK_I32:
         wh_buf_printf(out, "%d", (int32_t)v.u32);
@@ -286,19 +289,19 @@ static void field(struct wh_buf *out, const struct wh_plan *p, const struct wh_s
         wh_buf_puts(out, wh_rlimit_name((int)v.u32));
         break;
     case WH_FK_NSFLAGS:
-        words(out, ns_words, WH_ELEMENTSOF(ns_words), v.u32, '|');
+        words(out, ns_words, WH_ELEMENTSOF(ns_words), v.u32, "|");
         break;
     case WH_FK_PROP:
-        words(out, prop_words, WH_ELEMENTSOF(prop_words), v.u32, '|');
+        words(out, prop_words, WH_ELEMENTSOF(prop_words), v.u32, "|");
         break;
     case WH_FK_MATTR:
-        words(out, attr_words, WH_ELEMENTSOF(attr_words), v.u64, ',');
+        words(out, attr_words, WH_ELEMENTSOF(attr_words), v.u64, ",");
         break;
     case WH_FK_CAPS:
         caps(out, v.u64);
         break;
     case WH_FK_SECFLAGS:
-        words(out, sec_words, WH_ELEMENTSOF(sec_words), v.u32, ',');
+        words(out, sec_words, WH_ELEMENTSOF(sec_words), v.u32, ",");
         break;
     case WH_FK_NOTIFY:
         wh_buf_puts(out, v.u32 ? ", with a listener" : "");
@@ -309,7 +312,7 @@ static void field(struct wh_buf *out, const struct wh_plan *p, const struct wh_s
     case WH_FK_ATTACHFLAGS:
         if (v.u32) {
             wh_buf_puts(out, " (");
-            words(out, attach_words, WH_ELEMENTSOF(attach_words), v.u32, ',');
+            words(out, attach_words, WH_ELEMENTSOF(attach_words), v.u32, ", ");
             wh_buf_puts(out, ")");
         }
         break;
@@ -328,7 +331,10 @@ static void field(struct wh_buf *out, const struct wh_plan *p, const struct wh_s
         strings(out, p, &v.vec, false, flags);
         break;
     case WH_FK_ENVV:
-        strings(out, p, &v.vec, true, flags);
+        if (s->op == WH_OP_HOOK && !((const struct wh_step_hook *)s)->env_set)
+            wh_buf_puts(out, "inherited");
+        else
+            strings(out, p, &v.vec, true, flags);
         break;
     case WH_FK_PARAMS:
         params(out, p, &v.vec);
@@ -455,14 +461,14 @@ static void text_line(struct walk *w, const struct wh_step *s, uint32_t n, char 
             wh_buf_puts(out, "  then ");
         } else {
             wh_buf_puts(out, "  else, if ");
-            words(out, soft_words, WH_ELEMENTSOF(soft_words), w->soft, ',');
+            words(out, soft_words, WH_ELEMENTSOF(soft_words), w->soft, ", ");
             wh_buf_puts(out, ": ");
         }
     }
     wh_explain_step(w->plan, s, w->flags, out);
     if (s->soft && (n + 1 >= w->plan->nsteps || !(next->flags & WH_STEP_ALT))) {
         wh_buf_puts(out, "; skipped if ");
-        words(out, soft_words, WH_ELEMENTSOF(soft_words), s->soft, ',');
+        words(out, soft_words, WH_ELEMENTSOF(soft_words), s->soft, ", ");
     }
     place(w->spec, s, out);
     wh_buf_puts(out, "\n");
@@ -559,7 +565,7 @@ static void json_step(struct walk *w, const struct wh_step *s, uint32_t n, char 
         wh_json_u64(&w->json, "line", s->src_line);
     wh_json_bool(&w->json, "alt", s->flags & WH_STEP_ALT);
     if (s->soft) {
-        words(&text, soft_words, WH_ELEMENTSOF(soft_words), s->soft, ',');
+        words(&text, soft_words, WH_ELEMENTSOF(soft_words), s->soft, ", ");
         wh_json_str(&w->json, "soft", text.data ? text.data : "");
         wh_buf_done(&text);
     }
