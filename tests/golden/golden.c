@@ -7,7 +7,7 @@
  * A case is lines of KEY VALUE (# begins a comment):
  *   about TEXT              what the case is for
  *   file PATH               a configuration below tests/ instead of template.json
- *   set NAME JSON           text for the place @NAME:…@ of template.json
+ *   set NAME [JSON]         text for the place @NAME:…@ of template.json, instead of what stands there
  *   swap /FROM/TO/          in the configuration, FROM is replaced by TO (any delimiter; FROM must be there)
  *   facts PRESET            rootful (default), rootless, nested, hybrid, hostile
  *   fact NAME=VALUE         one fact; feat+NAME and feat-NAME for a feature
@@ -296,11 +296,12 @@ static void parse(struct test *t)
             continue;
         else if (wh_streq(line, "request") && request(t, value))
             continue;
-        else if (wh_streq(line, "set") && strchr(value, ' ') && t->nsets < MAX_SETS) {
+        else if (wh_streq(line, "set") && *value && t->nsets < MAX_SETS) {
             char *json = strchr(value, ' ');
 
-            *json++ = 0;
-            t->sets[t->nsets++] = (struct set){ value, json };
+            if (json)
+                *json++ = 0;
+            t->sets[t->nsets++] = (struct set){ value, json ? json : "" };
         } else
             bad(t, "not a line of a case", line);
     }
