@@ -6,8 +6,8 @@
  *
  * A case is lines of KEY VALUE (# begins a comment):
  *   about TEXT              what the case is for
- *   file PATH               a configuration below tests/ instead of template.json
- *   set NAME [JSON]         text for the place @NAME:…@ of template.json, instead of what stands there
+ *   file PATH               a configuration below tests/ instead of template
+ *   set NAME [JSON]         text for the place @NAME:…@ of template, instead of what stands there
  *   swap /FROM/TO/          in the configuration, FROM is replaced by TO (any delimiter; FROM must be there)
  *   facts PRESET            rootful (default), rootless, nested, hybrid, hostile
  *   fact NAME=VALUE         one fact; feat+NAME and feat-NAME for a feature
@@ -358,7 +358,7 @@ static void config(struct test *t, struct wh_buf *out)
     char path[4096];
     char *text;
 
-    snprintf(path, sizeof path, t->file ? "%s/../%s" : "%s/%s", dir, t->file ? t->file : "template.json");
+    snprintf(path, sizeof path, t->file ? "%s/../%s" : "%s/%s", dir, t->file ? t->file : "template");
     text = slurp(path, NULL);
     if (!text)
         bad(t, "cannot read", path);
