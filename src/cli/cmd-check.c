@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "cli.h"
 
-/* Until the library has it. */
-#pragma weak wherry_check
-
 /* The status tells what was found, so what keeps us from looking is told apart from warnings: 2, as for a config that cannot run. */
 #define STATUS_ERROR 2
 
@@ -15,8 +12,6 @@ int cmd_check(struct cli *cli)
     int worst = 0, r;
     bool json;
 
-    if (!wherry_check)
-        return cli_failf(cli, "this build has no check");
     if (cli_report_format(cli, &json) != 0 || cli_create_opts(cli, &opts) != 0)
         return STATUS_ERROR;
     r = wherry_check(cli->ctx, &opts, (json ? WHERRY_CHECK_JSON : 0) | (cli->args.strict ? WHERRY_CHECK_STRICT : 0),
