@@ -288,10 +288,22 @@ const struct wh_sstr *wh_seccomp_unknown(const struct wh_spec *spec, size_t *pos
 
 /* ---------------------------------------------------------------- key of the cache */
 
+/* Built at every start of a container with a filter, for hundreds of names: no format is parsed for them. */
 static void key_str(struct wh_buf *b, const char *what, const char *s)
 {
+    size_t len = strlen(s), n = len;
+    char digits[24], *d = digits + sizeof digits;
+
     /* With its length, so that no name can pretend to be the next line. */
-    wh_buf_printf(b, "%s %zu:%s\n", what, strlen(s), s);
+    *--d = ':';
+    do {
+        *--d = (char)('0' + n % 10);
+        n /= 10;
+    } while (n);
+    wh_buf_puts(b, what);
+    wh_buf_add(b, d, (size_t)(digits + sizeof digits - d));
+    wh_buf_add(b, s, len);
+    wh_buf_add(b, "\n", 1);
 }
 
 static void key_opt(struct wh_buf *b, const struct wh_opt_u32 *o)
@@ -310,25 +322,25 @@ const char *wh_seccomp_key(const struct wh_spec *spec, struct wh_arena *arena, s
     *ret_len = 0;
     if (!f)
         return NULL;
-    wh_buf_printf(&b, FORMAT "\nlibseccomp %u.%u.%u api %u native %lx\n", v->major, v->minor, v->micro,
-                  seccomp_api_get(), (unsigned long)seccomp_arch_native());
-    key_str(&b, "default", f->default_action.v);
+    wh_buf_printf(&b, FORMAT "\nlibseccomp %u.%u.%u native %lx\n", v->major, v->minor, v->micro,
+                  (unsigned long)seccomp_arch_native());
+    key_str(&b, "default ", f->default_action.v);
     key_opt(&b, &f->default_errno_ret);
     for (size_t i = 0; i < f->architectures.n; i++)
-        key_str(&b, "arch", f->architectures.v[i].v);
+        key_str(&b, "arch ", f->architectures.v[i].v);
     wh_buf_printf(&b, "flags %lx\n", (unsigned long)wh_seccomp_flags(spec));
     for (size_t i = 0; i < f->nrules; i++) {
         const struct wh_seccomp_rule *r = &f->rules[i];
 
-        key_str(&b, "rule", r->action.v);
+        key_str(&b, "rule ", r->action.v);
         key_opt(&b, &r->errno_ret);
         for (size_t j = 0; j < r->nargs; j++) {
             wh_buf_printf(&b, "arg %lu %llu %llu", (unsigned long)r->args[j].index,
                           (unsigned long long)r->args[j].value, (unsigned long long)r->args[j].value_two);
-            key_str(&b, "", r->args[j].op.v);
+            key_str(&b, " ", r->args[j].op.v);
         }
         for (size_t j = 0; j < r->names.n; j++)
-            key_str(&b, "name", r->names.v[j].v);
+            key_str(&b, "name ", r->names.v[j].v);
     }
     if (b.failed || !b.data || !(key = wh_arena_strndup(arena, b.data, b.len)))
         return NULL;
