@@ -6,3 +6,4 @@ unit_tests += tests/unit/devbpf
 unit_tests += tests/unit/seccomp
 unit_tests += tests/unit/mountopts
 unit_tests += tests/unit/cgroup-path
+unit_tests += tests/unit/compile

@@ -139,6 +139,7 @@ int wh_compile(const struct wh_spec *spec, const struct wh_request *req, const s
     const struct wh_plan *plan = NULL;
     struct wh_err *e, first = { 0 };
     struct wh_facts root = *facts;
+    unsigned told = errs->n + errs->dropped;
     uint32_t step = 0;
     int r;
 
@@ -165,23 +166,22 @@ int wh_compile(const struct wh_spec *spec, const struct wh_request *req, const s
         parts(&c);
     wh_build_preserve(c.b, req->preserve_fds);
 
-    if (!c.failed) {
-        r = wh_build_finish(c.b, &plan, &first);
-        if (r < 0) {
-            e = wh_errlist_next(errs);
-            if (e)
-                *e = first;
-            return r;
-        }
-        /* Not an assertion: what compile got wrong must not reach a process with privileges. */
-        r = wh_plan_verify(plan, plan->size, &step);
-        if (r == 0) {
-            *ret = plan;
-            return 0;
-        }
-        return wh_compile_err(&c, -EPROTO, 0, "internal error: step %u of the plan breaks rule %d", step, r);
+    if (errs->n + errs->dropped > told)
+        return errs->e[told < errs->n ? told : 0].code;
+    /* A part that got no memory or no room says nothing: the builder remembers why. */
+    r = wh_build_finish(c.b, &plan, &first);
+    if (r == 0 && c.failed)
+        r = wh_err_set(&first, WH_ERR_HOST, -ENOMEM, NULL, "cannot allocate memory for the plan");
+    if (r < 0) {
+        e = wh_errlist_next(errs);
+        if (e)
+            *e = first;
+        return r;
     }
-    if (errs->n == 0)
-        return wh_compile_err(&c, -ENOMEM, 0, "cannot allocate memory for the plan");
-    return errs->e[0].code;
+    /* Not an assertion: what compile got wrong must not reach a process with privileges. */
+    r = wh_plan_verify(plan, plan->size, &step);
+    if (r != 0)
+        return wh_compile_err(&c, -EPROTO, 0, "internal error: step %u of the plan breaks rule %d", step, r);
+    *ret = plan;
+    return 0;
 }
