@@ -415,8 +415,7 @@ static void exec_texts(void)
     }
     is_str(from_text(out.data, 11, WH_SITE_SECCOMP, EINVAL, NULL),
            "line 77: seccomp filter of 1 instructions: invalid argument (this kernel does not know a flag of the "
-           "filter, or it is too long)" +
-               0,
+           "filter, or it is too long)",
            "another step of the saved text");
     is_str(from_text(out.data, 3, WH_SITE_MOUNT_SETATTR, EROFS, NULL),
            "line 41: mount_setattr set nodev: read-only file system", "an alternative of it");
