@@ -2,3 +2,4 @@
 # unit_tests += tests/unit/NAME
 unit_tests += tests/unit/cgroup
 unit_tests += tests/unit/tty
+unit_tests += tests/unit/serve

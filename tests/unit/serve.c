@@ -1,0 +1,514 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The host's side of the protocol against an init that keeps it, that dies at each point of it, and that cheats: whatever it
+ * sends, serve ends, says why, leaves no process and no fd.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "abi/proto.h"
+#include "base/fd.h"
+#include "host/proc.h"
+#include "host/serve.h"
+#include "plan/plan.h"
+#include "tap.h"
+
+/* Steps of the plan below. */
+enum { S_CLONE_B = 1, S_LIMITS, S_HOOK, S_EXEC_CHECK, S_READY, S_WAIT, S_HOOK_C };
+
+static const struct wh_plan *make_plan(struct wh_arena *a)
+{
+    struct wh_build *b = wh_build_new(a);
+    const char *args[] = { "/bin/true" };
+    const struct wh_plan *plan = NULL;
+    struct wh_err err = { 0 };
+    struct wh_step_exec_check *check;
+    struct wh_step_exec *exec;
+
+    wh_build_host_slot(b, WH_SLOT_LISTEN);
+    wh_add(b, SIGNALS, signals, 0, 0);
+    wh_add(b, CLONE_B, clone_b, 0, 0);
+    wh_add(b, ASK_LIMITS, ask_limits, 0, 0);
+    wh_add(b, ASK_HOOK, ask_hook, 0, 0)->kind = WH_HOOK_PRESTART;
+    check = wh_add(b, EXEC_CHECK, exec_check, 0, 0);
+    check->arg0 = wh_build_str(b, "/bin/true");
+    check->candidates = wh_build_strv(b, args, 1);
+    wh_add(b, READY, ready, 0, 0)->listen = WH_SLOT_LISTEN;
+    wh_add(b, WAIT_START, wait_start, 0, 0)->listen = WH_SLOT_LISTEN;
+    wh_add(b, ASK_HOOK, ask_hook, 0, 0)->kind = WH_HOOK_START_CONTAINER;
+    exec = wh_add(b, EXEC, exec, 0, 0);
+    exec->args = wh_build_strv(b, args, 1);
+    exec->env = wh_build_strv(b, NULL, 0);
+    if (wh_build_finish(b, &plan, &err) < 0)
+        diag("plan: %s", err.msg);
+    return plan;
+}
+
+struct world {
+    const struct wh_plan *plan;
+    int proc_fd, mbox_fd, ours, theirs;
+    struct wh_mbox *mbox;
+    struct wh_run run;
+    pid_t a, b;
+    struct wh_err err;
+    unsigned limits, hooks;
+    int limits_result;
+};
+
+static int on_limits(void *data, const struct wh_ask *ask, int *ret_fd, struct wh_err *err)
+{
+    struct world *w = data;
+
+    (void)ask;
+    (void)ret_fd;
+    w->limits++;
+    return w->limits_result < 0 ? wh_err_sys(err, w->limits_result, "write 5 to pids.max") : 0;
+}
+
+static int on_hook(void *data, const struct wh_ask *ask, int *ret_fd, struct wh_err *err)
+{
+    struct world *w = data;
+
+    (void)ask;
+    (void)ret_fd;
+    (void)err;
+    w->hooks++;
+    return 0;
+}
+
+static const struct wh_serve_ops ops = { .limits = on_limits, .hook = on_hook };
+
+static pid_t sleeper(int *pidfd)
+{
+    pid_t pid = (pid_t)syscall(SYS_fork);
+
+    if (pid == 0) {
+        /* It outlives nothing: a test that hangs is killed, and its log ends. */
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        close_range(3, ~0u, 0);
+        for (;;)
+            pause();
+    }
+    *pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+    return pid;
+}
+
+static void world_init(struct world *w, const struct wh_plan *plan)
+{
+    int pair[2];
+
+    memset(w, 0, sizeof *w);
+    w->plan = plan;
+    w->proc_fd = wh_proc_open(&w->err);
+    w->mbox_fd = memfd_create("mbox", MFD_CLOEXEC);
+    if (ftruncate(w->mbox_fd, WH_MBOX_SIZE) < 0 || socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+        bail_out("no socket pair");
+    w->mbox = mmap(NULL, WH_MBOX_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, w->mbox_fd, 0);
+    w->ours = pair[0];
+    w->theirs = pair[1];
+    w->run = (struct wh_run){ .plan = plan, .proc_fd = w->proc_fd, .ctl = w->ours, .mbox_fd = w->mbox_fd,
+                              .cancel_fd = -1, .pidfd_b = -1, .ops = &ops, .data = w };
+    w->a = sleeper(&w->run.pidfd_a);
+}
+
+static void world_done(struct world *w)
+{
+    wh_close(w->run.pidfd_a);
+    wh_close(w->run.pidfd_b);
+    wh_close(w->proc_fd);
+    wh_close(w->ours);
+    wh_close(w->theirs);
+    munmap(w->mbox, WH_MBOX_SIZE);
+    wh_close(w->mbox_fd);
+    if (w->b > 0 && syscall(SYS_kill, w->b, SIGKILL) == 0)
+        syscall(SYS_wait4, w->b, NULL, __WALL, NULL);
+}
+
+static void say(struct world *w, uint16_t type, uint32_t step, int32_t val, int fd)
+{
+    struct wh_msg m = { .type = type, .nfds = fd >= 0, .step = step, .val = val };
+    union {
+        struct cmsghdr align;
+        char buf[CMSG_SPACE(sizeof(int))];
+    } c;
+    struct iovec iov = { &m, sizeof m };
+    struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+    if (fd >= 0) {
+        memset(&c, 0, sizeof c);
+        mh.msg_control = &c;
+        mh.msg_controllen = sizeof c;
+        c.align.cmsg_len = CMSG_LEN(sizeof fd);
+        c.align.cmsg_level = SOL_SOCKET;
+        c.align.cmsg_type = SCM_RIGHTS;
+        memcpy(CMSG_DATA(&c.align), &fd, sizeof fd);
+    }
+    sendmsg(w->theirs, &mh, MSG_NOSIGNAL);
+}
+
+static void hello(struct world *w)
+{
+    say(w, WH_MSG_HELLO, 0, WH_ABI_VERSION, -1);
+}
+
+static void forked(struct world *w)
+{
+    int pidfd;
+
+    w->b = sleeper(&pidfd);
+    say(w, WH_MSG_FORKED, S_CLONE_B, w->b, pidfd);
+    wh_close(pidfd);
+}
+
+static int serve(struct world *w)
+{
+    alarm(20);
+    return wh_serve_create(&w->run, NULL, &w->err);
+}
+
+/* What the protocol queued for init. */
+static uint16_t heard(struct world *w)
+{
+    struct wh_msg m;
+
+    return recv(w->theirs, &m, sizeof m, MSG_DONTWAIT) == sizeof m ? m.type : 0;
+}
+
+static bool gone(pid_t pid)
+{
+    return syscall(SYS_kill, pid, 0) < 0 && errno == ESRCH;
+}
+
+static unsigned open_fds(void)
+{
+    DIR *d = opendir("/proc/self/fd");
+    unsigned n = 0;
+
+    while (readdir(d))
+        n++;
+    closedir(d);
+    return n;
+}
+
+static void test_good(const struct wh_plan *plan)
+{
+    struct world w;
+
+    world_init(&w, plan);
+    hello(&w);
+    forked(&w);
+    say(&w, WH_MSG_ASK, S_LIMITS, 0, -1);
+    say(&w, WH_MSG_ASK, S_HOOK, 0, -1);
+    say(&w, WH_MSG_READY, S_READY, 0, -1);
+    is_int(serve(&w), 0, "an init that keeps the protocol is served until READY");
+    is_str(w.err.msg, "", "and there is no message");
+    is_int(heard(&w), WH_MSG_GO, "GO after HELLO");
+    is_int(heard(&w), WH_MSG_GO, "GO for B");
+    is_int(heard(&w), WH_MSG_OK, "OK for the limits");
+    is_int(heard(&w), WH_MSG_OK, "OK for the hook");
+    is_int(heard(&w), 0, "and nothing else");
+    is_int(w.limits, 1, "limits were applied once");
+    is_int(w.hooks, 1, "hooks ran once");
+    ok(gone(w.a), "A is reaped");
+    ok(!gone(w.b), "B lives");
+    is_int(w.run.pid_b, w.b, "B's pid is known");
+    world_done(&w);
+}
+
+/* Each is a message that has no place where it is sent; everything before it is right. */
+static void test_violations(const struct wh_plan *plan)
+{
+    static const struct {
+        const char *name;
+        bool hello, forked, limits;
+        uint16_t type;
+        uint32_t step;
+        int32_t val;
+        int fd;
+    } rows[] = {
+        { "ASK before HELLO", false, false, false, WH_MSG_ASK, S_LIMITS, 0, -1 },
+        { "READY before HELLO", false, false, false, WH_MSG_READY, S_READY, 0, -1 },
+        { "a second HELLO", true, false, false, WH_MSG_HELLO, 0, WH_ABI_VERSION, -1 },
+        { "HELLO with an fd", false, false, false, WH_MSG_HELLO, 0, WH_ABI_VERSION, 0 },
+        { "READY from A", true, false, false, WH_MSG_READY, S_READY, 0, -1 },
+        { "a step of B asked by A", true, false, false, WH_MSG_ASK, S_LIMITS, 0, -1 },
+        { "a step of C asked before READY", true, true, false, WH_MSG_ASK, S_HOOK_C + 2, 0, -1 },
+        { "a step that asks nothing", true, true, false, WH_MSG_ASK, S_EXEC_CHECK, 0, -1 },
+        { "the same step twice", true, true, true, WH_MSG_ASK, S_LIMITS, 0, -1 },
+        { "a step that is not there", true, true, false, WH_MSG_ASK, 9999, 0, -1 },
+        { "step -1", true, true, false, WH_MSG_ASK, UINT32_MAX, 0, -1 },
+        { "an fd with an ASK that has none", true, true, false, WH_MSG_ASK, S_LIMITS, 0, 0 },
+        { "READY of another step", true, true, true, WH_MSG_READY, S_LIMITS, 0, -1 },
+        { "READY with an fd", true, true, true, WH_MSG_READY, S_READY, 0, 0 },
+        { "FORKED without an fd", true, false, false, WH_MSG_FORKED, S_CLONE_B, 1, -1 },
+        { "FORKED with an fd that is no pidfd", true, false, false, WH_MSG_FORKED, S_CLONE_B, 1, 0 },
+        { "START from init", true, true, false, WH_MSG_START, 0, 0, -1 },
+        { "GO from init", true, false, false, WH_MSG_GO, 0, 0, -1 },
+        { "message 0", true, false, false, 0, 0, 0, -1 },
+        { "message 65535", true, true, false, 65535, 0, 0, -1 },
+    };
+
+    for (size_t i = 0; i < WH_ELEMENTSOF(rows); i++) {
+        struct world w;
+
+        world_init(&w, plan);
+        w.mbox->step = 3;
+        if (rows[i].hello)
+            hello(&w);
+        if (rows[i].forked)
+            forked(&w);
+        if (rows[i].limits)
+            say(&w, WH_MSG_ASK, S_LIMITS, 0, -1);
+        say(&w, rows[i].type, rows[i].step, rows[i].val, rows[i].fd);
+        is_int(serve(&w), -EPROTO, "%s is a violation", rows[i].name);
+        has_str(w.err.msg, "protocol error at step 3", "%s: the message names the step", rows[i].name);
+        ok(gone(w.a) && (w.b == 0 || gone(w.b)), "%s: A and B are killed and reaped", rows[i].name);
+        w.b = 0;
+        world_done(&w);
+    }
+}
+
+static void test_foreign_pidfd(const struct wh_plan *plan)
+{
+    struct world w;
+    int pidfd = (int)syscall(SYS_pidfd_open, getppid(), 0);
+
+    world_init(&w, plan);
+    hello(&w);
+    say(&w, WH_MSG_FORKED, S_CLONE_B, getppid(), pidfd);
+    is_int(serve(&w), -EPROTO, "a pidfd of a process that is not our child is a violation");
+    ok(gone(w.a), "and A is killed");
+    ok(!gone(getppid()), "the other process is left alone");
+    wh_close(pidfd);
+    world_done(&w);
+
+    world_init(&w, plan);
+    hello(&w);
+    w.b = sleeper(&pidfd);
+    say(&w, WH_MSG_FORKED, S_CLONE_B, w.b + 1, pidfd);
+    is_int(serve(&w), -EPROTO, "a pid that is not the pidfd's is a violation");
+    wh_close(pidfd);
+    world_done(&w);
+}
+
+static void test_odd_packets(const struct wh_plan *plan)
+{
+    static const size_t sizes[] = { 1, 8, 15, 17, 4096 };
+    char big[4096] = { WH_MSG_HELLO };
+
+    for (size_t i = 0; i < WH_ELEMENTSOF(sizes); i++) {
+        struct world w;
+
+        world_init(&w, plan);
+        if (send(w.theirs, big, sizes[i], MSG_NOSIGNAL) < 0)
+            bail_out("send");
+        is_int(serve(&w), -EPROTO, "a packet of %zu bytes is a violation", sizes[i]);
+        ok(gone(w.a), "and A is killed");
+        world_done(&w);
+    }
+}
+
+static void test_many_fds(const struct wh_plan *plan)
+{
+    unsigned before = open_fds();
+    struct world w;
+    struct wh_msg m = { .type = WH_MSG_HELLO, .nfds = 12, .val = WH_ABI_VERSION };
+    union {
+        struct cmsghdr align;
+        char buf[CMSG_SPACE(12 * sizeof(int))];
+    } c;
+    int fds[12] = { 0 };
+    struct iovec iov = { &m, sizeof m };
+    struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &c, .msg_controllen = sizeof c };
+
+    world_init(&w, plan);
+    memset(&c, 0, sizeof c);
+    c.align.cmsg_len = CMSG_LEN(sizeof fds);
+    c.align.cmsg_level = SOL_SOCKET;
+    c.align.cmsg_type = SCM_RIGHTS;
+    memcpy(CMSG_DATA(&c.align), fds, sizeof fds);
+    sendmsg(w.theirs, &mh, MSG_NOSIGNAL);
+    is_int(serve(&w), -EPROTO, "more fds than a message may have is a violation");
+    world_done(&w);
+    is_int(open_fds(), before, "and none of them stays open");
+}
+
+static void test_deaths(const struct wh_plan *plan)
+{
+    struct world w;
+
+    world_init(&w, plan);
+    hello(&w);
+    forked(&w);
+    w.mbox->step = S_EXEC_CHECK;
+    syscall(SYS_kill, w.b, SIGKILL);
+    is_int(serve(&w), -ECHILD, "B killed by a signal is an error");
+    has_str(w.err.msg, "killed by signal 9 during step 4", "that names the signal and the step");
+    has_str(w.err.msg, "/bin/true", "and what the step was about");
+    is_int(w.run.failed_step, S_EXEC_CHECK, "the step is there as a number too");
+    w.b = 0;
+    world_done(&w);
+
+    world_init(&w, plan);
+    hello(&w);
+    forked(&w);
+    w.mbox->step = 999999;
+    syscall(SYS_kill, w.b, SIGKILL);
+    is_int(serve(&w), -ECHILD, "a step number that is none");
+    has_str(w.err.msg, "step 999999", "is shown as it is");
+    w.b = 0;
+    world_done(&w);
+
+    world_init(&w, plan);
+    hello(&w);
+    forked(&w);
+    w.mbox->state = WH_MBOX_FAILED;
+    w.mbox->fail.step = S_EXEC_CHECK;
+    w.mbox->fail.site = WH_SITE_EXEC_NOT_FOUND;
+    w.mbox->fail.err = ENOENT;
+    syscall(SYS_kill, w.b, SIGKILL);
+    ok(serve(&w) < 0, "a failure that init reported is an error");
+    has_str(w.err.msg, "executable file not found", "with its sentence");
+    w.b = 0;
+    world_done(&w);
+
+    world_init(&w, plan);
+    hello(&w);
+    forked(&w);
+    w.mbox->state = WH_MBOX_FAILED;
+    w.mbox->fail.step = 77777;
+    w.mbox->fail.site = 0x7fffffff;
+    w.mbox->fail.err = -5;
+    memset(w.mbox->fail.detail, 0x1b, sizeof w.mbox->fail.detail);
+    syscall(SYS_kill, w.b, SIGKILL);
+    ok(serve(&w) < 0, "a mailbox full of nonsense is an error");
+    ok(!strchr(w.err.msg, 0x1b), "without control bytes in the message");
+    w.b = 0;
+    world_done(&w);
+
+    world_init(&w, plan);
+    hello(&w);
+    close(w.theirs);
+    w.theirs = -1;
+    syscall(SYS_kill, w.a, SIGTERM);
+    is_int(serve(&w), -ECHILD, "A gone before FORKED is an error");
+    has_str(w.err.msg, "killed by signal 15", "that names the signal");
+    world_done(&w);
+}
+
+static void test_refused(const struct wh_plan *plan)
+{
+    struct world w;
+
+    world_init(&w, plan);
+    w.limits_result = -EACCES;
+    hello(&w);
+    forked(&w);
+    say(&w, WH_MSG_ASK, S_LIMITS, 0, -1);
+    is_int(serve(&w), -EACCES, "what the host could not do is the error");
+    is_str(w.err.msg, "write 5 to pids.max: permission denied", "in the host's words");
+    is_int(w.run.failed_step, S_LIMITS, "with the step that asked");
+    ok(gone(w.a) && gone(w.b), "A and B are killed and reaped");
+    w.b = 0;
+    world_done(&w);
+}
+
+static void test_cancel(const struct wh_plan *plan)
+{
+    struct world w;
+    int p[2];
+
+    if (pipe(p) < 0)
+        bail_out("pipe");
+    world_init(&w, plan);
+    w.run.cancel_fd = p[0];
+    hello(&w);
+    forked(&w);
+    if (write(p[1], "", 1) != 1)
+        bail_out("write");
+    is_int(serve(&w), -ECANCELED, "a readable cancel fd ends it");
+    ok(gone(w.a), "A is killed and reaped");
+    close(p[0]);
+    close(p[1]);
+    world_done(&w);
+}
+
+static uint32_t seed = 20240607;
+static uint32_t rnd(uint32_t below)
+{
+    seed = seed * 1664525u + 1013904223u;
+    return (seed >> 8) % below;
+}
+
+static void test_fuzz(const struct wh_plan *plan)
+{
+    unsigned before = open_fds(), wrong = 0, silent = 0, alive = 0, rounds = 600;
+
+    for (unsigned i = 0; i < rounds; i++) {
+        bool full = false;
+        unsigned n = rnd(8);
+        struct world w;
+        int r;
+
+        world_init(&w, plan);
+        for (unsigned k = 0; k < WH_MBOX_SIZE; k += 1 + rnd(200))
+            ((unsigned char *)w.mbox)[k] = (unsigned char)rnd(256);
+        if (rnd(4))
+            hello(&w);
+        if (rnd(3))
+            forked(&w);
+        for (unsigned k = 0; k < n; k++)
+            say(&w, (uint16_t)rnd(10), rnd(10), (int32_t)rnd(4), rnd(4) ? -1 : (int)rnd(3));
+        if (rnd(2) && w.b > 0)
+            syscall(SYS_kill, w.b, SIGKILL);
+        /* Never READY in place here: at the latest the end of the socket ends it. */
+        close(w.theirs);
+        w.theirs = -1;
+        /* Living on with a closed socket is given two seconds each time: a few of those do. */
+        if (rnd(100))
+            syscall(SYS_kill, w.a, SIGKILL);
+        if (rnd(100) && w.b > 0)
+            syscall(SYS_kill, w.b, SIGKILL);
+        r = serve(&w);
+        full = r == 0;
+        wrong += r > 0;
+        silent += r < 0 && w.err.msg[0] == '\0';
+        alive += !gone(w.a) || (!full && w.run.pid_b > 0 && !gone(w.run.pid_b));
+        if (!full && w.run.pid_b > 0)
+            w.b = 0;
+        world_done(&w);
+    }
+    is_int(wrong, 0, "%u random conversations: each ends with success or a negative errno", rounds);
+    is_int(silent, 0, "each failure has a message");
+    is_int(alive, 0, "no process is left");
+    is_int(open_fds(), before, "no fd is left");
+}
+
+int main(void)
+{
+    struct wh_arena *a = wh_arena_new();
+    const struct wh_plan *plan = make_plan(a);
+
+    if (!ok(plan != NULL, "there is a plan"))
+        return done_testing();
+    test_good(plan);
+    test_violations(plan);
+    test_foreign_pidfd(plan);
+    test_odd_packets(plan);
+    test_many_fds(plan);
+    test_deaths(plan);
+    test_refused(plan);
+    test_cancel(plan);
+    test_fuzz(plan);
+    wh_arena_free(a);
+    return done_testing();
+}
