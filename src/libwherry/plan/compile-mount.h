@@ -36,6 +36,10 @@ void wh_mount_add_attach(struct wh_compile *c, wh_node src, wh_slot slot, const 
 /* What of attr a clone of a host mount can be given: atime modes may be locked there, the others can always be added. */
 uint64_t wh_mount_clone_attr(uint64_t attr);
 
+/* compile-root.c: what rootfsPropagation asks for, WH_MS_*: of the old tree (returned), and of the new root after the pivot
+ * (0 = nothing). Reports an unknown name. */
+uint32_t wh_mount_root_propagation(struct wh_compile *c, uint32_t *ret_after, bool *ret_rec);
+
 /* compile-mountcg.c: types cgroup and cgroup2. */
 void wh_mount_cgroup(struct wh_compile *c, struct wh_mount_job *j);
 

@@ -346,40 +346,6 @@ static void compile_mount(struct wh_compile *c, const struct wh_mount_spec *m)
 
 /* ---------------------------------------------------------------- the root */
 
-/* What rootfsPropagation means before the pivot (old tree) and after it (new root). */
-static const struct {
-    const char *name;
-    uint32_t before, after;
-    bool rec;
-} propagations[] = {
-    { "private", WH_MS_PRIVATE, 0, false },
-    { "rprivate", WH_MS_PRIVATE, 0, false },
-    { "slave", WH_MS_SLAVE, 0, false },
-    { "rslave", WH_MS_SLAVE, 0, false },
-    { "shared", WH_MS_SLAVE, WH_MS_SHARED, false },
-    { "rshared", WH_MS_SLAVE, WH_MS_SHARED, true },
-    { "unbindable", WH_MS_SLAVE, WH_MS_UNBINDABLE, false },
-    { "runbindable", WH_MS_SLAVE, WH_MS_UNBINDABLE, true },
-};
-
-static uint32_t root_propagation(struct wh_compile *c, uint32_t *ret_after, bool *ret_rec)
-{
-    const struct wh_sstr *name = &c->spec->linux_.rootfs_propagation;
-
-    *ret_after = 0;
-    *ret_rec = false;
-    if (!name->v || !*name->v)
-        return WH_MS_SLAVE;
-    for (size_t i = 0; i < WH_ELEMENTSOF(propagations); i++)
-        if (wh_streq(name->v, propagations[i].name)) {
-            *ret_after = propagations[i].after;
-            *ret_rec = propagations[i].rec;
-            return propagations[i].before;
-        }
-    wh_compile_err(c, -EINVAL, name->src, "unknown rootfsPropagation \"%s\"", name->v);
-    return WH_MS_SLAVE;
-}
-
 void wh_compile_mounts(struct wh_compile *c)
 {
     const struct wh_spec *spec = c->spec;
@@ -389,7 +355,7 @@ void wh_compile_mounts(struct wh_compile *c)
     uint32_t before, after;
     bool rec;
 
-    before = root_propagation(c, &after, &rec);
+    before = wh_mount_root_propagation(c, &after, &rec);
     prop = WH_STEP(c, ROOT_PROPAGATION, root_propagation, spec->linux_.rootfs_propagation.src);
     if (prop)
         prop->propagation = before;
@@ -406,129 +372,4 @@ void wh_compile_mounts(struct wh_compile *c)
     }
     for (size_t i = 0; i < spec->nmounts; i++)
         compile_mount(c, &spec->mounts[i]);
-}
-
-/* ---------------------------------------------------------------- masks */
-
-static const char *masked_path(struct wh_compile *c, const struct wh_sstr *path, const char *what)
-{
-    const char *clean = wh_compile_clean_path(c->arena, "", path->v);
-
-    if (clean && wh_streq(clean, "/")) {
-        wh_compile_err(c, -EINVAL, path->src, "%s cannot have \"/\"", what);
-        return NULL;
-    }
-    return clean;
-}
-
-static bool seen_before(const struct wh_sstrv *paths, size_t i, const char *clean)
-{
-    for (size_t k = 0; k < i; k++) {
-        /* The text first: lists are short and rarely repeat, and a clean copy of each pair costs more than the list. */
-        const char *other = paths->v[k].v;
-
-        if (wh_streq(other, clean) || wh_streq(other, paths->v[i].v))
-            return true;
-    }
-    return false;
-}
-
-static void compile_maskfs(struct wh_compile *c)
-{
-    /* Room for nothing: two inodes, because the root directory is one and some kernels refuse a limit of one. */
-    static const char *const params[] = { "nr_blocks", "1", "nr_inodes", "2", "mode", "755" };
-    struct wh_step_mount_fs *s = WH_STEP(c, MOUNT_FS, mount_fs, c->spec->linux_.masked_paths.src);
-
-    if (!s)
-        return;
-    s->fstype = wh_build_str(c->b, "tmpfs");
-    s->params = wh_build_strv(c->b, params, WH_ELEMENTSOF(params));
-    s->attr = WH_MOUNT_ATTR_RDONLY | WH_MOUNT_ATTR_NOSUID | WH_MOUNT_ATTR_NODEV | WH_MOUNT_ATTR_NOEXEC;
-    s->mount = WH_SLOT_MASKFS;
-}
-
-/* A missing working directory is made, which is too late when the step that enters it runs on a read-only root. */
-static void compile_workdir(struct wh_compile *c)
-{
-    const struct wh_spec *spec = c->spec;
-    bool rdonly = (spec->root.readonly.set && spec->root.readonly.v) || c->nlate_ro || spec->linux_.readonly_paths.n;
-    const char *cwd = spec->process ? spec->process->cwd.v : NULL;
-    struct wh_step_mkdir *s;
-
-    if (!rdonly || !cwd || !*cwd || wh_streq(cwd, "/"))
-        return;
-    s = WH_STEP(c, MKDIR, mkdir, spec->process->cwd.src);
-    if (!s)
-        return;
-    s->root = WH_SLOT_ROOT;
-    s->path = wh_build_str(c->b, cwd);
-}
-
-void wh_compile_masks(struct wh_compile *c)
-{
-    const struct wh_sstrv *masked = &c->spec->linux_.masked_paths, *rdonly = &c->spec->linux_.readonly_paths;
-
-    compile_workdir(c);
-    for (unsigned i = 0; i < c->nlate_ro; i++)
-        wh_mount_add_attr(c, c->late_ro[i].src, c->late_ro[i].slot, WH_MOUNT_ATTR_RDONLY, 0, 0, false, false);
-    if (masked->n)
-        compile_maskfs(c);
-    for (size_t i = 0; i < masked->n; i++) {
-        const char *path = masked_path(c, &masked->v[i], "maskedPaths");
-        struct wh_step_mask *s;
-
-        if (!path || seen_before(masked, i, path))
-            continue;
-        s = WH_STEP(c, MASK, mask, masked->v[i].src);
-        if (!s)
-            return;
-        s->root = WH_SLOT_ROOT;
-        s->devnull = WH_SLOT_DEVNULL;
-        s->maskfs = WH_SLOT_MASKFS;
-        s->path = wh_build_str(c->b, path);
-    }
-    for (size_t i = 0; i < rdonly->n; i++) {
-        const char *path = masked_path(c, &rdonly->v[i], "readonlyPaths");
-        struct wh_step_rdonly *s;
-
-        if (!path || seen_before(rdonly, i, path))
-            continue;
-        s = WH_STEP(c, RDONLY, rdonly, rdonly->v[i].src);
-        if (!s)
-            return;
-        s->root = WH_SLOT_ROOT;
-        s->path = wh_build_str(c->b, path);
-    }
-}
-
-void wh_compile_pivot(struct wh_compile *c)
-{
-    const struct wh_spec *spec = c->spec;
-    struct wh_step_root_rdonly *ro;
-    struct wh_step_root_share *share;
-    struct wh_step_pivot *pivot;
-    uint32_t after;
-    bool rec;
-
-    if (spec->root.readonly.set && spec->root.readonly.v) {
-        ro = WH_STEP(c, ROOT_RDONLY, root_rdonly, spec->root.readonly.src);
-        if (ro)
-            ro->root = WH_SLOT_ROOT;
-    }
-    pivot = WH_STEP(c, PIVOT, pivot, spec->root.src);
-    if (pivot) {
-        pivot->root = WH_SLOT_ROOT;
-        pivot->mode = c->req->no_pivot;
-    }
-    /* An unknown name has been reported by wh_compile_mounts; this has no second opinion on it. */
-    if (c->failed)
-        return;
-    root_propagation(c, &after, &rec);
-    if (!after)
-        return;
-    share = WH_STEP(c, ROOT_SHARE, root_share, spec->linux_.rootfs_propagation.src);
-    if (share) {
-        share->propagation = after;
-        share->recursive = rec;
-    }
 }

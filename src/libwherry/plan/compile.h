@@ -46,8 +46,9 @@ bool wh_compile_is_below(const char *path, const char *dir);
 
 /* compile-ns.c: JOIN, UNSHARE, id maps, TIMENS, CLONE_B (phase A, in the order of design §3). */
 void wh_compile_ns(struct wh_compile *c);
-/* compile-mounts.c: propagation, ROOT_BIND, config mounts; and later masks, read-only paths, root, pivot. */
+/* compile-mounts.c: propagation, ROOT_BIND, config mounts. */
 void wh_compile_mounts(struct wh_compile *c);
+/* compile-root.c: what became read-only late, masks, read-only paths; root, pivot. */
 void wh_compile_masks(struct wh_compile *c);
 void wh_compile_pivot(struct wh_compile *c);
 /* compile-dev.c: default and listed devices, symlinks, console. */

@@ -10,6 +10,7 @@ plan_sources += src/libwherry/plan/compile-cgroup.c
 plan_sources += src/libwherry/plan/compile-mountopts.c
 plan_sources += src/libwherry/plan/compile-mounts.c
 plan_sources += src/libwherry/plan/compile-mountcg.c
+plan_sources += src/libwherry/plan/compile-root.c
 plan_sources += src/libwherry/plan/compile-dev.c
 plan_sources += src/libwherry/plan/compile.c
 plan_sources += src/libwherry/plan/compile-ns.c
