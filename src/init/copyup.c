@@ -60,7 +60,8 @@ static int copy_meta(struct ini *i, int from, int to, const struct wh_statx *st)
     r = sys_fchmod(to, st->mode & 07777);
     if (r < 0)
         return fail(i, FCHMOD, r);
-    copy_xattrs(from, to);
+    if (from >= 0)
+        copy_xattrs(from, to);
     sys_utimensat(to, NULL, ts, 0);
     return 0;
 }

@@ -211,11 +211,14 @@ int op_exec_check(struct ini *i, const struct wh_step_exec_check *s)
             i->exec_path = path;
             return diagnose(i, path);
         }
-        /* Like execvp: a file that is there and may not be run says more than the end of the list. */
+        /* Like execvp: a file that is there and may not be run says more than the end of the list, and what could not be
+         * looked at is not passed over: another program could be found behind it. */
         if (named || (r != -ENOENT && r != -ENOTDIR && !denied)) {
             denied = path;
             site = i->site;
             err = r;
+            if (r != -EACCES)
+                break;
         }
     }
     ini_detail(i, denied ? denied : arg0);

@@ -20,25 +20,31 @@ static int number(const char *s)
     return n;
 }
 
-static void *map(int fd, size_t size, int flags)
+/* Maps the whole of fd and closes it. */
+static int map(int fd, size_t size, int flags, void **ret)
 {
     long r = sys_mmap(size, PROT_READ | PROT_WRITE, flags, fd);
 
     sys_close(fd);
-    return r < 0 && r > -4096 ? NULL : (void *)r;
+    if (r < 0 && r > -4096)
+        return (int)r;
+    *ret = (void *)r;
+    return 0;
 }
 
 /* Before the mailbox is mapped there is no one to tell: the host sees the exit alone. */
 static bool set_up(struct ini *i)
 {
     struct wh_statx st;
-    const void *plan;
+    void *plan = NULL, *mbox;
     int r, fd, slot;
-    uint32_t bad;
+    uint32_t bad = 0;
 
     i->ctl = i->base + WH_INIT_CTL;
-    i->mbox = map(i->base + WH_INIT_MBOX, WH_MBOX_SIZE, MAP_SHARED);
-    if (!i->mbox || i->mbox->abi != WH_ABI_VERSION)
+    if (map(i->base + WH_INIT_MBOX, WH_MBOX_SIZE, MAP_SHARED, &mbox) < 0)
+        return false;
+    i->mbox = mbox;
+    if (i->mbox->abi != WH_ABI_VERSION)
         return false;
     r = ini_stat(i->base + WH_INIT_PLAN, &st);
     if (r < 0 || st.size < sizeof(struct wh_plan) || st.size > WH_PLAN_MAX_BYTES) {
@@ -46,13 +52,14 @@ static bool set_up(struct ini *i)
         ini_die(i, 0, r < 0 ? -r : EINVAL);
     }
     /* Writable and private: EXEC widens its vectors in place, in our copy. */
-    plan = map(i->base + WH_INIT_PLAN, st.size, MAP_PRIVATE);
-    r = plan ? wh_plan_verify(plan, st.size, &bad) : -ENOMEM;
+    r = map(i->base + WH_INIT_PLAN, st.size, MAP_PRIVATE, &plan);
+    if (r == 0)
+        r = wh_plan_verify(plan, st.size, &bad);
     if (r || ((const struct wh_plan *)plan)->preserve != (uint32_t)i->base - 3) {
         fail(i, VERIFY_PLAN, r < 0 ? r : -EINVAL);
-        ini_die(i, r > 0 ? bad : 0, r < 0 ? -r : EINVAL);
+        ini_die(i, bad, r < 0 ? -r : EINVAL);
     }
-    i->plan = (struct wh_plan *)plan;
+    i->plan = plan;
 
     fd = i->base + WH_INIT_SLOTS;
     for (slot = 0; slot < WH_SLOTS; slot++)

@@ -138,6 +138,7 @@ int op_clone_b(struct ini *i, const struct wh_step_clone_b *s)
         if (r < 0)
             return fail(i, SENDMSG, r);
         /* B reads from the same socket: another read here would take its message. */
+        ini_close(take_fd(&pidfd));
         sys_exit_group(0);
         __builtin_trap();
     }

@@ -1,0 +1,537 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* The exact system calls of every op, compared with tests/golden/init/ops.txt, which is reviewed as a diff (WHERRY_UPDATE_GOLDEN=1 writes
+ * it), and what must hold of them whatever the text says. */
+#include "tap.h"
+
+#include "fake-sys.h"
+#include "init-plan.h"
+
+#define GOLDEN "tests/golden/init/ops.txt"
+
+static FILE *all;
+static char *all_text;
+static size_t all_size;
+static struct wh_plan *plan;
+static size_t size;
+
+static const char *const sites[] = {
+    "none",
+#define SITE(NAME, text) text,
+#include "abi/sites.def"
+#undef SITE
+};
+
+/* Is the op in the list before the colon? */
+static bool names(const char *title, const char *op)
+{
+    size_t n = strlen(op);
+
+    for (;;) {
+        if (strncmp(title, op, n) == 0 && strchr(",:", title[n]))
+            return true;
+        title += strcspn(title, ",:");
+        if (*title++ != ',')
+            return false;
+    }
+}
+
+/* Writes down the steps that the title names before its colon; "B" and "A" are whole traces. */
+static int run(const char *title)
+{
+    int ended = fake_run(plan, size);
+    bool keep = title[1] == ':', every = keep;
+    char *line, *save = NULL, *copy = strdup(fake.text);
+
+    fprintf(all, "==== %s\n", title);
+    for (line = strtok_r(copy, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+        if (strncmp(line, "-- ", 3) == 0 && !every) {
+            keep = names(title, line + 3);
+        }
+        if (keep)
+            fprintf(all, "%s\n", line);
+    }
+    free(copy);
+    if (ended == 2)
+        fprintf(all, "-> %s\n", fake.exec);
+    else if (fake.mbox.state == WH_MBOX_FAILED)
+        fprintf(all, "-> FAILED at %s, site %s, errno %d, \"%s\"\n", fake_op(plan, fake.mbox.fail.step),
+                sites[fake.mbox.fail.site], fake.mbox.fail.err, fake.mbox.fail.detail);
+    fputc('\n', all);
+    return ended;
+}
+
+static void whole(struct tp_options o)
+{
+    free(plan);
+    tp_realistic(o);
+    plan = tp_end(&size);
+    fake_reset();
+}
+
+static bool alt(const char *op, uint32_t n)
+{
+    uint32_t nr = 0;
+
+    for (unsigned int k = 0; k < sizeof(fake_ops) / sizeof(fake_ops[0]); k++)
+        if (strcmp(fake_ops[k], op) == 0)
+            tp_find(plan, k, n, &nr);
+    return fake.mbox.alt_taken[nr / 64] >> nr % 64 & 1;
+}
+
+static bool any_alt(void)
+{
+    for (unsigned int k = 0; k < 32; k++)
+        if (fake.mbox.alt_taken[k])
+            return true;
+    return false;
+}
+
+static void test_whole(void)
+{
+    whole((struct tp_options){ .notify = true });
+    is_int(run("B: a whole container"), 2, "a whole plan ends in execve");
+    is_str(fake.exec, "/bin/prog prog arg A=1 B=2 HOME=/home/user", "argv, environment, HOME at its end");
+    is_int(fake.mbox.state, WH_MBOX_EXEC, "state EXEC is stored before execve");
+    ok(!any_alt(), "no fallback was taken");
+    ok(fake.mbox.notify_fd > 0 && strcmp(fake.fd[fake.mbox.notify_fd].name, "listener") == 0,
+       "the listener is announced");
+    for (int k = 0; k < FAKE_FDS; k++)
+        if (fake.fd[k].open && k > 3 && !fake.fd[k].cloexec)
+            fail_test("%s reaches the payload", fake.fd[k].name);
+    ok(fake.fd[0].open && fake.fd[1].open && fake.fd[2].open && fake.fd[3].open,
+       "stdio and the preserved fd reach the payload");
+    is_str(fake.fd[0].name, "slave", "the terminal is stdio");
+
+    whole((struct tp_options){ .notify = true });
+    fake.is_a = true;
+    is_int(run("A: a whole container"), 1, "A exits");
+    is_int(fake.status, 0, "with 0");
+    is_int(fake.mbox.state, WH_MBOX_A, "and leaves the state to B");
+
+    whole((struct tp_options){ .exec = true });
+    is_int(run("B: exec"), 2, "a plan without READY ends in execve");
+}
+
+static void test_fallbacks(void)
+{
+    whole((struct tp_options){ 0 });
+    fake.match = "fsopen(sysfs", fake.match_err = EPERM;
+    is_int(run("MOUNT_FS,MOUNT_BIND,ATTACH: sysfs is refused"), 2, "sysfs refused: the container runs");
+    ok(alt("MOUNT_BIND", 0) && strstr(fake.text, "move_mount(tree(/sys), ROOT/sys"),
+       "/sys is bound instead, and says so");
+
+    whole((struct tp_options){ 0 });
+    fake.match = "fsopen(mqueue", fake.match_err = EPERM;
+    is_int(run("MOUNT_FS,ATTACH: mqueue is refused"), 2, "mqueue refused: the container runs");
+    ok(alt("MOUNT_FS", 4) && !strstr(fake.text, "ROOT/dev/mqueue"), "it is left out, and says so");
+
+    whole((struct tp_options){ 0 });
+    fake.match = "fsopen(mqueue", fake.match_err = EINVAL;
+    is_int(run("MOUNT_FS: mqueue fails otherwise"), 1, "another error than the soft ones is fatal");
+    is_int(fake.mbox.fail.site, WH_SITE_FSOPEN, "at fsopen");
+
+    whole((struct tp_options){ 0 });
+    fake.match = "mknodat(ROOT/dev", fake.match_err = EPERM;
+    is_int(run("MKNOD,DEV_BIND: mknod is refused"), 2, "mknod refused: the container runs");
+    ok(alt("DEV_BIND", 0), "the node is bound instead");
+
+    whole((struct tp_options){ 0 });
+    fake.match = "keyctl(_ses", fake.match_err = ENOSYS;
+    is_int(run("KEYRING: no keyrings"), 2, "no keyrings: the container runs");
+    ok(alt("KEYRING", 0), "and says so");
+
+    whole((struct tp_options){ 0 });
+    fake.match = "capset", fake.match_err = EPERM;
+    is_int(run("CAPS: capset is refused"), 1, "capset refused: no container");
+    is_int(fake.mbox.state, WH_MBOX_FAILED, "FAILED");
+}
+
+/* A plan of the step(s) under test alone, between the least that a plan needs. */
+static void begin(void)
+{
+    free(plan);
+    plan = NULL;
+    tp_begin();
+    wh_build_preserve(tp, 1);
+    for (wh_slot k = 0; k <= WH_SLOT_NS; k++)
+        wh_build_host_slot(tp, k);
+    ADD(CLONE_B, clone_b, );
+    ADD(ROOT_BIND, root_bind, .root = WH_SLOT_ROOT);
+}
+
+static void end(void)
+{
+    ADD(EXEC_CHECK, exec_check, .arg0 = STR("prog"), .candidates = STRV("/bin/prog"));
+    ADD(EXEC, exec, .args = STRV("prog"), .env = NO_STRV);
+    plan = tp_end(&size);
+    fake_reset();
+}
+
+static void failed(const char *op, uint32_t site, int err, const char *what)
+{
+    ok(fake.ended == 1 && fake.mbox.state == WH_MBOX_FAILED && strcmp(fake_op(plan, fake.mbox.fail.step), op) == 0 &&
+           fake.mbox.fail.site == site && fake.mbox.fail.err == err,
+       "%s", what);
+    if (fake.mbox.fail.site != site || fake.mbox.fail.err != err)
+        diag("%s, site %u, errno %d; state %u", fake_op(plan, fake.mbox.fail.step), fake.mbox.fail.site,
+             fake.mbox.fail.err, fake.mbox.state);
+}
+
+static void attach(const char *type, const char *dst, uint32_t flags)
+{
+    begin();
+    tp_fs(type, dst, (struct wh_vec){ 0, 0 }, 0, flags, 0);
+    end();
+}
+
+static void test_targets(void)
+{
+    attach("tmpfs", "/a/b//c/", 0);
+    fake_missing("ROOT/a");
+    fake_missing("ROOT/a/b");
+    fake_missing("ROOT/a/b/c");
+    run("ATTACH: missing directories");
+    has_str(fake.text, "mkdirat(ROOT/a, \"b\", 755)", "a missing directory is made on the fd of its parent");
+
+    attach("tmpfs", "/a/x", 0);
+    fake_missing("ROOT/a");
+    fake_missing("ROOT/a/x");
+    fake.match = "mkdirat(ROOT, \"a\"", fake.match_err = EEXIST;
+    strcpy(fake_find("ROOT/a")->link, "/b/../c");
+    is_int(run("ATTACH: a dangling symlink"), 2, "a dangling symlink is followed to where it leads");
+    has_str(fake.text, "readlinkat(ROOT, \"a\")", "by its text, below the root");
+    has_str(fake.text, "openat2(ROOT, \"/b/../c/x\"", "and the rest of the path is kept");
+
+    attach("tmpfs", "/a", 0);
+    fake_missing("ROOT/a");
+    fake.match = "mkdirat(ROOT, \"a\"", fake.match_err = EEXIST;
+    strcpy(fake_find("ROOT/a")->link, "/a");
+    fake_run(plan, size); /* forty times the same: not written down */
+    failed("ATTACH", WH_SITE_OPENAT2, ELOOP, "a symlink loop ends");
+
+    begin();
+    ADD(MOUNT_BIND, mount_bind, .source = STR("/etc/hosts"), .mount = WH_SLOT_SCRATCH);
+    ADD(ATTACH, attach, .mount = WH_SLOT_SCRATCH, .root = WH_SLOT_ROOT, .dst = STR("/new"));
+    end();
+    fake_missing("ROOT/new");
+    run("ATTACH: a missing file");
+    has_str(fake.text, "openat(ROOT, \"new\", WR|NOFOLLOW|CREAT|EXCL|NOCTTY, 644)",
+            "a file is made for a file, exclusively");
+
+    attach("proc", "/proc", WH_ATTACH_NOSYMLINK);
+    run("ATTACH: proc");
+    has_str(fake.text, "openat2(ROOT, \"/proc\", RD|PATH, IN_ROOT|NO_MAGICLINKS|NO_SYMLINKS)",
+            "proc follows no symlink");
+
+    attach("tmpfs", "/x/..", 0);
+    fake_node("ROOT/x/..", S_IFDIR | 0755)->ino = fake_hash("ROOT");
+    run("ATTACH: the root");
+    failed("ATTACH", WH_SITE_VERIFY_FS, EINVAL, "the root itself is refused");
+
+    attach("tmpfs", "/proc/sys", 0);
+    run("ATTACH: below a procfs");
+    failed("ATTACH", WH_SITE_VERIFY_FS, EPERM, "a mount below a procfs is refused");
+    attach("tmpfs", "/proc/kcore", WH_ATTACH_BENEATH_PROC);
+    run("ATTACH: a file of a procfs");
+    is_int(fake.ended, 2, "a regular file of it that compile allows is not");
+    attach("tmpfs", "/proc/sys", WH_ATTACH_BENEATH_PROC);
+    run("ATTACH: a directory of a procfs");
+    failed("ATTACH", WH_SITE_VERIFY_FS, EPERM, "but a directory is");
+    attach("tmpfs", "/proc", WH_ATTACH_SOURCE_PROC);
+    run("ATTACH: a false procfs");
+    failed("ATTACH", WH_SITE_VERIFY_FS, EINVAL, "what is not a procfs does not get on /proc");
+
+    attach("tmpfs", "/run", WH_ATTACH_KEEP_MODE);
+    run("ATTACH: keep mode");
+    has_str(fake.text, "fchmod(mnt(tmpfs), 750)", "the mode of what is covered is kept");
+    attach("tmpfs", "/new", WH_ATTACH_KEEP_MODE);
+    fake_missing("ROOT/new");
+    run("ATTACH: keep mode of nothing");
+    ok(!strstr(fake.text, "fchmod"), "but not that of a directory that was made for it");
+}
+
+static void test_masks(void)
+{
+    static const char *const paths[] = { "/sys/firmware", "/proc/acpi", "/proc/kcore", "/none" };
+
+    begin();
+    ADD(OPEN_DEVNULL, open_devnull, .devnull = WH_SLOT_DEVNULL);
+    ADD(MOUNT_FS, mount_fs, .fstype = STR("tmpfs"), .attr = WH_MOUNT_ATTR_RDONLY, .mount = WH_SLOT_MASKFS);
+    for (unsigned int k = 0; k < 4; k++)
+        ADD(MASK, mask, .root = WH_SLOT_ROOT, .devnull = WH_SLOT_DEVNULL, .maskfs = WH_SLOT_MASKFS,
+            .path = STR(paths[k]));
+    ADD(RDONLY, rdonly, .root = WH_SLOT_ROOT, .path = STR("/none"));
+    end();
+    fake_missing("ROOT/none");
+    is_int(run("MASK"), 2, "masks");
+    has_str(fake.text, "move_mount(mnt(tmpfs), ROOT/sys/firmware", "the first directory gets the mount itself");
+    has_str(fake.text, "move_mount(tree(mnt(tmpfs)), ROOT/proc/acpi", "the second a clone");
+    has_str(fake.text, "move_mount(tree(/dev/null), ROOT/proc/kcore", "a file /dev/null");
+
+    begin();
+    ADD(OPEN_DEVNULL, open_devnull, .devnull = WH_SLOT_DEVNULL);
+    end();
+    fake_find("/dev/null")->minor = 5;
+    run("OPEN_DEVNULL: /dev/zero");
+    failed("OPEN_DEVNULL", WH_SITE_VERIFY_DEVICE, ENODEV, "a /dev/null that is another device is refused");
+}
+
+static void node(uint32_t mode)
+{
+    begin();
+    ADD(MKNOD, mknod, .root = WH_SLOT_ROOT, .path = STR("/dev/x"), .mode = mode, .major = 1, .minor = 5, .uid = 3,
+        .gid = 4);
+    end();
+    fake_missing("ROOT/dev/x");
+}
+
+static void test_devices(void)
+{
+    struct fake_node *n;
+
+    node(S_IFCHR | 0640);
+    is_int(run("MKNOD"), 2, "a node is made");
+    has_str(fake.text, "fchownat(ROOT/dev/x, \"\", 3, 4, EMPTY_PATH)", "and owned by its fd, not by a name");
+    node(S_IFCHR | 0640);
+    fake_node("ROOT/dev/x", S_IFREG | 0640);
+    run("MKNOD: a file is there");
+    failed("MKNOD", WH_SITE_VERIFY_DEVICE, EEXIST, "a file in its place is refused");
+    node(S_IFCHR | 0640);
+    n = fake_node("ROOT/dev/x", S_IFCHR | 0640);
+    n->major = 1, n->minor = 6;
+    run("MKNOD: another device is there");
+    failed("MKNOD", WH_SITE_VERIFY_DEVICE, EEXIST, "so is another device");
+    node(S_IFCHR | 0640);
+    n = fake_node("ROOT/dev/x", S_IFCHR | 0666);
+    n->major = 1, n->minor = 5;
+    is_int(run("MKNOD: the device with another mode is there"), 2, "the same device with another mode is made anew");
+    has_str(fake.text, "unlinkat", "after it was removed");
+
+    begin();
+    ADD(DEV_BIND, dev_bind, .source = STR("/dev/full"), .root = WH_SLOT_ROOT, .path = STR("/dev/y"),
+        .mode = S_IFCHR | 0666, .major = 1, .minor = 8);
+    end();
+    run("DEV_BIND: another device");
+    failed("DEV_BIND", WH_SITE_VERIFY_DEVICE, ENODEV, "a host node that is another device is not bound");
+
+    for (uint32_t replace = 0; replace < 2; replace++) {
+        begin();
+        ADD(SYMLINK, symlink, .root = WH_SLOT_ROOT, .target = STR("t"), .path = STR("/dev/l"), .replace = replace);
+        end();
+        fake_node("ROOT/dev/l", S_IFREG | 0644);
+        is_int(run(replace ? "SYMLINK: replaced" : "SYMLINK: kept"), 2, "an entry in the place of a symlink");
+        ok(!!strstr(fake.text, "unlinkat(ROOT/dev, \"l\"") == replace, replace ? "is replaced if asked" : "is kept");
+    }
+    begin();
+    ADD(SYMLINK, symlink, .root = WH_SLOT_ROOT, .target = STR("t"), .path = STR("/dev/.."));
+    end();
+    run("SYMLINK: ..");
+    failed("SYMLINK", WH_SITE_OPENAT2, EINVAL, "a last component .. is no name");
+
+    begin();
+    ADD(CONSOLE, console, .root = WH_SLOT_ROOT, .socket = WH_SLOT_CONSOLE, .uid = 1);
+    end();
+    run("CONSOLE: no devpts");
+    failed("CONSOLE", WH_SITE_VERIFY_FS, ENODEV, "a /dev/pts that is no devpts is not opened");
+    ok(!strstr(fake.text, "\"ptmx\""), "nor anything in it");
+}
+
+static void test_roots(void)
+{
+    static const char *const titles[] = { "PIVOT: pivot_root", "PIVOT: move and chroot", "PIVOT: chroot" };
+
+    for (uint32_t mode = 0; mode < 3; mode++) {
+        begin();
+        ADD(PIVOT, pivot, .root = WH_SLOT_ROOT, .mode = mode);
+        end();
+        if (mode == 1)
+            fake.match = "umount2(/sys", fake.match_err = EPERM;
+        is_int(run(titles[mode]), 2, "%s", titles[mode]);
+        if (mode == 1)
+            has_str(fake.text, "move_mount(mnt(tmpfs), CWD, \"/sys\")", "what cannot be unmounted is covered");
+    }
+    begin();
+    ADD(PIVOT, pivot, .root = WH_SLOT_ROOT, .mode = 2);
+    end();
+    fake.match = "chroot(.", fake.match_err = 0; /* says it worked */
+    fake_node("ROOT", S_IFDIR | 0755)->ino = 1;
+    run("PIVOT: it did not work");
+    failed("PIVOT", WH_SITE_VERIFY_FS, EXDEV, "a root that is another than ROOT is found");
+    begin();
+    ADD(ROOT_OPEN, root_open, .root = WH_SLOT_ROOT, .mode = 1);
+    end();
+    is_int(run("ROOT_OPEN"), 2, "ROOT_OPEN");
+}
+
+static void test_protocol(void)
+{
+    begin();
+    ADD(ASK_LIMITS, ask_limits, );
+    end();
+    fake.deny = 2;
+    run("ASK_LIMITS: denied");
+    failed("ASK_LIMITS", WH_SITE_DENIED, EPERM, "the host's refusal is the error");
+    begin();
+    ADD(ASK_MOUNT, ask_mount, .source = STR("/x"), .mount = WH_SLOT_SCRATCH);
+    end();
+    fake.match = "sendmsg(ctl, ASK", fake.match_err = EPIPE;
+    run("ASK_MOUNT: no host");
+    failed("ASK_MOUNT", WH_SITE_SENDMSG, EPIPE, "a dead host ends init");
+    begin();
+    end();
+    fake.eof = true;
+    run("CLONE_B: no answer");
+    is_int(fake.mbox.fail.site, WH_SITE_PROTOCOL, "end of the connection ends init");
+
+    whole((struct tp_options){ 0 });
+    plan->preserve = 2;
+    run("SIGNALS: preserved fds disagree");
+    is_int(fake.mbox.fail.site, WH_SITE_VERIFY_PLAN, "BASE must be what the plan says");
+    whole((struct tp_options){ 0 });
+    tp_find(plan, WH_OP_IDS, 0, NULL)->len = 8;
+    run("SIGNALS: a broken plan");
+    is_int(fake.mbox.fail.site, WH_SITE_VERIFY_PLAN, "a broken plan is not run");
+    ok(!strstr(fake.text, "HELLO"), "not even begun");
+    whole((struct tp_options){ 0 });
+    fake.mbox.abi++;
+    run("SIGNALS: another mailbox");
+    is_int(fake.mbox.state, WH_MBOX_NEW, "a mailbox of another version is not written");
+
+    whole((struct tp_options){ .notify = true });
+    fake.ack = -1;
+    run("SECCOMP: refused");
+    failed("SECCOMP", WH_SITE_SECCOMP, ECONNREFUSED, "a listener that the host refuses");
+    whole((struct tp_options){ .notify = true });
+    fake.ack = 0;
+    run("SECCOMP: no answer");
+    failed("SECCOMP", WH_SITE_SECCOMP, ETIMEDOUT, "a listener that nobody takes");
+}
+
+static void cwd(const char *title)
+{
+    begin();
+    ADD(CWD, cwd, .path = STR("/work"));
+    ADD(CWD_CHECK, cwd_check, .path = STR("/work"));
+    end();
+    if (strstr(title, "missing"))
+        fake_missing("/work");
+    if (strstr(title, "denied"))
+        fake.match = "fchdir(/work", fake.match_err = EACCES;
+    if (strstr(title, "outside")) {
+        fake_node("getcwd", 0)->data = "(unreachable)/work";
+    }
+    run(title);
+}
+
+static void test_process(void)
+{
+    struct fake_node *n;
+
+    cwd("CWD: missing");
+    is_int(fake.ended, 2, "a missing working directory is made");
+    cwd("CWD: denied");
+    failed("CWD_CHECK", WH_SITE_CHDIR, EACCES, "one that nobody may enter is an error, after the second try");
+    cwd("CWD: outside");
+    failed("CWD_CHECK", WH_SITE_VERIFY_CWD, EXDEV, "one outside of the root is an error");
+    ok(!strstr(fake.text, "chdir(\""), "no chdir by path");
+
+    begin();
+    ADD(HOME, home, .uid = 1000);
+    end();
+    fake_node("/etc/passwd", S_IFIFO | 0644);
+    run("HOME: a FIFO");
+    is_str(fake.exec, "/bin/prog prog HOME=/", "a FIFO as /etc/passwd gives /");
+    ok(!strstr(fake.text, "\nread("), "and is not read");
+
+    begin();
+    ADD(STDIO, stdio, .uid = 5);
+    end();
+    fake.fd[2].node = (struct fake_node){ .mode = S_IFCHR | 0620, .tty = true };
+    run("STDIO");
+    has_str(fake.text, "dup3(/dev/null, 0, 0)", "the host's /dev/null is replaced");
+    has_str(fake.text, "fchown(stdout, 5, -1)", "a pipe is given to the user");
+    has_str(fake.text, "fchown(stderr, 5, -1)", "a terminal too");
+    begin();
+    ADD(STDIO, stdio, .uid = 5);
+    end();
+    fake_node("/dev/null", S_IFIFO | 0666);
+    is_int(run("STDIO: a false /dev/null"), 2, "a /dev/null that is none");
+    ok(!strstr(fake.text, "dup3") && !strstr(fake.text, "RDWR"), "is not opened");
+
+    begin();
+    ADD(IDS, ids, .uid = 7, .gid = 8);
+    end();
+    fake.match = "setresuid", fake.match_err = 0; /* says it worked */
+    run("IDS: not set");
+    failed("IDS", WH_SITE_VERIFY_IDS, EPERM, "ids that did not change are found");
+
+#define CHECK(title, ...)                                                                                              \
+    begin();                                                                                                           \
+    end();                                                                                                             \
+    n = fake_find("/bin/prog");                                                                                        \
+    __VA_ARGS__;                                                                                                       \
+    run(title)
+    CHECK("EXEC_CHECK: missing", n->err = ENOENT);
+    failed("EXEC_CHECK", WH_SITE_EXEC_NOT_FOUND, ENOENT, "missing");
+    CHECK("EXEC_CHECK: directory", n->mode = S_IFDIR | 0755);
+    failed("EXEC_CHECK", WH_SITE_EXEC_IS_DIR, EACCES, "a directory");
+    CHECK("EXEC_CHECK: no x", n->exec_denied = true);
+    failed("EXEC_CHECK", WH_SITE_EXEC_NO_X, EACCES, "no execute permission");
+    CHECK("EXEC_CHECK: noexec", n->exec_denied = n->noexec = true);
+    failed("EXEC_CHECK", WH_SITE_EXEC_NOEXEC_MOUNT, EACCES, "a noexec mount");
+    CHECK("EXEC_CHECK: #!", n->data = "#! /bin/lost -x\n", n->len = 16, fake_missing("/bin/lost"));
+    failed("EXEC_CHECK", WH_SITE_EXEC_SHEBANG, ENOENT, "a missing interpreter");
+    is_str(fake.mbox.fail.detail, "/bin/lost", "by name");
+    CHECK("EXEC_CHECK: #! CRLF", n->data = "#!/bin/x\r\n", n->len = 10, fake_missing("/bin/x\r"));
+    failed("EXEC_CHECK", WH_SITE_EXEC_SHEBANG_CRLF, ENOENT, "a carriage return");
+    CHECK("EXEC_CHECK: unreadable", n->err = 0;
+          fake.match = "openat(CWD, \"/bin/prog\", RD|NONBLOCK", fake.match_err = EACCES);
+    is_int(fake.ended, 2, "a file without read permission is not diagnosed");
+    CHECK("EXEC: text", n->data = "echo\n", n->len = 5; fake.match = "execve", fake.match_err = ENOEXEC);
+    failed("EXEC", WH_SITE_EXEC_FORMAT, ENOEXEC, "text without #! is told when execve fails");
+    is_int(fake.mbox.state, WH_MBOX_FAILED, "and the state is FAILED, not EXEC");
+}
+
+static void compare(void)
+{
+    FILE *f;
+    char *want;
+    size_t n, line = 1;
+
+    fclose(all);
+    if (getenv("WHERRY_UPDATE_GOLDEN")) {
+        f = fopen(GOLDEN, "we");
+        if (!f || fwrite(all_text, 1, all_size, f) != all_size)
+            fail_test("write " GOLDEN);
+        if (f)
+            fclose(f);
+    }
+    f = fopen(GOLDEN, "re");
+    want = malloc(all_size + 2);
+    n = f ? fread(want, 1, all_size + 1, f) : 0;
+    if (f)
+        fclose(f);
+    if (!ok(n == all_size && memcmp(want, all_text, n) == 0, "traces are those of " GOLDEN)) {
+        for (size_t k = 0; k < n && k < all_size && want[k] == all_text[k]; k++)
+            line += want[k] == '\n';
+        diag("first difference in line %zu; WHERRY_UPDATE_GOLDEN=1 writes the new text", line);
+    }
+    free(want);
+    free(all_text);
+}
+
+int main(void)
+{
+    all = open_memstream(&all_text, &all_size);
+    test_whole();
+    test_fallbacks();
+    test_targets();
+    test_masks();
+    test_devices();
+    test_roots();
+    test_protocol();
+    test_process();
+    compare();
+    free(plan);
+    return done_testing();
+}
