@@ -38,7 +38,9 @@ fails() { # ARGS… : run must fail
 }
 
 @test "a noexec mount" {
-    config '.mounts += [ { destination: "/opt", type: "bind", source: $s, options: ["bind", "noexec"] } ]' --arg s "$BUNDLE/rootfs/bin"
+    config '.mounts += [ { destination: "/opt", type: "bind", source: $s, options: ["bind", "noexec"] } ]' --arg s "$BATS_TEST_TMPDIR/opt"
+    mkdir "$BATS_TEST_TMPDIR/opt"
+    cp rootfs/bin/busybox "$BATS_TEST_TMPDIR/opt"
     fails /opt/busybox true
     have /opt/busybox
     have "permission denied"

@@ -155,6 +155,9 @@ sleeper() {
 
 @test "list: nothing, one, two; table, json, quiet" {
     run wherry list -f json
+    have_status 1 # a root that was named and is not there
+    mkdir -m 700 "$ROOT"
+    run wherry list -f json
     have_status 0
     jq -e 'length == 0' <<<"$output"
     sleeper

@@ -221,6 +221,7 @@ file
     have "dev null works"
     have "Operation not permitted"
     config '.linux.resources.devices += [ { allow: true, type: "c", major: 1, minor: 11, access: "r" } ]'
+    config '.process.capabilities |= map_values(. + ["CAP_SYSLOG"])'
     shell_is 'mknod /tmp/kmsg c 1 11 && exec 3</tmp/kmsg && echo opened; (exec 4>/tmp/kmsg) && echo written'
     go
     have opened
