@@ -282,6 +282,9 @@ static int load(struct wh_creation *c, const struct wherry_create_opts *opts, en
     c->root_fd = wh_store_root(c->ctx->root, true, err);
     if (c->root_fd < 0)
         return c->root_fd;
+    /* Asked before the cgroup is, which has processes when the id is taken; made, and so decided, later. */
+    if (faccessat(c->root_fd, c->id, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+        return wh_err_set(err, WH_ERR_STATE, -EEXIST, NULL, "container with given ID already exists");
     r = wh_load_plan(l, c->ctx, verb, c->id, c->root_fd, err);
     if (r < 0)
         return r;
