@@ -373,6 +373,7 @@ static void exec_texts(void)
         const char *detail, *want;
     } t[] = {
         { 8, WH_SITE_EXEC_NOT_FOUND, ENOENT, NULL, "exec: \"foo\": executable file not found in $PATH" },
+        { 8, WH_SITE_EXEC_NOT_FOUND, ENOENT, "foo", "exec: \"foo\": executable file not found in $PATH" },
         { 8, WH_SITE_EXEC_STAT, ENOENT, "/foo", "exec: \"foo\": stat /foo: no such file or directory" },
         { 8, WH_SITE_EXEC_STAT, ENOENT, NULL, "exec: \"foo\": stat foo: no such file or directory" },
         { 8, WH_SITE_EXEC_STAT, ENOTDIR, "/etc/passwd/x", "exec: \"foo\": stat /etc/passwd/x: not a directory" },

@@ -176,6 +176,10 @@ static void before_unshare(struct wh_compile *c)
     const struct wh_process *p = c->spec->process;
 
     WH_STEP(c, SIGNALS, signals, 0);
+    /* In a joined user namespace setgroups may be denied, and nobody can tell. The caller's groups are dropped while that is
+     * still possible; groups that are asked for are set in B, and fail there if they must. */
+    if (c->join_ns[WH_NS_USER] && !c->no_setgroups)
+        WH_STEP(c, SETGROUPS, setgroups, c->spec->linux_.ns[WH_NS_USER].src);
     /* Both need the host's privilege, and the files of a dumpable process. */
     if (p->oom_score_adj.set) {
         struct wh_step_oom_adj *s = WH_STEP(c, OOM_ADJ, oom_adj, p->oom_score_adj.src);

@@ -90,7 +90,8 @@ static void setgroups(struct wh_compile *c, const struct wh_process *p)
     struct wh_step_setgroups *s;
     uint32_t *v;
 
-    if (c->no_setgroups)
+    /* A has dropped the caller's groups where a user namespace is joined: compile-ns.c. */
+    if (c->no_setgroups || (c->join_ns[WH_NS_USER] && groups->n == 0))
         return;
     /* Also when the list is empty: the caller's own groups must not stay. */
     s = WH_STEP(c, SETGROUPS, setgroups, groups->src ? groups->src : p->user.src);

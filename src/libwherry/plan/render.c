@@ -263,7 +263,8 @@ static void render(const struct subject *s, const char *place, const struct wh_f
             wh_buf_printf(&out, ": %s", site);
         wh_buf_printf(&out, ": %s", wh_errno_words(f->err, words));
     }
-    if (detail.len && f->site != WH_SITE_EXEC_STAT)
+    /* Most often the path that failed, and the step may have named it. */
+    if (detail.len && f->site != WH_SITE_EXEC_STAT && !(out.data && strstr(out.data, detail.data)))
         wh_buf_printf(&out, ": %s", detail.data);
     if (hint)
         wh_buf_printf(&out, " (%s)", hint);
