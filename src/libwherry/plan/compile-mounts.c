@@ -35,8 +35,8 @@ void wh_mount_add_bind(struct wh_compile *c, const struct wh_mount_job *j, wh_sl
     if (!source)
         return;
     /* The container's root may not be allowed to walk to the source, and what it cloned itself would have the attributes of
-     * the host's mounts locked. */
-    if (wh_mount_foreign(c)) {
+     * the host's mounts locked. An ordinary user's host has no right to clone anything; B has, in its own mount namespace. */
+    if (wh_mount_foreign(c) && c->facts->euid == 0) {
         struct wh_step_ask_mount *s = WH_STEP(c, ASK_MOUNT, ask_mount, j->m->src);
 
         if (!s)
