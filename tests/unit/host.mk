@@ -3,3 +3,6 @@
 unit_tests += tests/unit/cgroup
 unit_tests += tests/unit/tty
 unit_tests += tests/unit/serve
+unit_tests += tests/unit/filter-cache
+unit_tests += tests/unit/store
+unit_tests += tests/unit/spawn

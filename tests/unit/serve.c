@@ -115,8 +115,14 @@ static void world_init(struct world *w, const struct wh_plan *plan)
     w->mbox = mmap(NULL, WH_MBOX_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, w->mbox_fd, 0);
     w->ours = pair[0];
     w->theirs = pair[1];
-    w->run = (struct wh_run){ .plan = plan, .proc_fd = w->proc_fd, .ctl = w->ours, .mbox_fd = w->mbox_fd,
-                              .cancel_fd = -1, .pidfd_b = -1, .ops = &ops, .data = w };
+    w->run = (struct wh_run){ .plan = plan,
+                              .proc_fd = w->proc_fd,
+                              .ctl = w->ours,
+                              .mbox_fd = w->mbox_fd,
+                              .cancel_fd = -1,
+                              .pidfd_b = -1,
+                              .ops = &ops,
+                              .data = w };
     w->a = sleeper(&w->run.pidfd_a);
 }
 

@@ -157,7 +157,7 @@ static int open_rootfs(struct wh_creation *c, struct wh_err *err)
 {
     struct wh_load *l = &c->load;
     const char *path = l->spec->root.path.v ? l->spec->root.path.v : "";
-    char where[160], link[32], buf[4096];
+    char link[32], buf[4096];
     ssize_t n;
 
     c->rootfs_fd = openat(l->bundle_fd, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -166,7 +166,6 @@ static int open_rootfs(struct wh_creation *c, struct wh_err *err)
         wh_spec_where(l->spec, l->spec->root.path.src, err->path, sizeof err->path);
         return err->code;
     }
-    (void)where;
     snprintf(link, sizeof link, "self/fd/%d", c->rootfs_fd);
     n = readlinkat(l->proc_fd, link, buf, sizeof buf - 1);
     if (n <= 0 || n >= (ssize_t)sizeof buf - 1)
@@ -282,9 +281,11 @@ static int load(struct wh_creation *c, const struct wherry_create_opts *opts, en
     c->root_fd = wh_store_root(c->ctx->root, true, err);
     if (c->root_fd < 0)
         return c->root_fd;
-    /* Asked before the cgroup is, which has processes when the id is taken; made, and so decided, later. */
-    if (faccessat(c->root_fd, c->id, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-        return wh_err_set(err, WH_ERR_STATE, -EEXIST, NULL, "container with given ID already exists");
+    /* Told before anything that a living container of that name would make us say (its cgroup is not empty). Making the
+     * directory is what decides. */
+    r = wh_store_unused(c->root_fd, c->id, err);
+    if (r < 0)
+        return r;
     r = wh_load_plan(l, c->ctx, verb, c->id, c->root_fd, err);
     if (r < 0)
         return r;

@@ -139,18 +139,22 @@ int wherry_start(wherry_ctx *ctx, const char *id, wherry_error **reterr)
 
 /* ---- run ---- */
 
-/* Reaps what the container's processes left to us (the program made itself subreaper). Init is a clone child and not
- * among them: only __WALL finds it. */
-static void reap_orphans(void)
+/* Reaps what the container's processes left to us (the program made itself subreaper), but not init: its status is ours to
+ * return. Looked at first, because waiting for all children cannot leave one out. */
+static void reap_orphans(pid_t init)
 {
     siginfo_t si;
 
-    do
+    for (;;) {
         si.si_pid = 0;
-    while (waitid(P_ALL, 0, &si, WEXITED | WNOHANG) == 0 && si.si_pid > 0);
+        if (waitid(P_ALL, 0, &si, WEXITED | WNOHANG | WNOWAIT) < 0 || si.si_pid == 0 || si.si_pid == init)
+            return;
+        if (waitid(P_PID, (id_t)si.si_pid, &si, WEXITED | WNOHANG) < 0)
+            return;
+    }
 }
 
-static int pass_signals(int signal_fd, int pidfd, bool subreaper)
+static int pass_signals(int signal_fd, const struct wh_run *run, bool subreaper)
 {
     struct signalfd_siginfo si;
     ssize_t n;
@@ -164,9 +168,9 @@ static int pass_signals(int signal_fd, int pidfd, bool subreaper)
         return -EIO;
     if (si.ssi_signo == SIGCHLD) {
         if (subreaper)
-            reap_orphans();
+            reap_orphans(run->pid_b);
     } else if (si.ssi_signo != SIGURG) {
-        wh_pidfd_kill(pidfd, (int)si.ssi_signo);
+        wh_pidfd_kill(run->pidfd_b, (int)si.ssi_signo);
     }
     return 0;
 }
@@ -188,7 +192,7 @@ static int wait_payload(const struct wh_creation *c, int signal_fd, bool subreap
         if (p[0].revents)
             return 0;
         if (p[1].revents) {
-            r = pass_signals(signal_fd, c->run.pidfd_b, subreaper);
+            r = pass_signals(signal_fd, &c->run, subreaper);
             if (r < 0)
                 return wh_err_sys(err, r, "read signals");
         }
@@ -230,11 +234,15 @@ static int foreground(struct wh_creation *c, int *ret_status, struct wh_err *err
     wh_tty_done(&c->tty);
     if (r < 0)
         wh_pidfd_kill(c->run.pidfd_b, SIGKILL);
-    if (wh_pidfd_reap(c->run.pidfd_b, &ex) == 0)
+    d = wh_pidfd_reap(c->run.pidfd_b, &ex);
+    if (d == 0)
         *ret_status = ex.signalled ? 128 + ex.value : ex.value;
+    else if (r == 0)
+        r = wh_err_sys(err, d, "wait for container init");
     wh_closep(&c->run.pidfd_b);
     if (signal_fd >= 0 && subreaper)
-        reap_orphans();
+        reap_orphans(0);
+    d = 0;
     if (r < 0 || !(o->flags & WHERRY_CREATE_KEEP)) {
         struct wh_err second = { 0 };
 

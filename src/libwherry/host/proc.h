@@ -42,7 +42,7 @@ struct wh_exit {
     bool signalled;
     int value; /* exit status or signal */
 };
-/* Reaps a child. exit_signal 0 (spawn.h) makes it a "clone child" to the kernel, hence __WALL. Blocks. 0 or -errno. */
+/* Reaps a child, also one whose exit signal is not SIGCHLD (it never exec'd): __WALL. Blocks. -ECHILD when somebody else did. */
 int wh_pidfd_reap(int pidfd, struct wh_exit *ret);
 
 /* CLOCK_MONOTONIC, in milliseconds. */

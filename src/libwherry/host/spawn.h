@@ -13,8 +13,11 @@
  *
  * The caller may be a daemon with a big heap and many threads. fork() would copy its page tables (44 ms for 1 GiB) and
  * leave the child with malloc locks that nobody releases; so the child shares our memory on a stack of its own, with
- * this thread suspended (CLONE_VM | CLONE_VFORK), does nothing but a few system calls, and execs. Its exit signal is 0: the
- * caller's SIGCHLD handler and waitpid(-1) never see it. The environment is never inherited.
+ * this thread suspended (CLONE_VM | CLONE_VFORK), does nothing but a few system calls, and execs. The environment is never
+ * inherited.
+ *
+ * execve(2) makes the exit signal SIGCHLD whatever clone was told, so a caller that reaps every child with waitpid(-1) may take
+ * an exit status from us. It is then unknown, which is an error where it matters, and never another process's.
  */
 
 #define WH_SPAWN_MAX_FDS 24

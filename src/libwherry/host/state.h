@@ -74,6 +74,9 @@ int wh_state_check_id(const char *id, struct wh_err *err);
  * fd or -errno; -ENOENT without `make` leaves err empty. */
 int wh_store_root(const char *path, bool make, struct wh_err *err);
 
+/* 0 when there is no container of that name; -EEXIST with its text. */
+int wh_store_unused(int root_fd, const char *id, struct wh_err *err);
+
 /* Makes <root>/<id> (0711) and locks it. -EEXIST: "container with given ID already exists". dir fd or -errno. */
 int wh_store_make(int root_fd, const char *id, struct wh_err *err);
 

@@ -68,6 +68,15 @@ int wh_store_root(const char *path, bool make, struct wh_err *err)
     return wh_take_fd(&fd);
 }
 
+int wh_store_unused(int root_fd, const char *id, struct wh_err *err)
+{
+    struct stat st;
+
+    if (fstatat(root_fd, id, &st, AT_SYMLINK_NOFOLLOW) == 0)
+        return wh_err_set(err, WH_ERR_STATE, -EEXIST, NULL, "container with given ID already exists");
+    return errno == ENOENT ? 0 : wh_err_sys(err, -errno, "look for the state directory of %s", id);
+}
+
 int wh_store_make(int root_fd, const char *id, struct wh_err *err)
 {
     WH_CLEANUP_FD int fd = -1;
