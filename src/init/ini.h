@@ -94,8 +94,6 @@ int ini_resolve_parent(struct ini *i, int root, const char *path, int *ret_fd, c
 long ini_openat2(int fd, const char *path, uint64_t flags, uint64_t resolve);
 
 /* ---- ops-mount.c ---- */
-/* Moves a mount onto an open target, which may not be the root itself. */
-int ini_move(struct ini *i, int mount, int root, int target);
 /* Resolves the target (made if missing, of the kind of the mount) and moves the mount there. flags: WH_ATTACH_*. */
 int ini_attach(struct ini *i, int mount, int root, const char *path, uint32_t flags);
 

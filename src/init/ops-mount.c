@@ -32,18 +32,17 @@ static bool same_place(const struct wh_statx *a, const struct wh_statx *b)
     return a->ino == b->ino && a->mnt_id == b->mnt_id && a->dev_major == b->dev_major && a->dev_minor == b->dev_minor;
 }
 
-int ini_move(struct ini *i, int mount, int root, int target)
+/* `at` is the stat of target. */
+static int move_to(struct ini *i, int mount, int root, int target, const struct wh_statx *at)
 {
-    struct wh_statx a, b;
+    struct wh_statx top;
     long r;
 
     /* ".." and symlinks can lead a target to the root itself. A mount there would hide ROOT from what comes after. */
-    r = ini_stat(root, &a);
-    if (r >= 0)
-        r = ini_stat(target, &b);
+    r = ini_stat(root, &top);
     if (r < 0)
         return fail(i, FSTAT, r);
-    if (same_place(&a, &b))
+    if (same_place(&top, at))
         return fail(i, VERIFY_FS, -EINVAL);
     r = sys_move_mount(mount, target, "", WH_MOVE_MOUNT_F_EMPTY_PATH | WH_MOVE_MOUNT_T_EMPTY_PATH);
     return r < 0 ? fail(i, MOVE_MOUNT, r) : 0;
@@ -64,10 +63,9 @@ static int fs_type(struct ini *i, int fd, unsigned long *ret)
  * What reads like a procfs must be one: processes in the container trust /proc, and so do runtimes that enter it. A mount
  * over /proc itself must therefore be a procfs; below it only single files that compile allows.
  */
-static int check_proc(struct ini *i, int mount, int target, uint32_t flags)
+static int check_proc(struct ini *i, int mount, int target, const struct wh_statx *at, uint32_t flags)
 {
     unsigned long on, what = 0;
-    struct wh_statx st;
     int r;
 
     r = fs_type(i, target, &on);
@@ -79,36 +77,29 @@ static int check_proc(struct ini *i, int mount, int target, uint32_t flags)
         return fail(i, VERIFY_FS, -EINVAL);
     if (on != WH_PROC_MAGIC)
         return 0;
-    r = ini_stat(target, &st);
-    if (r < 0)
-        return fail(i, FSTAT, r);
-    if (flags & WH_ATTACH_BENEATH_PROC && (st.mode & S_IFMT) == S_IFREG)
+    if (flags & WH_ATTACH_BENEATH_PROC && (at->mode & S_IFMT) == S_IFREG)
         return 0;
-    if (what == WH_PROC_MAGIC && st.ino == WH_PROC_ROOT_INO)
+    if (what == WH_PROC_MAGIC && at->ino == WH_PROC_ROOT_INO)
         return 0;
     return fail(i, VERIFY_FS, -EPERM);
 }
 
 /* A new tmpfs gets the mode and owner of what it covers. */
-static int keep_mode(struct ini *i, int mount, int target)
+static int keep_mode(struct ini *i, int mount, const struct wh_statx *at)
 {
-    struct wh_statx st;
     CLEAN_FD dir = -1;
     long r;
 
-    r = ini_stat(target, &st);
-    if (r < 0)
-        return fail(i, FSTAT, r);
     dir = (int)ini_openat2(mount, ".", O_RDONLY | O_DIRECTORY, WH_RESOLVE_NO_SYMLINKS);
     if (dir < 0)
         return fail(i, OPENAT2, dir);
-    if (st.uid || st.gid) {
-        r = sys_fchown(dir, st.uid, st.gid);
+    if (at->uid || at->gid) {
+        r = sys_fchown(dir, at->uid, at->gid);
         /* An owner that the user namespace does not map cannot be kept. */
         if (r < 0 && r != -EINVAL && r != -EPERM)
             return fail(i, FCHOWN, r);
     }
-    r = sys_fchmod(dir, st.mode & 07777);
+    r = sys_fchmod(dir, at->mode & 07777);
     return r < 0 ? fail(i, FCHMOD, r) : 0;
 }
 
@@ -117,18 +108,27 @@ int ini_attach(struct ini *i, int mount, int root, const char *path, uint32_t fl
     unsigned int how =
         (flags & WH_ATTACH_NOSYMLINK ? INI_NOSYMLINK : 0) | (flags & WH_ATTACH_NOFOLLOW ? INI_NOFOLLOW : 0);
     CLEAN_FD target = -1;
-    struct wh_statx st;
+    struct wh_statx st, at;
+    bool dir;
     int r;
 
     r = ini_stat(mount, &st);
     if (r < 0)
         return fail(i, FSTAT, r);
-    r = ini_resolve(i, root, path, (st.mode & S_IFMT) == S_IFDIR ? INI_MAKE_DIR : INI_MAKE_FILE, how, &target);
-    if (r >= 0)
-        r = check_proc(i, mount, target, flags);
+    dir = (st.mode & S_IFMT) == S_IFDIR;
+    r = ini_resolve(i, root, path, dir ? INI_MAKE_DIR : INI_MAKE_FILE, how, &target);
+    if (r < 0)
+        return r;
+    r = ini_stat(target, &at);
+    if (r < 0)
+        return fail(i, FSTAT, r);
+    /* The kernel would say EINVAL, which it says of many things. */
+    if (((at.mode & S_IFMT) == S_IFDIR) != dir)
+        return fail(i, VERIFY_FS, dir ? -ENOTDIR : -EISDIR);
+    r = check_proc(i, mount, target, &at, flags);
     if (r >= 0 && flags & WH_ATTACH_KEEP_MODE && !i->made)
-        r = keep_mode(i, mount, target);
-    return r < 0 ? r : ini_move(i, mount, root, target);
+        r = keep_mode(i, mount, &at);
+    return r < 0 ? r : move_to(i, mount, root, target, &at);
 }
 
 int op_root_propagation(struct ini *i, const struct wh_step_root_propagation *s)
@@ -306,17 +306,17 @@ int op_mask(struct ini *i, const struct wh_step_mask *s)
         return fail(i, FSTAT, r);
     if ((st.mode & S_IFMT) != S_IFDIR) {
         r = clone_tree(i, i->slot[s->devnull], 0, &clone);
-        return r < 0 ? r : ini_move(i, clone, root, target);
+        return r < 0 ? r : move_to(i, clone, root, target, &st);
     }
     /* The first directory gets the mount itself: a detached mount cannot be cloned before Linux 6.15. */
     if (!(i->attached >> s->maskfs & 1)) {
-        r = ini_move(i, i->slot[s->maskfs], root, target);
+        r = move_to(i, i->slot[s->maskfs], root, target, &st);
         if (r >= 0)
             i->attached |= 1ull << s->maskfs;
         return r;
     }
     r = clone_tree(i, i->slot[s->maskfs], 0, &clone);
-    return r < 0 ? r : ini_move(i, clone, root, target);
+    return r < 0 ? r : move_to(i, clone, root, target, &st);
 }
 
 int op_rdonly(struct ini *i, const struct wh_step_rdonly *s)
@@ -324,15 +324,19 @@ int op_rdonly(struct ini *i, const struct wh_step_rdonly *s)
     struct wh_mount_attr a = { .attr_set = WH_MOUNT_ATTR_RDONLY };
     CLEAN_FD target = -1, clone = -1;
     int r, root = i->slot[s->root];
+    struct wh_statx st;
 
     r = resolve_existing(i, root, ini_str(i, s->path), &target);
     if (r)
         return r < 0 ? r : 0;
+    r = ini_stat(target, &st);
+    if (r < 0)
+        return fail(i, FSTAT, r);
     /* Recursive, else the mounts below it would be uncovered; those keep their own flags. */
     r = clone_tree(i, target, AT_RECURSIVE, &clone);
     if (r >= 0)
         r = set_attr(i, clone, "", AT_EMPTY_PATH, &a);
-    return r < 0 ? r : ini_move(i, clone, root, target);
+    return r < 0 ? r : move_to(i, clone, root, target, &st);
 }
 
 int op_root_rdonly(struct ini *i, const struct wh_step_root_rdonly *s)

@@ -231,9 +231,16 @@ static void test_targets(void)
     attach("tmpfs", "/proc/sys", 0);
     run("ATTACH: below a procfs");
     failed("ATTACH", WH_SITE_VERIFY_FS, EPERM, "a mount below a procfs is refused");
-    attach("tmpfs", "/proc/kcore", WH_ATTACH_BENEATH_PROC);
+    begin();
+    ADD(MOUNT_BIND, mount_bind, .source = STR("/etc/meminfo"), .mount = WH_SLOT_SCRATCH);
+    ADD(ATTACH, attach, .mount = WH_SLOT_SCRATCH, .root = WH_SLOT_ROOT, .dst = STR("/proc/meminfo"),
+        .flags = WH_ATTACH_BENEATH_PROC);
+    end();
     run("ATTACH: a file of a procfs");
     is_int(fake.ended, 2, "a regular file of it that compile allows is not");
+    attach("tmpfs", "/etc/hosts", 0);
+    run("ATTACH: a directory on a file");
+    failed("ATTACH", WH_SITE_VERIFY_FS, ENOTDIR, "a directory does not go on a file");
     attach("tmpfs", "/proc/sys", WH_ATTACH_BENEATH_PROC);
     run("ATTACH: a directory of a procfs");
     failed("ATTACH", WH_SITE_VERIFY_FS, EPERM, "but a directory is");

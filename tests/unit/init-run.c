@@ -1,197 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* The real wherry-init on plans made by hand, as root: namespaces, mounts, pivot, exec. The host's part of the protocol is the few lines of
- * serve() below, so that this test depends on nothing of src/libwherry/host. */
+ * init-host.h, so that this test depends on nothing of src/libwherry/host. */
 #include "tap.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <sched.h>
-#include <signal.h>
-#include <sys/mman.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
-#include <sys/un.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include "abi/proto.h"
-#include "base/fd.h"
-#include "init-plan.h"
-
-extern const unsigned char wh_init_image[], wh_init_image_end[];
-
-static char root_dir[] = "/tmp/wherry-init-run.XXXXXX";
-
-struct run {
-    struct wh_mbox *mbox;
-    pid_t pid_a, pid_b;
-    int ctl, out; /* out: read end of the payload's stdout and stderr */
-    bool ready;
-    char error[128]; /* protocol */
-    char text[16384]; /* what the payload wrote */
-    size_t len;
-    int status;
-};
-
-static int image_fd(void)
-{
-    int fd = memfd_create("wherry-init", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    size_t size = (size_t)(wh_init_image_end - wh_init_image);
-
-    if (fd < 0 || wh_write_all(fd, wh_init_image, size) < 0)
-        return -1;
-    fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE);
-    return fd;
-}
-
-/* slots: fds in the order of the bits of host_slots. */
-static void spawn(struct run *r, struct wh_plan *plan, size_t size, const int *slots, int nslots)
-{
-    int sv[2], out[2], plan_fd, mbox_fd, image, k, high;
-    char base[12];
-
-    memset(r, 0, sizeof(*r));
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, sv) || pipe2(out, O_CLOEXEC))
-        abort();
-    plan_fd = memfd_create("plan", MFD_CLOEXEC);
-    mbox_fd = memfd_create("mbox", MFD_CLOEXEC);
-    image = image_fd();
-    if (wh_write_all(plan_fd, plan, size) < 0 || ftruncate(mbox_fd, WH_MBOX_SIZE) || image < 0)
-        abort();
-    r->mbox = mmap(NULL, WH_MBOX_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, mbox_fd, 0);
-    r->mbox->abi = WH_ABI_VERSION;
-    snprintf(base, sizeof(base), "%u", 3 + plan->preserve);
-
-    r->pid_a = fork();
-    if (r->pid_a == 0) {
-        char *argv[] = { (char[]){ "wherry:[A]" }, base, NULL }, *envp[] = { NULL };
-        int from[3 + WH_SLOTS], n = 0, first = 3 + (int)plan->preserve;
-
-        from[n++] = sv[1];
-        from[n++] = plan_fd;
-        from[n++] = mbox_fd;
-        for (k = 0; k < nslots; k++)
-            from[n++] = slots[k];
-        /* Out of the way of the targets first. */
-        for (k = 0; k < n; k++)
-            from[k] = fcntl(from[k], F_DUPFD, 200);
-        high = fcntl(image, F_DUPFD_CLOEXEC, 300);
-        dup2(open("/dev/null", O_RDONLY), 0);
-        dup2(out[1], 1);
-        dup2(out[1], 2);
-        for (k = 0; k < n; k++)
-            dup2(from[k], first + k);
-        syscall(SYS_execveat, high, "", argv, envp, AT_EMPTY_PATH);
-        _exit(99);
-    }
-    close(sv[1]);
-    close(out[1]);
-    close(plan_fd);
-    close(mbox_fd);
-    close(image);
-    r->ctl = sv[0];
-    r->out = out[0];
-}
-
-static int receive(int fd, struct wh_msg *m, int *ret_fd)
-{
-    struct iovec iov = { m, sizeof(*m) };
-    union {
-        struct cmsghdr h;
-        char space[CMSG_SPACE(sizeof(int))];
-    } c;
-    struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &c, .msg_controllen = sizeof(c) };
-    ssize_t n = recvmsg(fd, &h, MSG_CMSG_CLOEXEC);
-    struct cmsghdr *p = n > 0 ? CMSG_FIRSTHDR(&h) : NULL;
-
-    *ret_fd = -1;
-    if (p && p->cmsg_type == SCM_RIGHTS)
-        memcpy(ret_fd, CMSG_DATA(p), sizeof(int));
-    return n == sizeof(*m) ? 1 : n == 0 ? 0 : -1;
-}
-
-static void reply(int fd, uint16_t type, uint32_t step, int32_t val)
-{
-    struct wh_msg m = { .type = type, .step = step, .val = val };
-
-    if (send(fd, &m, sizeof(m), MSG_NOSIGNAL) != sizeof(m))
-        diag("reply: %s", strerror(errno));
-}
-
-/* Until READY or the end of the connection. deny: this step is refused with EPERM. */
-static void serve(struct run *r, uint32_t deny)
-{
-    struct wh_msg m;
-    int fd, n;
-
-    while ((n = receive(r->ctl, &m, &fd)) == 1) {
-        switch (m.type) {
-        case WH_MSG_HELLO:
-            reply(r->ctl, WH_MSG_GO, 0, 0);
-            break;
-        case WH_MSG_ASK:
-            reply(r->ctl, m.step == deny ? WH_MSG_DENY : WH_MSG_OK, m.step, m.step == deny ? EPERM : 0);
-            break;
-        case WH_MSG_FORKED: {
-            siginfo_t si = { 0 };
-            char path[64], text[4096];
-            ssize_t len;
-            char *p;
-
-            if (fd < 0 || waitid(P_PIDFD, (id_t)fd, &si, WEXITED | WNOHANG) < 0)
-                snprintf(r->error, sizeof(r->error), "FORKED: not our child: %s", strerror(errno));
-            snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
-            len = wh_read_at(AT_FDCWD, path, text, sizeof(text) - 1);
-            text[len > 0 ? len : 0] = 0;
-            p = strstr(text, "Pid:");
-            r->pid_b = p ? atoi(p + 4) : -1;
-            waitpid(r->pid_a, NULL, 0);
-            reply(r->ctl, WH_MSG_GO, 0, 0);
-            break;
-        }
-        case WH_MSG_READY:
-            r->ready = true;
-            return;
-        default:
-            snprintf(r->error, sizeof(r->error), "message of type %u", m.type);
-        }
-        if (fd >= 0)
-            close(fd);
-    }
-}
-
-static void collect(struct run *r)
-{
-    ssize_t n;
-
-    while (r->len < sizeof(r->text) - 1 && (n = read(r->out, r->text + r->len, sizeof(r->text) - 1 - r->len)) > 0)
-        r->len += (size_t)n;
-    r->text[r->len] = 0;
-    if (r->pid_b > 0)
-        waitpid(r->pid_b, &r->status, 0);
-    else
-        waitpid(r->pid_a, &r->status, 0);
-    close(r->out);
-    close(r->ctl);
-}
-
-static const char *state_name(struct run *r)
-{
-    static char text[300];
-    static const char *const sites[] = {
-#define SITE(NAME, t) #NAME,
-        "NONE",
-#include "abi/sites.def"
-#undef SITE
-    };
-
-    snprintf(text, sizeof(text), "state %u step %u; fail step %u %s: %s (%s)", r->mbox->state, r->mbox->step,
-             r->mbox->fail.step, r->mbox->fail.site < WH_SITE_MAX ? sites[r->mbox->fail.site] : "?",
-             strerror(r->mbox->fail.err), r->mbox->fail.detail);
-    return text;
-}
+#include "init-host.h"
 
 /* ---- plans ---- */
 
@@ -285,57 +97,6 @@ static void tail(const char *script, uint32_t uid, const char *cwd)
     ADD(EXEC, exec, .args = STRV("sh", "-c", script), .env = STRV("PATH=/bin", "ONE=1"));
 }
 
-static int listen_fd(char *path, size_t size)
-{
-    struct sockaddr_un a = { .sun_family = AF_UNIX };
-    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-
-    snprintf(path, size, "%s/start", root_dir);
-    memcpy(a.sun_path, path, strlen(path) + 1);
-    unlink(path);
-    if (bind(fd, (struct sockaddr *)&a, sizeof(a)) || listen(fd, 1))
-        abort();
-    return fd;
-}
-
-static int start(const char *path)
-{
-    struct sockaddr_un a = { .sun_family = AF_UNIX };
-    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-
-    memcpy(a.sun_path, path, strlen(path) + 1);
-    if (connect(fd, (struct sockaddr *)&a, sizeof(a)))
-        return -1;
-    reply(fd, WH_MSG_START, 0, 0);
-    return fd;
-}
-
-static void go(struct run *r, uint32_t deny, char *sock, size_t size)
-{
-    int slots[3], k;
-    struct wh_plan *plan;
-    size_t len;
-    uint32_t step;
-
-    plan = tp_end(&len);
-    is_int(wh_plan_verify(plan, len, &step), 0, "the plan is sound (else step %u is not)", step);
-    slots[0] = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    slots[1] = open(root_dir, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    {
-        char rootfs[sizeof(root_dir) + 8];
-
-        snprintf(rootfs, sizeof(rootfs), "%s/rootfs", root_dir);
-        close(slots[1]);
-        slots[1] = open(rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    }
-    slots[2] = listen_fd(sock, size);
-    spawn(r, plan, len, slots, 3);
-    for (k = 0; k < 3; k++)
-        close(slots[k]);
-    free(plan);
-    serve(r, deny);
-}
-
 static void count_maps(pid_t pid, char *ret, size_t size)
 {
     char path[64], line[512];
@@ -425,6 +186,16 @@ static void test_all(void)
     /* READY is sent before the socket to the host is closed. */
     for (int tries = 0; tries < 200 && count_fds(r.pid_b) > 4; tries++)
         usleep(5000);
+    {
+        char path[64], title[32] = "", comm[32] = "";
+
+        snprintf(path, sizeof(path), "/proc/%d/cmdline", r.pid_b);
+        wh_read_at(AT_FDCWD, path, title, sizeof(title) - 1);
+        snprintf(path, sizeof(path), "/proc/%d/comm", r.pid_b);
+        wh_read_at(AT_FDCWD, path, comm, sizeof(comm) - 1);
+        is_str(title, "wherry:[B]", "its title says what it is");
+        is_str(comm, "wherry:[B]\n", "its name too");
+    }
     is_u64(count_fds(r.pid_b), 4, "a created container holds stdio and the start socket");
     count_maps(r.pid_b, maps, sizeof(maps));
     diag("maps: %s", maps);
@@ -530,26 +301,11 @@ static void test_fail(const char *what, const char *arg0, const char *candidate,
         is_str(r.mbox->fail.detail, detail, "%s: detail", what);
 }
 
-static void write_file(const char *dir, const char *name, const char *text, size_t len, mode_t mode)
-{
-    char path[300];
-    int fd;
-
-    snprintf(path, sizeof(path), "%s/%s", dir, name);
-    fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0700);
-    if (fd < 0 || wh_write_all(fd, text, len) < 0 || fchmod(fd, mode))
-        diag("%s: %s", path, strerror(errno));
-    close(fd);
-}
-
 static bool make_rootfs(void)
 {
-    static const char *const dirs[] = { "", "bin", "dev", "etc", "proc", "sys", "run", "data", "data/sub", "real" };
+    static const char *const dirs[] = { "", "dev", "etc", "proc", "sys", "run", "data", "data/sub", "real" };
     char path[300], dir[100];
-    struct stat st;
     size_t k;
-    void *bb;
-    int fd;
 
     if (!mkdtemp(root_dir))
         return false;
@@ -560,20 +316,8 @@ static bool make_rootfs(void)
         if (mkdir(path, 0755))
             return false;
     }
-    fd = open("/bin/busybox", O_RDONLY | O_CLOEXEC);
-    if (fd < 0 || fstat(fd, &st))
+    if (!make_busybox(dir))
         return false;
-    bb = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-    write_file(dir, "bin/busybox", bb, (size_t)st.st_size, 0755);
-    munmap(bb, (size_t)st.st_size);
-    close(fd);
-    static const char *const tools[] = { "sh",   "cat",   "ls",       "id",  "hostname", "stat", "wc",
-                                         "grep", "touch", "readlink", "cut", "ip",       "true" };
-    for (k = 0; k < sizeof(tools) / sizeof(tools[0]); k++) {
-        snprintf(path, sizeof(path), "%s/bin/%s", dir, tools[k]);
-        if (symlink("busybox", path))
-            return false;
-    }
 #define PUT(name, text, mode) write_file(dir, name, text, sizeof(text) - 1, mode)
     PUT("etc/passwd", "root:x:0:0:root:/root:/bin/sh\nwalker:x:1234:1234::/home/walker:/bin/sh\n", 0644);
     PUT("data/file", "content\n", 0640);
@@ -616,16 +360,10 @@ static bool make_rootfs(void)
 
 int main(void)
 {
-    if (geteuid() != 0) {
-        skip("needs root: namespaces and mounts");
-        return done_testing();
-    }
-    if (wh_init_image_end - wh_init_image < 1024) {
-        skip("wherry-init was not built");
-        return done_testing();
-    }
-    if (access("/bin/busybox", X_OK)) {
-        skip("/bin/busybox is missing (package busybox-static)");
+    const char *why = cannot_run();
+
+    if (why) {
+        skip(why);
         return done_testing();
     }
     signal(SIGPIPE, SIG_IGN);
