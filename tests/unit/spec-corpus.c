@@ -107,7 +107,7 @@ int main(void)
 {
     static const char *const configs[] = { "containerd-1.6-default.json", "podman-4.3-default.json",
                                            "runc-1.1-spec-rootless.json", "runc-1.1-spec.json" };
-    static const char *const official[] = { "linux-rdma.json",         "minimal-for-start.json", "minimal.json",
+    static const char *const official[] = { "linux-rdma.json",   "minimal-for-start.json", "minimal.json",
                                             "spec-example.json", "zos-minimal.json",       "freebsd-minimal.json" };
     char path[256];
     unsigned n;

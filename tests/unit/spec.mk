@@ -2,3 +2,6 @@
 # unit_tests += tests/unit/NAME
 unit_tests += tests/unit/spec-corpus
 unit_tests += tests/unit/spec-schema
+unit_tests += tests/unit/spec-values
+unit_tests += tests/unit/spec-limits
+unit_tests += tests/unit/spec-names

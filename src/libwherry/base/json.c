@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <yajl/yajl_parse.h>
 
 /*
@@ -323,6 +324,60 @@ static int on_end(void *ctx)
     return ret < 0 ? stop(r, ret) : 1;
 }
 
+/*
+ * yajl does not look whether it got the memory that it asked for, and would write through a null pointer. What it needs
+ * for any usual text comes from a pool that is allocated, with a look, beforehand: only a string of more than 4 KiB
+ * that has escapes makes it ask for more.
+ */
+#define POOL_SIZE 16384u
+struct pool {
+    size_t used;
+    _Alignas(16) char data[POOL_SIZE];
+};
+struct block {
+    size_t size;
+    _Alignas(16) char data[];
+};
+
+static bool pooled(const struct pool *pool, const void *p)
+{
+    return (const char *)p >= pool->data && (const char *)p < pool->data + POOL_SIZE;
+}
+
+static void *pool_malloc(void *ctx, size_t size)
+{
+    struct pool *pool = ctx;
+    size_t want = sizeof(struct block) + ((size + 15) & ~(size_t)15);
+    struct block *b;
+
+    if (size > POOL_SIZE || want > POOL_SIZE - pool->used)
+        return malloc(size);
+    b = (struct block *)(pool->data + pool->used);
+    pool->used += want;
+    b->size = size;
+    return b->data;
+}
+
+static void *pool_realloc(void *ctx, void *p, size_t size)
+{
+    const struct block *b;
+    void *fresh;
+
+    if (!p || !pooled(ctx, p))
+        return p ? realloc(p, size) : pool_malloc(ctx, size);
+    b = (const struct block *)((const char *)p - offsetof(struct block, data));
+    if (size <= b->size)
+        return p;
+    fresh = pool_malloc(ctx, size);
+    return fresh ? memcpy(fresh, p, b->size) : NULL;
+}
+
+static void pool_free(void *ctx, void *p)
+{
+    if (!pooled(ctx, p))
+        free(p);
+}
+
 static void syntax_problem(struct wh_json_reader *r)
 {
     size_t at = yajl_get_bytes_consumed(r->yajl);
@@ -355,6 +410,7 @@ int wh_json_read(struct wh_json_reader *r, const char *text, size_t len, const s
         .yajl_start_array = on_array,
         .yajl_end_array = on_end,
     };
+    yajl_alloc_funcs alloc = { pool_malloc, pool_realloc, pool_free, NULL };
     yajl_status status;
 
     *r = (struct wh_json_reader){ .events = events, .ctx = ctx, .text = text, .len = len };
@@ -363,7 +419,12 @@ int wh_json_read(struct wh_json_reader *r, const char *text, size_t len, const s
     wh_buf_add(&r->names, "", 1);
     if (r->names.failed || !table_rebuild(r, TABLE_MIN))
         return -ENOMEM;
-    r->yajl = yajl_alloc(&callbacks, NULL, r);
+    r->pool = malloc(sizeof(struct pool));
+    if (!r->pool)
+        return -ENOMEM;
+    ((struct pool *)r->pool)->used = 0;
+    alloc.ctx = r->pool;
+    r->yajl = yajl_alloc(&callbacks, &alloc, r);
     if (!r->yajl)
         return -ENOMEM;
     /* Its own check of UTF-8 passes overlong forms and surrogates; ours does not. */
@@ -396,7 +457,8 @@ void wh_json_reader_done(struct wh_json_reader *r)
     wh_buf_done(&r->entries);
     wh_buf_done(&r->table);
     wh_buf_done(&r->undo);
-    r->yajl = NULL;
+    free(r->pool);
+    r->yajl = r->pool = NULL;
 }
 
 size_t wh_json_pointer_add(char *buf, size_t size, size_t pos, const char *names, uint32_t key)

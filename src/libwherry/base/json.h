@@ -52,7 +52,7 @@ struct wh_json_reader {
     void *ctx;
     const char *text;
     size_t len;
-    void *yajl;
+    void *yajl, *pool;
     int ret;
     uint32_t end; /* end of the last token */
     uint32_t serial;

@@ -93,7 +93,7 @@ static void error_at(struct wh_parser *p, uint32_t offset, const char *fmt, va_l
     char path[sizeof((struct wh_err *)0)->path], msg[512];
     struct wh_err *e;
 
-    p->nerrs++;
+    p->nerrs += p->nerrs < UINT32_MAX;
     for (unsigned i = 0; i <= p->r.depth && i < p->depth; i++)
         p->frame[i].bad = true;
     e = wh_errlist_next(p->errs);
@@ -127,6 +127,12 @@ struct wh_spec *wh_parser_spec(struct wh_parser *p)
     return (struct wh_spec *)p->scratch.data;
 }
 
+/* A text of millions of errors is answered in the time of one without: nothing is made that nobody will see. */
+static bool errors_full(const struct wh_parser *p)
+{
+    return p->errs->n == WH_ERRLIST_MAX;
+}
+
 static const char *type_word(const struct wh_json_value *v)
 {
     switch (v->type) {
@@ -150,7 +156,7 @@ static int wrong_type(struct wh_parser *p, const struct wh_json_value *v, const 
 {
     char text[48] = "";
 
-    if (v->type == WH_JSON_STRING || v->type == WH_JSON_NUMBER) {
+    if (!errors_full(p) && (v->type == WH_JSON_STRING || v->type == WH_JSON_NUMBER)) {
         struct wh_buf b = { 0 };
         char copy[24];
 
@@ -318,7 +324,7 @@ static int store_integer(struct wh_parser *p, const struct wh_row *row, void *wh
 
 static bool unknown_value(struct wh_parser *p, const struct wh_names *names, const char *s, uint32_t offset)
 {
-    const char *near = wh_names_nearest(names, s);
+    const char *near = errors_full(p) ? NULL : wh_names_nearest(names, s);
     struct wh_buf b = { 0 };
 
     wh_buf_escape(&b, s, true);
@@ -505,6 +511,9 @@ static int store(struct wh_parser *p, const struct wh_row *row, uint32_t object,
     return r < 0 ? r : skip(p, v);
 }
 
+/* So many unknown properties are compared with the known ones; it takes time, and nobody reads on. */
+#define NEAREST_MAX 1000
+
 static int unknown_key(struct wh_parser *p, const struct frame *f, const struct wh_json_value *v)
 {
     struct wh_unknown_key u = { 0 };
@@ -514,7 +523,7 @@ static int unknown_key(struct wh_parser *p, const struct frame *f, const struct 
         const char *name = p->r.names.data + v->key;
 
         u.src = new_node(p, f->node, v);
-        for (unsigned i = 0; i < f->type->nrows; i++)
+        for (unsigned i = 0; i < f->type->nrows && p->unknown.len < NEAREST_MAX * sizeof u; i++)
             wh_nearest(name, f->type->rows[i].name, &u.nearest, &distance);
         wh_buf_add(&p->unknown, &u, sizeof u);
     }

@@ -195,7 +195,8 @@ void wh_nearest(const char *name, const char *candidate, const char **best, unsi
 {
     char a[64], b[64];
     size_t la = strlen(name), lb = strlen(candidate);
-    unsigned d, far;
+    unsigned d = 1, far = (unsigned)(la > lb ? la : lb) / 3;
+    bool prefixed;
 
     if (la == 0 || lb == 0 || la >= sizeof a || lb >= sizeof b)
         return;
@@ -204,13 +205,15 @@ void wh_nearest(const char *name, const char *candidate, const char **best, unsi
         a[i] = lower(name[i]);
     for (size_t i = 0; i <= lb; i++)
         b[i] = lower(candidate[i]);
-    d = wh_edit_distance(a, b);
-    /* A third of the letters may differ; anything beyond is another word. A name without its prefix is near. */
-    far = (unsigned)(la > lb ? la : lb) / 3;
-    if (la < lb && la >= 3 && b[lb - la - 1] == '_' && wh_streq(b + lb - la, a))
-        d = 1;
-    if (d > far && d != 1)
-        return;
+    /* A name without its prefix is near; else a third of the letters may differ: more is another word. */
+    prefixed = la >= 3 && la < lb && b[lb - la - 1] == '_' && wh_streq(b + lb - la, a);
+    if (!prefixed) {
+        if ((la > lb ? la - lb : lb - la) > far + 1)
+            return;
+        d = wh_edit_distance(a, b);
+        if (d > far && d > 1)
+            return;
+    }
     if (!*best || d < *best_distance) {
         *best = candidate;
         *best_distance = d;
