@@ -1,0 +1,239 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# The container's cgroup. Twice: as the machine is, and in a view where the unified hierarchy is all there is (./check).
+# views: cgroup2
+# shellcheck disable=SC2154 # status and output are set by bats
+load helpers
+
+test_setup() {
+    need root cgroup2
+    TWO=$(awk '$9 == "cgroup2" || $8 == "cgroup2" { print $5; exit }' /proc/self/mountinfo)
+    [ -n "$TWO" ] || TWO=$(findmnt -n -t cgroup2 -o TARGET | head -n 1)
+    PIDS=$(awk '$0 ~ / - cgroup .*[ ,]pids/ { print $5; exit }' /proc/self/mountinfo)
+    CG=$TWO/wherry-test/$CID
+}
+
+# The directory with the container's pids.max, wherever the controller is.
+need_pids() {
+    if [ -n "$PIDS" ]; then
+        PIDS_CG=$PIDS/wherry-test/$CID
+    elif grep -qw pids "$TWO/cgroup.controllers"; then
+        PIDS_CG=$CG
+    else
+        skip "the pids controller is not in this view"
+    fi
+}
+
+@test "one of its own, gone after delete, with the parents" {
+    command_is sleep 30
+    wherry create -b "$BUNDLE" "$CID"
+    [ "$(cat "$CG/cgroup.procs")" = "$(pid_of "$CID")" ]
+    grep -qF "0::/wherry-test/$CID" "/proc/$(pid_of "$CID")/cgroup"
+    wherry start "$CID"
+    [ "$(cat "$CG/cgroup.procs")" = "$(pid_of "$CID")" ]
+    wherry kill "$CID" KILL
+    wait_status "$CID" stopped
+    wherry delete "$CID"
+    [ ! -e "$CG" ]
+    [ -z "$(find /sys/fs/cgroup -type d -name "$CID")" ]
+    # Other tests may run beside this one and have it in use.
+    [ ! -e "$TWO/wherry-test" ] || [ -n "$(find "$TWO/wherry-test" -mindepth 1 -type d)" ]
+}
+
+@test "a parent that was there before stays" {
+    mkdir -p "$TWO/wherry-test/$CID-parent"
+    config '.linux.cgroupsPath = "/wherry-test/'"$CID"'-parent/deep/er"'
+    run wherry run -b "$BUNDLE" "$CID"
+    have_status 0
+    [ -d "$TWO/wherry-test/$CID-parent" ]
+    [ ! -e "$TWO/wherry-test/$CID-parent/deep" ]
+    rmdir "$TWO/wherry-test/$CID-parent"
+}
+
+@test "without cgroupsPath it still has one, named after it" {
+    config 'del(.linux.cgroupsPath)'
+    command_is sleep 30
+    wherry create -b "$BUNDLE" "$CID"
+    grep -E "^0::/(.*/)?$CID\$" "/proc/$(pid_of "$CID")/cgroup"
+    wherry delete -f "$CID"
+    [ -z "$(find /sys/fs/cgroup -type d -name "$CID")" ]
+}
+
+@test "pids: the limit is in the file, holds, and does not hinder create" {
+    need_pids
+    config '.linux.resources.pids.limit = 1'
+    shell_is 'echo alone; sleep 0 && echo forked'
+    run wherry run -b "$BUNDLE" "$CID"
+    have alone
+    have_not forked
+    config '.linux.resources.pids.limit = 7'
+    command_is sleep 30
+    wherry create -b "$BUNDLE" "$CID"
+    [ "$(cat "$PIDS_CG/pids.max")" = 7 ]
+    grep -qx "$(pid_of "$CID")" "$PIDS_CG/cgroup.procs"
+    wherry delete -f "$CID"
+    [ ! -e "$PIDS_CG" ]
+    config '.linux.resources.pids.limit = -1'
+    run wherry run -b "$BUNDLE" "$CID"
+}
+
+@test "pids: where there is no controller, the limit is refused before anything is made" {
+    [ -z "$PIDS" ] && ! grep -qw pids "$TWO/cgroup.controllers" || skip "the pids controller is here"
+    config '.linux.resources.pids.limit = 7'
+    run wherry run -b "$BUNDLE" "$CID"
+    have_status 1
+    have "/linux/resources/pids"
+    have "pids"
+    [ ! -e "$CG" ]
+    [ ! -e "$ROOT/$CID" ]
+}
+
+@test "devices: denied unless allowed, whatever the node" {
+    config '.process.capabilities[] |= (. + ["CAP_MKNOD"]) | .root.readonly = false'
+    # Not all of them open without a device behind them, so what is compared is EPERM.
+    shell_is 'mknod /tmp/kmsg c 1 11; mknod /tmp/disk b 7 0; mknod /tmp/null c 1 3
+        cat /tmp/kmsg; dd if=/tmp/disk count=1; cat /tmp/null && echo null works; echo x >/dev/full; head -c 4 /dev/zero | wc -c'
+    run wherry run -b "$BUNDLE" "$CID"
+    have "'/tmp/kmsg': Operation not permitted"
+    have "'/tmp/disk': Operation not permitted"
+    have "null works"
+    have "No space left"
+    have_line '^4$'
+    # Whatever the device itself says to being opened, the rule does not.
+    config '.linux.resources.devices += [{allow: true, type: "c", major: 10, minor: 229, access: "r"}]'
+    shell_is 'mknod /tmp/fuse c 10 229; (exec 3</tmp/fuse) 2>&1 | grep -q "not permitted" || echo may read
+        (exec 3>/tmp/fuse) 2>&1 | grep -q "not permitted" && echo may not write'
+    run wherry run -b "$BUNDLE" "$CID"
+    have_line '^may read$'
+    have_line '^may not write$'
+}
+
+@test "a cgroup with processes in it is refused, and left alone" {
+    mkdir -p "$CG"
+    sleep 60 3>&- 4>&- &
+    local sleeper=$!
+    echo "$sleeper" >"$CG/cgroup.procs"
+    run wherry create -b "$BUNDLE" "$CID"
+    have_status 1
+    have "container's cgroup is not empty: 1 process(es) found"
+    [ ! -e "$ROOT/$CID" ]
+    grep -qx "$sleeper" "$CG/cgroup.procs"
+    kill "$sleeper"
+    wait "$sleeper" || true
+    run wherry run -b "$BUNDLE" "$CID"
+    have_status 0
+    [ ! -e "$CG" ]
+}
+
+@test "a frozen cgroup is refused" {
+    mkdir -p "$CG"
+    echo 1 >"$CG/cgroup.freeze"
+    run timeout 20 "$WHERRY" --root "$ROOT" create -b "$BUNDLE" "$CID"
+    have_status 1
+    have "container's cgroup unexpectedly frozen"
+    echo 0 >"$CG/cgroup.freeze"
+    rmdir "$CG"
+    # Its children would be born frozen.
+    mkdir -p "$CG-p"
+    echo 1 >"$CG-p/cgroup.freeze"
+    config '.linux.cgroupsPath += "-p/c"'
+    run timeout 20 "$WHERRY" --root "$ROOT" create -b "$BUNDLE" "$CID"
+    have_status 1
+    have "unexpectedly frozen"
+    echo 0 >"$CG-p/cgroup.freeze"
+    rmdir "$CG-p"
+    [ ! -e "$ROOT/$CID" ]
+}
+
+@test "delete -f of a frozen container, with children that ignore signals" {
+    config 'del(.linux.namespaces[] | select(.type == "pid"))
+            | .mounts |= map(select(.destination != "/proc")) | del(.linux.maskedPaths, .linux.readonlyPaths)'
+    shell_is 'trap "" TERM HUP INT; for i in 1 2 3 4 5; do sleep 100 & done; wait; sleep 100'
+    wherry run -d -b "$BUNDLE" "$CID"
+    for _ in $(seq 100); do
+        [ "$(wc -l <"$CG/cgroup.procs")" = 6 ] && break
+        sleep 0.05
+    done
+    echo 1 >"$CG/cgroup.freeze"
+    run timeout 20 "$WHERRY" --root "$ROOT" delete -f "$CID"
+    have_status 0
+    [ ! -e "$CG" ]
+    run pgrep -f "sleep 100 $CID"
+    [ "$status" -ne 0 ]
+}
+
+@test "without a pid namespace, what the first process leaves behind is killed" {
+    config 'del(.linux.namespaces[] | select(.type == "pid"))
+            | .mounts |= map(select(.destination != "/proc")) | del(.linux.maskedPaths, .linux.readonlyPaths)'
+    shell_is 'sleep 1000 >/dev/null 2>&1 & exit 0'
+    wherry run -d -b "$BUNDLE" "$CID"
+    wait_status "$CID" stopped
+    local left
+    left=$(cat "$CG/cgroup.procs")
+    [ -n "$left" ]
+    wherry delete "$CID"
+    [ ! -e "$CG" ]
+    # Gone, or waiting for whoever inherited it.
+    case $(sed 's/.*) //' "/proc/$left/stat" 2>/dev/null) in Z* | X* | '') ;; *) false ;; esac
+}
+
+@test "cgroups that the payload made are removed with it" {
+    config '.mounts |= map(if .destination == "/sys/fs/cgroup" then .options -= ["ro"] else . end)'
+    shell_is 'cd /sys/fs/cgroup && [ -d unified ] && cd unified; mkdir -p a/b/c a/d && echo 0 >a/b/c/cgroup.procs && echo made; sleep 100'
+    wherry run -d -b "$BUNDLE" "$CID" >"$BATS_TEST_TMPDIR/out"
+    for _ in $(seq 100); do
+        grep -q made "$BATS_TEST_TMPDIR/out" && break
+        sleep 0.05
+    done
+    [ -d "$CG/a/d" ]
+    wherry delete -f "$CID"
+    [ ! -e "$CG" ]
+}
+
+@test "a path cannot lead out of the hierarchy" {
+    config '.linux.cgroupsPath = "/../../wherry-test/../../wherry-test/'"$CID"'"'
+    command_is sleep 30
+    wherry create -b "$BUNDLE" "$CID"
+    [ "$(cat "$CG/cgroup.procs")" = "$(pid_of "$CID")" ]
+    wherry delete -f "$CID"
+    config '.linux.cgroupsPath = "/"'
+    run wherry create -b "$BUNDLE" "$CID"
+    [ "$status" -ne 0 ]
+    [ ! -e "$ROOT/$CID" ]
+}
+
+@test "twenty at the same time, and nothing is left" {
+    local i pids=() failed=0
+    command_is true
+    for i in $(seq 20); do
+        cp "$BUNDLE/config.json" "$BUNDLE/config-$i.json"
+        jq ".linux.cgroupsPath = \"/wherry-test/$CID-all/$CID-$i\"" <"$BUNDLE/config.json" >"$BUNDLE/config-$i.json"
+        wherry run -b "$BUNDLE" -f "config-$i.json" "$CID-$i" >"$BATS_TEST_TMPDIR/out-$i" 2>&1 &
+        pids+=($!)
+    done
+    for i in "${pids[@]}"; do wait "$i" || failed=$((failed + 1)); done
+    cat "$BATS_TEST_TMPDIR"/out-*
+    [ "$failed" = 0 ]
+    [ -z "$(find /sys/fs/cgroup -name "$CID*")" ]
+    [ -z "$(ls -A "$ROOT")" ]
+}
+
+@test "limits that fail undo the create and name the place" {
+    need_pids
+    config '.linux.resources.pids.limit = 99999999'
+    run wherry create -b "$BUNDLE" "$CID"
+    have_status 1
+    have "/linux/resources/pids/limit"
+    have "pids.max"
+    have "invalid argument"
+    [ ! -e "$CG" ]
+    [ ! -e "$ROOT/$CID" ]
+}
+
+@test "the systemd manager is refused, and says so" {
+    config '.linux.cgroupsPath = "system.slice:wherry:'"$CID"'"'
+    run wherry --systemd-cgroup create -b "$BUNDLE" "$CID"
+    have_status 1
+    have "not supported by this version"
+    [ ! -e "$ROOT/$CID" ]
+}

@@ -1,0 +1,136 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# `check`: exit status, formats, and its reports on the four configurations. Each finding by itself: tests/unit/check.c.
+# shellcheck disable=SC2154 # status and output are set by bats
+load helpers
+
+# The reports depend on the host in one finding, which is left out: which capabilities it may grant.
+report() { # CONFIG FORMAT
+    cp "$CONFIGS/$1.json" "$BUNDLE/config.json"
+    # What the bundle has to have for no finding to be about it.
+    mkdir -p "$BUNDLE/rootfs/bin"
+    [ "$2" = json ] && wherry check --format json -b "$BUNDLE" || wherry check -b "$BUNDLE"
+}
+
+ids() { jq -r '.findings[] | select(.id != "cap-not-granted") | .severity + " " + .id + " " + .pointer' <<<"$1"; }
+
+@test "check: the default configuration of runc" {
+    run report runc-1.1-spec text
+    have_status 1
+    [ "$(head -n 12 <<<"$output")" = 'config.json:6:11: warning: /process/user/uid: the process runs as root, without a user namespace [root-no-userns]
+    why: uid 0 of the container is uid 0 of the host: one hole in the confinement is root on the host.
+    fix: Set process.user.uid, or add a user namespace with id maps.
+config.json:33:15: note: /process/capabilities/ambient: CAP_KILL and others are not in the inheritable set [ambient-lost]
+    why: the kernel raises only ambient capabilities that are also permitted and inheritable; the others are left out.
+    fix: Add them to the inheritable and permitted sets, or remove them from the ambient one.
+config.json:129:11: warning: /linux: no seccomp filter [no-seccomp]
+    why: every system call of the kernel is within reach, those with known holes too.
+    fix: Add linux.seccomp with a profile that denies by default.
+config.json:129:11: note: /linux: no cgroup namespace: the container is in the host'"'"'s [host-cgroup]
+    why: the container sees where it is in the host'"'"'s cgroups, and the names of others.
+    fix: Add a namespace of type cgroup.' ]
+    [ "$(tail -n 1 <<<"$output")" = "0 errors, 2 warnings, 3 notes" ]
+}
+
+@test "check: the rootless configuration of runc" {
+    run report runc-1.1-spec-rootless json
+    have_status 1
+    [ "$(ids "$output")" = 'note ambient-lost /process/capabilities/ambient
+warning no-seccomp /linux
+warning host-network /linux
+note host-cgroup /linux
+note no-pids-limit /linux
+warning userns-maps-root /linux/uidMappings/0' ]
+}
+
+@test "check: the default configuration of containerd, which has no command" {
+    run report containerd-1.6-default json
+    have_status 2
+    [ "$(ids "$output")" = 'error refused /process
+warning root-no-userns /process/user/uid
+note rootfs-writable /root
+warning no-seccomp /linux
+note host-cgroup /linux
+note no-pids-limit /linux' ]
+    [ "$(jq -r '.findings[] | select(.id == "refused").message' <<<"$output")" = "args must not be empty" ]
+}
+
+@test "check: the default configuration of podman" {
+    run report podman-4.3-default json
+    # Sources of its bind mounts are those of one container on one machine.
+    [ "$(ids "$output" | grep -v bind-source-missing)" = 'warning new-privileges /process
+warning root-no-userns /process/user/uid
+note rootfs-writable /root
+note host-cgroup /linux' ]
+}
+
+@test "check: exit status 0, 1, 2, and --strict" {
+    config '.process.noNewPrivileges = true | .root.readonly = true | .process.user = {uid: 1000, gid: 1000}
+            | .linux.resources.pids.limit = -1 | del(.process.capabilities.ambient)
+            | .linux.seccomp = {defaultAction: "SCMP_ACT_ERRNO", syscalls: [{names: ["read", "write", "execve"], action: "SCMP_ACT_ALLOW"}]}'
+    run wherry check -b "$BUNDLE"
+    have_status 0
+    have "0 errors, 0 warnings, 1 note"
+    run wherry check --strict -b "$BUNDLE"
+    have_status 0
+    config '.process.noNewPrivileges = false'
+    run wherry check -b "$BUNDLE"
+    have_status 1
+    run wherry check --strict -b "$BUNDLE"
+    have_status 2
+    have "error: /process/noNewPrivileges: noNewPrivileges is false"
+    config '.process.cwd = "relative"'
+    run wherry check -b "$BUNDLE"
+    have_status 2
+    have "error: /process/cwd: "
+    have "[invalid]"
+}
+
+@test "check: all errors of a file at once, and what is no file" {
+    config '.process.cwd = 1 | .process.env = "x" | .hostname = [] | .root.readonly = "yes"'
+    run wherry check --format json -b "$BUNDLE"
+    have_status 2
+    [ "$(jq .errors <<<"$output")" = 4 ]
+    rm "$BUNDLE/config.json"
+    run wherry check -b "$BUNDLE"
+    have_status 2
+    have "[unreadable]"
+}
+
+@test "check: unknown keys, with the nearest known name" {
+    config '.process.noNewPrivilege = true | .linux.maskedPath = []'
+    run wherry check -b "$BUNDLE"
+    have 'did you mean "noNewPrivileges"?'
+    have 'did you mean "maskedPaths"?'
+    # run ignores them, as the specification wants.
+    run wherry run -b "$BUNDLE" "$CID"
+    have_status 0
+}
+
+@test "check: a program that is not in the rootfs, also through a link out of it" {
+    command_is /no/such/program
+    run wherry check -b "$BUNDLE"
+    have_status 2
+    have "/no/such/program is not in the root file system [args-not-found]"
+    ln -s /../../../../../../../../../bin "$BUNDLE/rootfs/hostbin"
+    command_is /hostbin/bash
+    run wherry check -b "$BUNDLE"
+    have "/hostbin/bash is not in the root file system"
+    command_is sh
+    run wherry check -b "$BUNDLE"
+    have_not args-not-found
+}
+
+@test "check: makes nothing, and needs no privileges" {
+    find /sys/fs/cgroup -name "*$CID*" >"$BATS_TEST_TMPDIR/before"
+    find "$BUNDLE" | sort >"$BATS_TEST_TMPDIR/files"
+    run wherry check -b "$BUNDLE"
+    [ ! -e "$ROOT" ]
+    find /sys/fs/cgroup -name "*$CID*" | cmp - "$BATS_TEST_TMPDIR/before"
+    find "$BUNDLE" | sort | cmp - "$BATS_TEST_TMPDIR/files"
+    if [ "$(id -u)" = 0 ] && setpriv --reuid 65534 --clear-groups test -x "$WHERRY" -a -r "$BUNDLE/config.json"; then
+        run setpriv --reuid 65534 --clear-groups "$WHERRY" --root "$BATS_TEST_TMPDIR/none" check -b "$BUNDLE"
+        have_status 1
+        have "root-no-userns"
+    fi
+}

@@ -1,0 +1,142 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# `features`: valid, and true: every entry is tried.
+# shellcheck disable=SC2154 # status and output are set by bats
+load helpers
+
+OFFICIAL=$SRC/tests/oci-validation/official
+
+list() { wherry features | jq -r "$1 | .[]"; }
+explained() { wherry explain -b "$BUNDLE" >/dev/null 2>"$BATS_TEST_TMPDIR/err" || { cat "$BATS_TEST_TMPDIR/err"; return 1; }; }
+
+@test "features: one JSON document on standard output, and nothing else" {
+    wherry features >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err"
+    [ ! -s "$BATS_TEST_TMPDIR/err" ]
+    jq -e . "$BATS_TEST_TMPDIR/out" >/dev/null
+    # Four blanks a level.
+    grep -q '^    "ociVersionMin": "1\.0\.0",$' "$BATS_TEST_TMPDIR/out"
+    run wherry features extra
+    [ "$status" -ne 0 ]
+}
+
+@test "features: valid by the official schema, and no property that it does not know" {
+    python3 -c 'import jsonschema' 2>/dev/null || skip "needs python3-jsonschema"
+    wherry features >"$BATS_TEST_TMPDIR/out"
+    python3 - "$OFFICIAL" "$BATS_TEST_TMPDIR/out" <<'PY'
+import json, pathlib, sys
+import jsonschema
+base = pathlib.Path(sys.argv[1]).resolve()
+schema = json.loads((base / "features-schema.json").read_text())
+doc = json.load(open(sys.argv[2]))
+jsonschema.validate(doc, schema, resolver=jsonschema.RefResolver((base / "features-schema.json").as_uri(), schema))
+
+def known(doc, props, path):
+    for key, value in doc.items():
+        assert key in props, f"{path}/{key} is not in the schema"
+        if isinstance(value, dict) and "properties" in props[key]:
+            known(value, props[key]["properties"], f"{path}/{key}")
+linux = json.loads((base / "features-linux.json").read_text())["linux"]
+known({k: v for k, v in doc.items() if k != "linux"}, schema["properties"], "")
+known(doc["linux"], linux["properties"], "/linux")
+PY
+}
+
+@test "features: lists are sorted where engines search them, and nothing is twice" {
+    for what in .mountOptions .linux.namespaces .linux.seccomp.actions .linux.seccomp.operators .linux.seccomp.archs; do
+        [ "$(list "$what")" = "$(list "$what" | LC_ALL=C sort -u)" ]
+        [ -n "$(list "$what")" ]
+    done
+    for what in .hooks .linux.capabilities .linux.seccomp.knownFlags; do
+        [ "$(list "$what" | sort)" = "$(list "$what" | sort -u)" ]
+    done
+}
+
+@test "features: every mount option is taken" {
+    local option
+    for option in $(list .mountOptions); do
+        config '.mounts = [{destination: "/x", type: "tmpfs", source: "tmpfs", options: [$o]}]' --arg o "$option"
+        case $option in
+        bind | rbind) config '.mounts[0].source = "/tmp"' ;;
+        src-nofollow | dest-nofollow) config '.mounts[0] |= (.source = "/tmp" | .options += ["bind"])' ;;
+        remount) config '.mounts = [{destination: "/x", type: "none", source: "/tmp", options: ["bind"]}] +
+                         (.mounts | .[0].options += ["bind"] | .[0].source = "/x")' ;;
+        esac
+        config 'del(.linux.maskedPaths, .linux.readonlyPaths)'
+        explained || { echo "mount option $option"; return 1; }
+    done
+}
+
+@test "features: a mount option that is not listed is refused or a parameter of the file system" {
+    for option in idmap ridmap; do
+        [ -z "$(list .mountOptions | grep -x "$option")" ]
+        config '.mounts = [{destination: "/x", type: "none", source: "/tmp", options: ["bind", $o]}]' --arg o "$option"
+        run wherry explain -b "$BUNDLE"
+        have_status 1
+    done
+}
+
+@test "features: every namespace, hook and capability is taken" {
+    local it
+    for it in $(list .linux.namespaces); do
+        config '.linux.namespaces |= (map(select(.type != $t)) + [{type: $t}])' --arg t "$it"
+        if [ "$it" = user ]; then
+            config '.linux.uidMappings = [{containerID: 0, hostID: 100000, size: 65536}] | .linux.gidMappings = .linux.uidMappings'
+        fi
+        explained || { echo "namespace $it"; return 1; }
+        config '.linux.namespaces |= map(select(.type != "user")) | del(.linux.uidMappings, .linux.gidMappings)'
+    done
+    for it in $(list .hooks); do
+        config '.hooks = {($h): [{path: "/bin/true"}]}' --arg h "$it"
+        explained || { echo "hook $it"; return 1; }
+    done
+    for it in createContainer startContainer; do
+        [ -n "$(list .hooks | grep -x "$it")" ] && continue
+        config '.hooks = {($h): [{path: "/bin/true"}]}' --arg h "$it"
+        run wherry explain -b "$BUNDLE"
+        have_status 1
+    done
+    config 'del(.hooks) | .process.capabilities = {bounding: $ARGS.positional}' --args $(list .linux.capabilities)
+    explained
+}
+
+@test "features: every seccomp action, operator, architecture and flag is taken" {
+    [ "$(wherry features | jq .linux.seccomp.enabled)" = true ] || skip "built without seccomp"
+    local it
+    for it in $(list .linux.seccomp.actions); do
+        config '.linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", syscalls: [{names: ["acct"], action: $a}]}' --arg a "$it"
+        explained || { echo "action $it"; return 1; }
+    done
+    for it in $(list .linux.seccomp.operators); do
+        config '.linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", syscalls: [{names: ["acct"], action: "SCMP_ACT_ERRNO",
+                args: [{index: 0, value: 1, op: $o}]}]}' --arg o "$it"
+        explained || { echo "operator $it"; return 1; }
+    done
+    config '.linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", architectures: $ARGS.positional,
+            syscalls: [{names: ["acct"], action: "SCMP_ACT_ERRNO"}]}' --args $(list .linux.seccomp.archs)
+    explained
+    config '.linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", flags: $ARGS.positional,
+            syscalls: [{names: ["acct"], action: "SCMP_ACT_ERRNO"}]}' --args $(list .linux.seccomp.supportedFlags)
+    explained
+}
+
+@test "features: what is said to be absent is refused" {
+    [ "$(wherry features | jq -c '[.linux.apparmor, .linux.selinux, .linux.intelRdt, .linux.mountExtensions.idmap, .linux.netDevices
+        | .enabled]')" = '[false,false,false,false,false]' ]
+    cp "$BUNDLE/config.json" "$BUNDLE/plain.json"
+    for change in '.process.apparmorProfile = "x"' '.process.selinuxLabel = "x"' '.linux.intelRdt = {closID: "x"}' \
+        '.linux.netDevices = {eth9: {}}'; do
+        cp "$BUNDLE/plain.json" "$BUNDLE/config.json"
+        config "$change"
+        run wherry explain -b "$BUNDLE"
+        have_status 1
+        have "not supported by this version"
+    done
+}
+
+@test "features: the same document whoever asks, and whatever the host" {
+    one=$(wherry features)
+    [ "$one" = "$(unshare -m --propagation private sh -c 'umount -R /sys/fs/cgroup; exec "$1" features' sh "$WHERRY")" ]
+    if setpriv --reuid 65534 --clear-groups test -x "$WHERRY"; then
+        [ "$one" = "$(setpriv --reuid 65534 --clear-groups env -i "$WHERRY" --root /tmp/wherry-none features)" ]
+    fi
+}
