@@ -24,7 +24,8 @@
     "\"SCMP_ACT_ALLOW\"}]}"
 #define RESOURCES "\"resources\":{\"pids\":{\"limit\":99}}"
 #define PATHS "\"maskedPaths\":[\"/proc/kcore\"],\"readonlyPaths\":[\"/proc/sys\",\"/proc/sysrq-trigger\"]"
-#define CGROUP "\"cgroupsPath\":\"/wherry-unit-check\""
+#define CGROUP_NAME "wherry-unit-00000"
+#define CGROUP "\"cgroupsPath\":\"/" CGROUP_NAME "\""
 #define USER "\"user\":{\"uid\":1000,\"gid\":1000}"
 #define NNP "\"noNewPrivileges\":true"
 #define ARGS "\"args\":[\"/bin/prog\"]"
@@ -198,7 +199,7 @@ static const struct test tests[] = {
       .linux_ = NAMESPACES "," SECCOMP "," PATHS "," CGROUP ",\"resources\":{\"pids\":{\"limit\":-1}}" },
 };
 
-static char bundle[64];
+static char bundle[64], cgroup_name[] = CGROUP_NAME;
 static bool seen[WH_CHECK_MAX];
 
 static char *configuration(const struct test *t)
@@ -210,6 +211,11 @@ static char *configuration(const struct test *t)
              t->root ? t->root : ROOT, t->process && strstr(t->process, "\"cwd\"") ? "" : "\"cwd\":\"/\",",
              t->process ? t->process : USER "," NNP "," ARGS, t->mounts ? t->mounts : PROC,
              t->linux_ ? t->linux_ : NAMESPACES "," SECCOMP "," RESOURCES "," PATHS "," CGROUP, t->top ? t->top : "");
+    /* A cgroup that no other run of this test has. */
+    char *name = strstr(buf, CGROUP_NAME);
+
+    if (name)
+        memcpy(name, cgroup_name, strlen(cgroup_name));
     return buf;
 }
 
@@ -370,7 +376,7 @@ static void test_host(void)
             snprintf(dir, sizeof dir, "%s/cgroup.procs", mounts[i]);
             if (access(dir, W_OK) < 0)
                 continue;
-            snprintf(dir, sizeof dir, "%s/wherry-unit-check", mounts[i]);
+            snprintf(dir, sizeof dir, "%s/%s", mounts[i], cgroup_name);
             made = mkdir(dir, 0755) == 0;
         }
         if (made) {
@@ -469,6 +475,7 @@ int main(void)
 {
     char path[128];
 
+    snprintf(cgroup_name, sizeof cgroup_name, "wherry-unit-%05u", (unsigned)getpid() % 100000);
     snprintf(bundle, sizeof bundle, "/tmp/wherry-check-XXXXXX");
     if (!mkdtemp(bundle)) {
         bail_out("no temporary directory");
