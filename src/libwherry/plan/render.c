@@ -242,12 +242,13 @@ static void render(const struct subject *s, const char *place, const struct wh_f
 {
     WH_CLEANUP_BUF struct wh_buf out = { 0 }, detail = { 0 };
     char words[WH_ERRTEXT_SIZE], name[128] = "";
-    const char *site = wh_site_name(f->site), *hint = wh_hint(s->op, f->site, f->err, s->fstype);
+    const char *said, *site = wh_site_name(f->site), *hint = wh_hint(s->op, f->site, f->err, s->fstype);
     bool exec = s->op == WH_OP_EXEC_CHECK || s->op == WH_OP_EXEC;
 
     wh_buf_puts(&detail, "");
     if (f->detail)
         wh_buf_escape(&detail, f->detail, false);
+    said = detail.data ? detail.data : "";
     if (exec && s->exec) {
         WH_CLEANUP_BUF struct wh_buf escaped = { 0 };
 
@@ -256,7 +257,7 @@ static void render(const struct subject *s, const char *place, const struct wh_f
     } else if (exec) {
         exec_from_text(s->text, name, sizeof name);
     }
-    if (!exec || !exec_sentence(name, f, detail.data ? detail.data : "", &out)) {
+    if (!exec || !exec_sentence(name, f, said, &out)) {
         wh_buf_puts(&out, s->text);
         /* "setsid: setsid: …" says nothing more. */
         if (f->site != WH_SITE_NONE && !wh_startswith(s->text, site))
@@ -264,8 +265,8 @@ static void render(const struct subject *s, const char *place, const struct wh_f
         wh_buf_printf(&out, ": %s", wh_errno_words(f->err, words));
     }
     /* Most often the path that failed, and the step may have named it. */
-    if (detail.len && f->site != WH_SITE_EXEC_STAT && !(out.data && strstr(out.data, detail.data)))
-        wh_buf_printf(&out, ": %s", detail.data);
+    if (*said && out.data && f->site != WH_SITE_EXEC_STAT && !strstr(out.data, said))
+        wh_buf_printf(&out, ": %s", said);
     if (hint)
         wh_buf_printf(&out, " (%s)", hint);
     wh_err_set(err, WH_ERR_STEP, f->err > 0 ? -f->err : -EIO, place, "%s", out.data ? out.data : s->text);
