@@ -1,2 +1,3 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # unit_tests += tests/unit/NAME
+unit_tests += tests/unit/base

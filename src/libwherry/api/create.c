@@ -177,12 +177,11 @@ static int open_rootfs(struct wh_creation *c, struct wh_err *err)
 static const char *now_text(struct wh_arena *arena)
 {
     struct timespec ts;
-    struct tm tm;
+    char buf[WH_UTC_SIZE];
 
     clock_gettime(CLOCK_REALTIME, &ts);
-    gmtime_r(&ts.tv_sec, &tm);
-    return wh_arena_printf(arena, "%04d-%02d-%02dT%02d:%02d:%02d.%09ldZ", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
-                           tm.tm_hour, tm.tm_min, tm.tm_sec, ts.tv_nsec);
+    wh_utc_text(ts.tv_sec, (uint32_t)ts.tv_nsec, buf);
+    return wh_arena_strndup(arena, buf, strlen(buf));
 }
 
 static uint32_t own_namespaces(const struct wh_spec *spec)

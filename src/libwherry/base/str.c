@@ -133,3 +133,27 @@ unsigned wh_edit_distance(const char *a, const char *b)
     }
     return row[lb];
 }
+
+const char *wh_utc_text(int64_t seconds, uint32_t nanoseconds, char *buf)
+{
+    /* The Gregorian calendar repeats every 400 years = 146097 days; counted from 1 March, leap days come last in a year. */
+    int64_t days = seconds / 86400, rest = seconds % 86400, era, year;
+    unsigned day_of_era, year_of_era, day_of_year, month, day;
+
+    if (rest < 0) {
+        rest += 86400;
+        days--;
+    }
+    days += 719468; /* from 0000-03-01 to 1970-01-01 */
+    era = (days >= 0 ? days : days - 146096) / 146097;
+    day_of_era = (unsigned)(days - era * 146097);
+    year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36524 - day_of_era / 146096) / 365;
+    day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    month = (5 * day_of_year + 2) / 153;
+    day = day_of_year - (153 * month + 2) / 5 + 1;
+    month = month < 10 ? month + 3 : month - 9;
+    year = (int64_t)year_of_era + era * 400 + (month <= 2);
+    snprintf(buf, WH_UTC_SIZE, "%04lld-%02u-%02uT%02u:%02u:%02u.%09uZ", (long long)year, month, day,
+             (unsigned)(rest / 3600), (unsigned)(rest / 60 % 60), (unsigned)(rest % 60), nanoseconds);
+    return buf;
+}

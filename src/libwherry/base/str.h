@@ -49,6 +49,11 @@ int wh_parse_u64(const char *s, uint64_t max, uint64_t *ret);
 /* Edit distance, for "did you mean"; capped at 255. */
 unsigned wh_edit_distance(const char *a, const char *b);
 
+#define WH_UTC_SIZE 48
+/* RFC 3339 in UTC with nine digits of the second: "2026-08-20T10:11:12.123456789Z". Copies into buf of WH_UTC_SIZE and
+ * returns it. Not gmtime(3): that reads the host's time zone files to answer a question that needs none. */
+const char *wh_utc_text(int64_t seconds, uint32_t nanoseconds, char *buf);
+
 #define WH_ELEMENTSOF(x) (sizeof(x) / sizeof((x)[0]))
 
 #endif
