@@ -33,25 +33,33 @@
 /* 64 KiB is a thousand mounts. Hybrid hosts alone are asked. */
 #define MOUNTINFO_MAX (4u << 20)
 
-static uint64_t permitted_caps(void)
+static int permitted_caps(uint64_t *ret)
 {
     struct __user_cap_header_struct h = { .version = _LINUX_CAPABILITY_VERSION_3 };
     struct __user_cap_data_struct d[2] = { { 0 } };
 
     if (syscall(SYS_capget, &h, d) < 0)
-        return 0;
-    return (uint64_t)d[1].permitted << 32 | d[0].permitted;
+        return -errno;
+    *ret = (uint64_t)d[1].permitted << 32 | d[0].permitted;
+    return 0;
 }
 
-static uint8_t last_cap(void)
+/* 1 the kernel has it, 0 it does not. Nothing but EINVAL says so: one that is overlooked would not be dropped. */
+static int has_cap(int cap)
 {
-    int cap = CAP_LAST_CAP;
+    return prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0 ? 1 : errno == EINVAL ? 0 : -errno;
+}
 
-    while (cap > 0 && prctl(PR_CAPBSET_READ, cap, 0, 0, 0) < 0)
+static int last_cap(uint8_t *ret)
+{
+    int cap = CAP_LAST_CAP, r = 1;
+
+    while (cap > 0 && (r = has_cap(cap)) == 0)
         cap--;
-    while (cap < 63 && prctl(PR_CAPBSET_READ, cap + 1, 0, 0, 0) >= 0)
+    while (cap < 63 && r == 1 && (r = has_cap(cap + 1)) == 1)
         cap++;
-    return (uint8_t)cap;
+    *ret = (uint8_t)cap;
+    return r < 0 ? r : 0;
 }
 
 static bool exists(const char *path)
@@ -204,6 +212,8 @@ static int probe_cgroups(int proc_fd, struct wh_facts *f, struct wh_arena *arena
     ssize_t n;
 
     n = wh_read_at(proc_fd, "self/cgroup", own, sizeof own - 1);
+    if (n < 0 && n != -ENOENT)
+        return wh_err_sys(err, (int)n, "read /proc/self/cgroup");
     if (n < 0)
         own[0] = '\0'; /* a kernel without cgroups */
     if (dir >= 0 && fstatfs(dir, &sfs) == 0 && sfs.f_type == WH_CGROUP2_MAGIC) {
@@ -225,6 +235,8 @@ static int probe_cgroups(int proc_fd, struct wh_facts *f, struct wh_arena *arena
     if (!f->cgroup2_own)
         f->cgroup2_own = "/";
     n = wh_read_at(dir, "cgroup.controllers", controllers, sizeof controllers - 1);
+    if (n < 0 && n != -ENOENT)
+        return wh_err_sys(err, (int)n, "read cgroup.controllers");
     if (n > 0)
         f->cgroup2_controllers = wh_arena_strndup(arena, controllers, strcspn(controllers, "\n"));
     if (!f->cgroup2_controllers)
@@ -236,11 +248,18 @@ static int probe_cgroups(int proc_fd, struct wh_facts *f, struct wh_arena *arena
 
 int wh_facts_probe(int proc_fd, unsigned want, struct wh_arena *arena, struct wh_facts *ret, struct wh_err *err)
 {
-    struct wh_facts f = { .euid = geteuid(), .egid = getegid(), .last_cap = last_cap(), .own_caps = permitted_caps() };
+    struct wh_facts f = { .euid = geteuid(), .egid = getegid() };
     uint64_t ino;
-    int r = wh_proc_ns_ino(proc_fd, "self/ns/user", &ino);
+    int r = last_cap(&f.last_cap);
 
+    if (r == 0)
+        r = permitted_caps(&f.own_caps);
+    if (r < 0)
+        return wh_err_sys(err, r, "look at our capabilities");
+    r = wh_proc_ns_ino(proc_fd, "self/ns/user", &ino);
     /* A kernel without user namespaces has one. */
+    if (r < 0 && r != -ENOENT)
+        return wh_err_sys(err, r, "look at our user namespace");
     f.in_userns = r == 0 && ino != INIT_USER_INO;
     f.may_mknod = !f.in_userns && (f.own_caps & CAP(CAP_MKNOD));
     probe_kernel(proc_fd, want, &f);

@@ -198,18 +198,23 @@ static int on_forked(struct wh_run *r, struct inbox *in, struct wh_err *err)
     siginfo_t si = { 0 };
     int pid, rc;
 
-    if (r->pidfd_b >= 0 || in->nfds != 1 ||
-        waitid((idtype_t)P_PIDFD, (id_t)in->fds[0], &si, WEXITED | WNOHANG | WNOWAIT | __WALL) < 0)
+    if (r->pidfd_b >= 0 || in->nfds != 1)
         return violation(r, in, err);
+    if (waitid((idtype_t)P_PIDFD, (id_t)in->fds[0], &si, WEXITED | WNOHANG | WNOWAIT | __WALL) < 0)
+        return errno == ECHILD || errno == EBADF || errno == EINVAL
+                   ? violation(r, in, err)
+                   : wh_err_sys(err, -errno, "look at the container's init");
     pid = wh_pidfd_pid(r->proc_fd, in->fds[0]);
     if (pid == -ESRCH && si.si_pid > 0)
         pid = si.si_pid;
-    /* A itself is a child of ours too. */
-    if (pid <= 0 || pid != in->m.val)
+    if (pid >= 0 && pid != in->m.val)
         return violation(r, in, err);
+    /* It is a child of ours: from here on it is killed and reaped with A. */
     r->pid_b = pid;
     r->pidfd_b = in->fds[0];
     in->nfds = 0;
+    if (pid <= 0)
+        return wh_err_sys(err, pid < 0 ? pid : -ESRCH, "find the pid of the container's init");
     rc = r->ops->forked ? r->ops->forked(r->data, pid, r->pidfd_b, err) : 0;
     return rc < 0 ? rc : answer(r->ctl, WH_MSG_GO, 0, 0, -1);
 }
