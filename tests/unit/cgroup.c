@@ -518,6 +518,9 @@ static void test_devices(void)
         is_int(wh_cgroup_plan(&cg, (void *)blob.data, &facts, &err), 0, "plan");
         is_int(wh_cgroup_make(&cg, &err), 0, "make");
         ok(cg.two.fresh == (round == 0), "fresh in the first round only");
+        if (round < 2)
+            wh_cgroup_preload(&cg, (void *)blob.data);
+        ok((cg.devices_fd >= 0) == (round < 2), "loaded ahead, or not");
         if (!is_int(wh_cgroup_apply(&cg, (void *)blob.data, &failed, &err), 0, "device program: %s", err.msg))
             break;
         is_int(cgroup_device(procs, "/dev/null"), round == 1 ? 0 : EPERM,

@@ -398,6 +398,7 @@ static int make(struct wh_creation *c, struct wh_err *err)
     r = spawn_init(c, err);
     if (r < 0)
         return r;
+    wh_cgroup_preload(&c->cgroup, l->plan);
     r = wh_cgroup_attach(&c->cgroup, wh_pidfd_pid(l->proc_fd, c->run.pidfd_a), err);
     if (r < 0) {
         wh_pidfd_kill(c->run.pidfd_a, SIGKILL);

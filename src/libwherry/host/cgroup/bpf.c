@@ -117,29 +117,31 @@ static int replace_old(int dirfd, int prog)
     return old < 0 ? old : attach(dirfd, prog, BPF_F_ALLOW_MULTI, old);
 }
 
-int wh_cg_attach_devices(int dirfd, const void *insns, size_t len, bool fresh, struct wh_err *err)
+int wh_cg_load_devices(const void *insns, size_t len, struct wh_err *err)
 {
-    WH_CLEANUP_FD int prog = load(insns, len, NULL, 0);
-    int r;
+    int prog = load(insns, len, NULL, 0), r = prog;
+    char log[4096], *end;
 
-    if (prog < 0) {
-        char log[4096], *end;
+    if (prog >= 0)
+        return prog;
+    if (r == -EPERM)
+        return wh_err_sys(err, r, "load the device program (it needs CAP_BPF or CAP_SYS_ADMIN)");
+    /* The verifier's last line says why, when it was the verifier. */
+    log[0] = '\0';
+    prog = load(insns, len, log, sizeof log);
+    if (prog >= 0)
+        return prog;
+    log[sizeof log - 1] = '\0';
+    for (end = log + strlen(log); end > log && end[-1] == '\n';)
+        *--end = '\0';
+    end = strrchr(log, '\n');
+    return wh_err_sys(err, r, "load the device program%s%s", log[0] ? ": " : "", end ? end + 1 : log);
+}
 
-        r = prog;
-        if (r == -EPERM)
-            return wh_err_sys(err, r, "load the device program (it needs CAP_BPF or CAP_SYS_ADMIN)");
-        /* The verifier's last line says why, when it was the verifier. */
-        log[0] = '\0';
-        prog = load(insns, len, log, sizeof log);
-        if (prog < 0) {
-            log[sizeof log - 1] = '\0';
-            for (end = log + strlen(log); end > log && end[-1] == '\n';)
-                *--end = '\0';
-            end = strrchr(log, '\n');
-            return wh_err_sys(err, r, "load the device program%s%s", log[0] ? ": " : "", end ? end + 1 : log);
-        }
-    }
-    r = fresh ? attach(dirfd, prog, BPF_F_ALLOW_MULTI, -1) : replace_old(dirfd, prog);
+int wh_cg_attach_devices(int dirfd, int prog, bool fresh, struct wh_err *err)
+{
+    int r = fresh ? attach(dirfd, prog, BPF_F_ALLOW_MULTI, -1) : replace_old(dirfd, prog);
+
     if (r == -EPERM)
         return wh_err_sys(err, r, "attach the device program (a parent cgroup has one that forbids others below it?)");
     return r < 0 ? wh_err_sys(err, r, "attach the device program to the cgroup") : 0;

@@ -22,6 +22,7 @@ void wh_cgroup_init(struct wh_cgroup *cg)
 {
     memset(cg, 0, sizeof *cg);
     cg->two = no_dir;
+    cg->devices_fd = -1;
 }
 
 static void dir_done(struct wh_cgroup_dir *dir)
@@ -40,6 +41,7 @@ void wh_cgroup_done(struct wh_cgroup *cg)
     for (uint32_t i = 0; i < cg->none; i++)
         dir_done(&cg->one[i]);
     free(cg->enable);
+    wh_closep(&cg->devices_fd);
     wh_cgroup_init(cg);
 }
 
@@ -235,6 +237,29 @@ static int write_limit(const struct wh_cgroup *cg, const struct wh_plan *plan, c
     return r < 0 ? wh_err_sys(err, r, "write \"%s\" to %s of cgroup %s%s", value, file, dir->mount, dir->path) : 0;
 }
 
+void wh_cgroup_preload(struct wh_cgroup *cg, const struct wh_plan *plan)
+{
+    const struct wh_step *s = wh_plan_first_host(plan);
+
+    for (uint32_t i = 0; wh_cgroup_exists(cg) && i < plan->nhost; i++, s = wh_step_next(s))
+        if (s->op == WH_OP_DEV_BPF) {
+            const struct wh_step_dev_bpf *a = (const void *)s;
+
+            cg->devices_fd = wh_cg_load_devices(wh_plan_at(plan, a->insns.off), a->insns.len, NULL);
+            return; /* negative is empty, whatever the number */
+        }
+}
+
+static int apply_devices(struct wh_cgroup *cg, const struct wh_plan *plan, const struct wh_step_dev_bpf *a,
+                         struct wh_err *err)
+{
+    WH_CLEANUP_FD int prog = wh_take_fd(&cg->devices_fd);
+
+    if (prog < 0)
+        prog = wh_cg_load_devices(wh_plan_at(plan, a->insns.off), a->insns.len, err);
+    return prog < 0 ? prog : wh_cg_attach_devices(cg->two.fd, prog, cg->two.fresh, err);
+}
+
 int wh_cgroup_apply(struct wh_cgroup *cg, const struct wh_plan *plan, const struct wh_step **ret_step,
                     struct wh_err *err)
 {
@@ -248,9 +273,7 @@ int wh_cgroup_apply(struct wh_cgroup *cg, const struct wh_plan *plan, const stru
         if (s->op == WH_OP_CG_WRITE) {
             r = write_limit(cg, plan, (const void *)s, err);
         } else if (s->op == WH_OP_DEV_BPF) {
-            const struct wh_step_dev_bpf *a = (const void *)s;
-
-            r = wh_cg_attach_devices(cg->two.fd, wh_plan_at(plan, a->insns.off), a->insns.len, cg->two.fresh, err);
+            r = apply_devices(cg, plan, (const void *)s, err);
         }
         if (r < 0) {
             if (ret_step)

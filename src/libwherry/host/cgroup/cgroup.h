@@ -25,6 +25,7 @@
  *     wh_cgroup_make(&cg, err)                  makes the directories, turns on the controllers
  *     wh_cgroup_save(&cg, &buf)                 into the state file: now with the identity of each directory
  *     clone3(CLONE_INTO_CGROUP, wh_cgroup_fd(&cg))
+ *     wh_cgroup_preload(&cg, plan)              may be left out
  *     wh_cgroup_attach(&cg, pid_of_A, err)      v1 hierarchies; before GO, so that B is born there
  *     wh_cgroup_apply(&cg, plan, &step, err)    on ASK_LIMITS
  *     wh_cgroup_done(&cg)                       memory and fds; the cgroup stays
@@ -51,6 +52,7 @@ struct wh_cgroup {
     struct wh_cgroup_dir two; /* cgroup2 */
     struct wh_cgroup_dir one[WH_CGROUP_V1_MAX];
     uint32_t none;
+    int devices_fd; /* device program that wh_cgroup_preload() has loaded, or -1 */
     char *enable; /* controllers that the limits need in cgroup2: "pids memory"; null when none */
 };
 
@@ -80,6 +82,10 @@ int wh_cgroup_fd(const struct wh_cgroup *cg);
 
 /* Puts a process into the v1 directories; nothing to do on a unified host. */
 int wh_cgroup_attach(struct wh_cgroup *cg, pid_t pid, struct wh_err *err);
+
+/* Loads the device program ahead of wh_cgroup_apply(): the kernel's verifier takes longer than most of create, and there is time
+ * while wherry-init starts. What fails is tried again, and reported, by apply. */
+void wh_cgroup_preload(struct wh_cgroup *cg, const struct wh_plan *plan);
 
 /* Writes the limits and attaches the device program, which replaces one that is there. On failure *ret_step (may be null)
  * is the host step that failed: its src is the node to name. The message has file, value and the kernel's answer. */

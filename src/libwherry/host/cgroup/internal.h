@@ -52,7 +52,9 @@ int wh_cg_v1_kill(const struct wh_cgroup_dir *dir, int64_t deadline);
 /* The directory of the hierarchy that has the controller, or null. */
 const struct wh_cgroup_dir *wh_cg_v1_find(const struct wh_cgroup *cg, const char *controller);
 
-/* bpf.c: loads the program and attaches it to the open cgroup2 directory. `fresh`: we made it, so nothing is there to replace. */
-int wh_cg_attach_devices(int dirfd, const void *insns, size_t len, bool fresh, struct wh_err *err);
+/* bpf.c: loads the program (an fd), and attaches it to the open cgroup2 directory. `fresh`: we made that, so nothing is there
+ * to replace. */
+int wh_cg_load_devices(const void *insns, size_t len, struct wh_err *err);
+int wh_cg_attach_devices(int dirfd, int prog, bool fresh, struct wh_err *err);
 
 #endif
