@@ -162,6 +162,8 @@ sleeper() {
     jq -e 'length == 0' <<<"$output"
     sleeper
     command_is true
+    # A cgroup that has processes is never shared.
+    config '.linux.cgroupsPath += "-b"'
     wherry run --keep -b "$BUNDLE" "$CID-b"
     run wherry list -q
     have_status 0
