@@ -27,12 +27,20 @@ bool ini_home_scan(struct ini_home_scan *s, const char *buf, size_t n)
                 s->found = true;
                 return true;
             }
+            if (s->field == 0 && !s->len)
+                s->field = FIELD_HOME; /* no name: nobody's line */
             s->field++;
+            s->len = 0;
             if (c == '\n')
                 s->field = s->digits = s->len = 0, s->value = 0, s->match = false;
             continue;
         }
-        if (s->field == FIELD_UID) {
+        if (s->field == 0) {
+            /* glibc takes these for comments. */
+            if (!s->len && c == '#')
+                s->field = FIELD_HOME + 1;
+            s->len++;
+        } else if (s->field == FIELD_UID) {
             if (c < '0' || c > '9' || s->digits >= 10) {
                 s->field = FIELD_HOME + 1; /* no number: nothing of this line counts */
                 continue;

@@ -122,9 +122,9 @@ int ini_attach(struct ini *i, int mount, int root, const char *path, uint32_t fl
     r = ini_stat(target, &at);
     if (r < 0)
         return fail(i, FSTAT, r);
-    /* The kernel would say EINVAL, which it says of many things. */
+    /* move_mount would say EINVAL, which it says of many things. mount(2) said this, and engines hint at mounts by it. */
     if (((at.mode & S_IFMT) == S_IFDIR) != dir)
-        return fail(i, VERIFY_FS, dir ? -ENOTDIR : -EISDIR);
+        return fail(i, VERIFY_FS, -ENOTDIR);
     r = check_proc(i, mount, target, &at, flags);
     if (r >= 0 && flags & WH_ATTACH_KEEP_MODE && !i->made)
         r = keep_mode(i, mount, &at);

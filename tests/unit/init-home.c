@@ -37,6 +37,8 @@ int main(void)
     is_str(home(7, "7:7:8:7::/b:\n"), NULL, "other fields do not count");
     is_str(home(7, "\n\n:::\nb:x:7:7::/b:\n"), "/b", "empty lines");
     is_str(home(7, "b:x:7:7:a\\:b:/b:\n"), "b", "there is no quoting");
+    is_str(home(7, "#b:x:7:7::/a:\nb:x:7:7::/b:\n"), "/b", "a comment");
+    is_str(home(7, ":x:7:7::/a:\nb#:x:7:7::/b:\n"), "/b", "a line without a name");
 
     memset(longer, '/', sizeof(longer));
     memcpy(longer, "b:x:7:7::", 9);

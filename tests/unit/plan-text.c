@@ -394,6 +394,10 @@ static void exec_texts(void)
           "exec: \"foo\": no such file or directory: /lib/ld-musl-x86_64.so.1 (its ELF loader (dynamic linker) is "
           "missing "
           "in the rootfs)" },
+        { 12, WH_SITE_EXEC_FORMAT, ENOEXEC, NULL,
+          "exec: \"foo\": exec format error (it is neither an ELF program nor a script that begins with #!)" },
+        { 12, WH_SITE_EXEC_ARCH, ENOEXEC, NULL,
+          "exec: \"foo\": exec format error (it is built for another machine than this one)" },
         { 12, WH_SITE_EXECVE, EACCES, NULL,
           "exec: \"foo\": permission denied (the file, or its interpreter, may not be executed by this user)" },
         { 12, WH_SITE_EXECVE, E2BIG, NULL,

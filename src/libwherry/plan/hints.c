@@ -121,6 +121,9 @@ static const struct wh_hint_row rows[] = {
     { WH_OP_SECCOMP, WH_SITE_SECCOMP, EINVAL, NULL,
       "this kernel does not know a flag of the filter, or it is too long" },
     { WH_OP_SECCOMP, WH_SITE_SECCOMP, EACCES, NULL, "a filter needs noNewPrivileges or CAP_SYS_ADMIN" },
+    /* What EXEC_CHECK remembers, since binfmt_misc may run both, and EXEC tells. */
+    { WH_OP_EXEC, WH_SITE_EXEC_FORMAT, 0, NULL, "it is neither an ELF program nor a script that begins with #!" },
+    { WH_OP_EXEC, WH_SITE_EXEC_ARCH, 0, NULL, "it is built for another machine than this one" },
     { WH_OP_EXEC, WH_SITE_EXECVE, EACCES, NULL, "the file, or its interpreter, may not be executed by this user" },
     { WH_OP_EXEC, WH_SITE_EXECVE, ENOENT, NULL, "it vanished after create, or its interpreter is missing" },
     { WH_OP_EXEC, WH_SITE_EXECVE, ENOEXEC, NULL, "it is neither an ELF program of this machine nor a script" },
