@@ -1,143 +1,501 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# The command line: grammar, texts, exit codes, logs.
+# The command line: arguments, log, texts and exit statuses, as engines and people rely on them.
 load helpers
+load inside
 
-@test "--version: the word once, and on the first line" {
-    run wherry --version
-    have_status 0
-    [[ ${lines[0]} =~ ^wherry\ version\ [0-9]+\.[0-9]+\.[0-9]+ ]]
-    [ "$(grep -ci version <<<"$output")" = 1 ]
-    have_line '^spec: 1\.3\.0$'
+# `! command` ends no test: bash does not count it as a failure.
+fails() {
+    "$@" || return 0
+    echo "succeeded: $*"
+    return 1
 }
 
-@test "help: of the program and of each command, without an id" {
-    run wherry --help
-    have_status 0
-    for command in create start run state kill delete list spec features explain check; do
-        have_line "(^| )$command( |\$)"
-    done
-    for command in create start run state kill delete list spec features explain check; do
-        run wherry "$command" --help
+# stdout and stderr apart: `run` mixes them.
+apart() {
+    local rc=0
+    "$WHERRY" --root "$ROOT" "$@" >out 2>err 3>&- 4>&- || rc=$?
+    return "$rc"
+}
+
+@test "no arguments, help, -h, --help and -? show help on stdout and exit 0" {
+    local words
+    for words in "" help h -h --help "-?"; do
+        # shellcheck disable=SC2086 # none or one word
+        run --separate-stderr "$WHERRY" $words
         have_status 0
-        have "$command"
+        have "Usage: wherry"
+        have_line "^  create "
+        [ -z "$stderr" ]
     done
-    run wherry
+}
+
+@test "every command has help without an id, before and after operands" {
+    local c
+    for c in check create delete explain features help kill list run spec start state; do
+        run --separate-stderr "$WHERRY" "$c" --help
+        have_status 0
+        have "Usage: wherry [GLOBAL OPTIONS] $c"
+        [ -z "$stderr" ]
+        run "$WHERRY" help "$c"
+        have_status 0
+        have "Usage: wherry [GLOBAL OPTIONS] $c"
+    done
+    run "$WHERRY" create some-id -h
     have_status 0
 }
 
-@test "what does not exist yet fails, also --help of it" {
-    run wherry checkpoint --help
-    [ "$status" -ne 0 ]
-    run wherry no-such-command
+@test "a command that is not there fails even with --help: engines probe so for checkpoint" {
+    run "$WHERRY" checkpoint --help
     have_status 1
+    have 'unknown command "checkpoint"'
+    run "$WHERRY" help frobnicate
+    have_status 1
+    have 'no help topic for "frobnicate"'
 }
 
-@test "options: unknown, without a value, one dash, =, false" {
-    run wherry create --no-such-option x
-    have_status 1
-    have "flag provided but not defined: -no-such-option"
-    run wherry create --bundle
-    have_status 1
-    have "flag needs an argument: --bundle"
-    command_is true
-    run wherry run -bundle="$BUNDLE" "$CID"
-    have_status 0
-    run wherry run --detach=false --bundle "$BUNDLE" "$CID"
-    have_status 0
+@test "--version: the word version on the first line alone" {
+    local word
+    for word in --version -v -version -V; do
+        run --separate-stderr "$WHERRY" "$word"
+        have_status 0
+        [ "$(grep -ci version <<<"$output")" = 1 ]
+        [[ ${lines[0]} =~ ^wherry\ version\ [0-9]+\.[0-9]+\.[0-9]+$ ]]
+        have_line '^spec: 1\.3\.0$'
+        have_line '^\+[A-Z]'
+        [ -z "$stderr" ]
+    done
+    if [ -e "$SRC/.git" ]; then have_line '^commit: [0-9a-f]{40}$'; fi
 }
 
-@test "arguments: too few, too many" {
-    run wherry state
-    have_status 1
-    have "requires"
-    run wherry create a b
-    have_status 1
-    have "requires exactly 1 argument"
+@test "wrong numbers of operands: help on stdout, the reason on stderr, status 1" {
+    fails apart create
+    grep -q '^Incorrect Usage\.' out
+    grep -q 'Usage: wherry .* create' out
+    [ "$(cat err)" = 'wherry: "create" requires exactly 1 argument(s)' ]
+    fails apart create a b
+    [ "$(cat err)" = 'wherry: "create" requires exactly 1 argument(s)' ]
+    for c in start state run delete; do
+        fails apart $c
+        [ "$(cat err)" = "wherry: \"$c\" requires exactly 1 argument(s)" ]
+    done
+    fails apart kill
+    [ "$(cat err)" = 'wherry: "kill" requires a minimum of 1 argument(s)' ]
+    fails apart kill a b c
+    [ "$(cat err)" = 'wherry: "kill" requires a maximum of 2 argument(s)' ]
+    for c in list spec features explain check; do
+        fails apart $c extra
+        [ "$(cat err)" = "wherry: \"$c\" requires exactly 0 argument(s)" ]
+    done
 }
 
-@test "--root / is refused" {
-    run "$WHERRY" --root / list
-    have_status 1
-}
-
-@test "an error is one line, on standard error, and in the log" {
-    command_is no-such-program
-    run bash -c '"$WHERRY" --root "$1" --log "$2" --log-format json run -b "$3" "$4" 2>"$2.err"' sh "$ROOT" "$BATS_TEST_TMPDIR/log" "$BUNDLE" "$CID"
-    have_status 1
-    [ -z "$output" ]
-    [ "$(wc -l <"$BATS_TEST_TMPDIR/log")" = 1 ]
-    jq -e '.level == "error" and (.msg | length > 0) and (.time | test("^[0-9-]{10}T[0-9:]{8}"))' "$BATS_TEST_TMPDIR/log"
-    grep -q "executable file not found" "$BATS_TEST_TMPDIR/log.err"
-    [ "$(wc -l <"$BATS_TEST_TMPDIR/log.err")" = 1 ]
-}
-
-@test "success is silent" {
-    command_is sleep 1000
-    run wherry --log "$BATS_TEST_TMPDIR/log" --log-format json create -b "$BUNDLE" "$CID" </dev/null
-    have_status 0
-    [ -z "$output" ]
-    [ ! -s "$BATS_TEST_TMPDIR/log" ]
-    [ -f "$BATS_TEST_TMPDIR/log" ]
-}
-
-@test "log formats and levels" {
-    run wherry --log-format yaml list
-    have_status 1
-    have "invalid log-format: yaml"
-}
-
-@test "spec writes a config.json that runs, and overwrites none" {
-    rm config.json
-    run wherry spec
-    have_status 0
-    jq -e .ociVersion config.json
-    run wherry spec
-    have_status 1
-    have "exists"
-    config '.process.terminal = false | .process.args = ["true"]'
-    run wherry run "$CID"
-    have_status 0
-}
-
-@test "features: a document with the versions, nothing on standard error" {
-    run bash -c '"$WHERRY" features 2>&1 >/dev/null'
-    [ -z "$output" ]
-    run wherry features
-    have_status 0
-    jq -e '.ociVersionMin == "1.0.0" and .ociVersionMax == "1.3.0"' <<<"$output"
-    jq -e '.linux.namespaces | index("pid") and index("mount")' <<<"$output"
-}
-
-@test "errors of the configuration are collected, each with line, column and pointer" {
-    config '.process.user.uid = "1000" | .process.cwd = 5 | .root = []'
-    run wherry run -b "$BUNDLE" "$CID"
-    have_status 1
-    have_line 'config\.json:[0-9]+:[0-9]+: /process/user/uid: '
-    have_line 'config\.json:[0-9]+:[0-9]+: /process/cwd: '
-    have_line 'config\.json:[0-9]+:[0-9]+: /root: '
-}
-
-@test "check: unknown keys with the nearest known name, findings, exit codes" {
-    config '.process.usr = {} | .hostnam = "x"'
-    run wherry check -b "$BUNDLE"
-    [ "$status" -ge 1 ]
-    have hostnam
-    have hostname
-    run wherry check -b "$BUNDLE" --format json
-    jq -e . <<<"$output"
-    config '.process.user.uid = "x"'
-    run wherry check -b "$BUNDLE"
+@test "options: what is unknown, lacks its value or has a wrong one is named on one line" {
+    fails apart create --bundle
+    [ "$(cat err)" = 'wherry: flag needs an argument: --bundle' ]
+    [ ! -s out ]
+    fails apart create --frobnicate x
+    [ "$(cat err)" = 'wherry: flag provided but not defined: -frobnicate' ]
+    fails "$WHERRY" --frobnicate list 2>err
+    [ "$(cat err)" = 'wherry: flag provided but not defined: -frobnicate' ]
+    fails "$WHERRY" --root 2>err
+    [ "$(cat err)" = 'wherry: flag needs an argument: --root' ]
+    fails apart create --preserve-fds=-1 x
+    [ "$(cat err)" = 'wherry: invalid value "-1" for flag --preserve-fds: want a number' ]
+    fails apart run --detach=maybe x
+    [ "$(cat err)" = 'wherry: invalid value "maybe" for flag --detach: want true or false' ]
+    fails apart list --format yaml
+    [ "$(cat err)" = 'wherry: invalid format option: yaml (want table or json)' ]
+    fails apart explain --format yaml
+    [ "$(cat err)" = 'wherry: invalid format option: yaml (want text or json)' ]
+    run "$WHERRY" check --format yaml
     have_status 2
 }
 
-@test "explain: text and JSON, the same steps" {
-    run wherry explain -b "$BUNDLE"
+@test "global options with values that are none" {
+    run "$WHERRY" --log-format xml list
+    have_status 1
+    have 'invalid log-format: xml'
+    run "$WHERRY" --log-level loud list
+    have_status 1
+    have 'invalid log-level: loud'
+    run "$WHERRY" --cgroup-manager openrc list
+    have_status 1
+    have 'invalid cgroup-manager: openrc'
+    run "$WHERRY" --rootless perhaps list
+    have_status 1
+    have 'invalid rootless: perhaps'
+}
+
+@test "--root: / is refused in every spelling, a relative one is made absolute" {
+    local root
+    for root in / // /. /.. /../ /a/.. /a/../..; do
+        run "$WHERRY" --root "$root" list
+        have_status 1
+        [ "$output" = "wherry: Option --root argument should not be set to /" ]
+    done
+    run "$WHERRY" --root no/such/../dir list
+    have_status 1
+    have "$PWD/no/dir: no such file or directory"
+}
+
+@test "list: a root that was named must exist, the default one need not" {
+    run "$WHERRY" --root "$BATS_TEST_TMPDIR/none" list
+    have_status 1
+    have "no such file or directory"
+    need userns
+    mkdir xdg
+    # Root of a user namespace of its own, and no user named root: what runc calls rootless.
+    run unshare -Ur env -u USER XDG_RUNTIME_DIR="$PWD/xdg" "$WHERRY" list -f json
     have_status 0
-    have /proc
+    [ "$output" = null ]
+    run unshare -Ur env -u USER XDG_RUNTIME_DIR="$PWD/xdg" "$WHERRY" list -q
+    have_status 0
+    [ -z "$output" ]
+    [ ! -e xdg/wherry ]
+}
+
+@test "list: table header, json and quiet of an empty root" {
+    mkdir -p "$ROOT"
+    run --separate-stderr wherry list
+    have_status 0
+    [ "$output" = "ID          PID         STATUS      BUNDLE      CREATED     OWNER" ]
+    run --separate-stderr wherry list --format=json
+    [ "$output" = null ]
+    run --separate-stderr wherry list --quiet
+    [ -z "$output" ]
+    [ -z "$stderr" ]
+}
+
+@test "errors about containers that do not exist" {
+    local c
+    for c in state start delete "kill"; do
+        run wherry "$c" "$CID"
+        have_status 1
+        have "container does not exist"
+    done
+    run --separate-stderr wherry delete --force "$CID"
+    have_status 0
+    [ -z "$output$stderr" ]
+    run --separate-stderr wherry delete -f "$CID"
+    have_status 0
+    run --separate-stderr wherry delete -force "$CID"
+    have_status 0
+}
+
+@test "ids: empty, with a slash, . and .. are refused" {
+    local id
+    for id in "" . .. a/b ../x "a b" "$(printf 'a\nb')" "ä" '*'; do
+        for c in create start state "kill" delete; do
+            run wherry "$c" -- "$id"
+            have_status 1
+            if [ -z "$id" ]; then have "container id cannot be empty"; else have "invalid container ID format"; fi
+            [ "${#lines[@]}" = 1 ]
+        done
+    done
+    [ ! -e "$BATS_TEST_TMPDIR/x" ]
+}
+
+@test "kill: unknown signals are named" {
+    local s
+    for s in FOO SIGFOO 65 -1 "" 1x RTMIN+31 99999999999999999999; do
+        run wherry kill "$CID" "$s"
+        have_status 1
+        [ "$output" = "wherry: unknown signal \"$s\"" ]
+    done
+}
+
+@test "--log FILE: one record on failure, the plain message on stderr too" {
+    fails "$WHERRY" --root "$ROOT" --log log state "$CID" >out 2>err
+    [ ! -s out ]
+    [ "$(cat err)" = "container does not exist" ]
+    [ "$(wc -l <log)" = 1 ]
+    grep -qE '^time="[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}Z" level=error msg="container does not exist"$' log
+    fails "$WHERRY" --root "$ROOT" --log file:log state "$CID" 2>err
+    [ "$(wc -l <log)" = 2 ]
+    # 0644, less the umask of the caller.
+    [ "$(umask 022; rm log; "$WHERRY" --root "$ROOT" --log log state "$CID" 2>/dev/null; stat -c %a log)" = 644 ]
+}
+
+@test "--log-format json: level, msg and an RFC 3339 time" {
+    fails "$WHERRY" --root "$ROOT" --log log.json --log-format json state "$CID" 2>err
+    [ "$(cat err)" = "container does not exist" ]
+    [ "$(jq -s length log.json)" = 1 ]
+    [ "$(jq -r 'keys | join(" ")' log.json)" = "level msg time" ]
+    [ "$(jq -r .level log.json)" = error ]
+    [ "$(jq -r .msg log.json)" = "container does not exist" ]
+    jq -e '.time | fromdateiso8601 > 1700000000' log.json
+    # A second failure is a second value in the stream, as containerd's shim decodes it.
+    fails "$WHERRY" --root "$ROOT" --log=log.json --log-format=json start "$CID" 2>err
+    [ "$(jq -s length log.json)" = 2 ]
+}
+
+@test "--log-format json without a file: the record is what stderr gets" {
+    fails apart --log-format json state "$CID"
+    [ "$(jq -r .msg err)" = "container does not exist" ]
+    [ "$(wc -l <err)" = 1 ]
+}
+
+@test "the log file is there, and empty, when nothing failed" {
+    mkdir "$ROOT"
+    run --separate-stderr "$WHERRY" --root "$ROOT" --log log.json --log-format json list -q
+    have_status 0
+    [ -z "$output$stderr" ]
+    [ -f log.json ]
+    [ ! -s log.json ]
+}
+
+@test "a log that cannot be opened is an error" {
+    run "$WHERRY" --root "$ROOT" --log no/such/dir/log list
+    have_status 1
+    have "open log file no/such/dir/log: no such file or directory"
+    mkfifo pipe
+    run timeout 5 "$WHERRY" --root "$ROOT" --log pipe list
+    have_status 1
+    have "open log file pipe: no such device or address"
+}
+
+@test "a usage error goes to the log as well" {
+    fails "$WHERRY" --root "$ROOT" --log log --log-format json create >out 2>err
+    [ "$(jq -r .msg log)" = 'wherry: "create" requires exactly 1 argument(s)' ]
+    [ "$(cat err)" = 'wherry: "create" requires exactly 1 argument(s)' ]
+    fails "$WHERRY" --root "$ROOT" --log log2 --log-format json create --nope x >out 2>err
+    [ "$(jq -r .msg log2)" = 'wherry: flag provided but not defined: -nope' ]
+}
+
+@test "a config with several errors: one line each on stderr, one record in the log" {
+    config '.process.cwd = 1 | .process.user.uid = "0" | .hostname = []'
+    fails "$WHERRY" --root "$ROOT" --log log --log-format json create "$CID" 2>err
+    [ "$(wc -l <err)" = 3 ]
+    [[ $(head -n 1 err) == "create failed: config.json:"* ]]
+    [ "$(grep -c 'config.json:[0-9]*:[0-9]*: /' err)" = 3 ]
+    [ "$(jq -s length log)" = 1 ]
+    [ "$(jq -r .msg log | wc -l)" = 1 ]
+    jq -r .msg log | grep -q '^create failed: config.json:.*; config.json:.*; config.json:'
+    fails apart run "$CID"
+    [[ $(head -n 1 err) == "wherry: run failed: config.json:"* ]]
+}
+
+@test "a failure is one write to stderr, of less than 64 KiB" {
+    need strace
+    config '.process.cwd = 1 | .process.user.uid = "0" | .hostname = []'
+    strace -qq -e trace=write -e write=none -o trace "$WHERRY" --root "$ROOT" create "$CID" 2>err && return 1
+    [ "$(grep -c '^write(2,' trace)" = 1 ]
+    # A message of any length: the name of the bundle is in it.
+    run "$WHERRY" --root "$ROOT" create --bundle "$(head -c 100000 /dev/zero | tr '\0' x)" "$CID"
+    have_status 1
+    [ "${#output}" -lt 65536 ]
+}
+
+@test "control characters do not reach the terminal or begin a second line" {
+    run "$WHERRY" "$(printf 'a\nb\033[31m')"
+    have_status 1
+    [ "${#lines[@]}" = 1 ]
+    have 'a\x0ab\x1b[31m'
+}
+
+@test "success is silent: stdout and stderr of create, start, kill and delete are empty" {
+    need root
+    command_is sleep 100
+    for c in "create $CID" "start $CID" "kill $CID KILL"; do
+        # shellcheck disable=SC2086 # words
+        apart $c </dev/null
+        [ ! -s out ]
+        [ ! -s err ]
+    done
+    wait_status "$CID" stopped
+    apart delete "$CID"
+    [ ! -s out ]
+    [ ! -s err ]
+}
+
+@test "a stdout that is full is an error" {
+    [ -c /dev/full ] || skip "no /dev/full"
+    run bash -c '"$1" features >/dev/full' sh "$WHERRY"
+    have_status 1
+    have "write to standard output: no space left on device"
+}
+
+@test "descriptors 0 to 2 that are closed are not given to files of ours" {
+    # The log would otherwise be descriptor 0, 1 or 2.
+    "$WHERRY" --root "$ROOT" --log log state "$CID" <&- >&- 2>&- && return 1
+    [ "$(wc -l <log)" = 1 ]
+}
+
+@test "set-uid or with file capabilities it refuses to run" {
+    need root setpriv
+    cp "$WHERRY" /tmp/wherry-$CID
+    chmod 4755 /tmp/wherry-$CID
+    run setpriv --reuid 65534 --regid 65534 --clear-groups /tmp/wherry-$CID --version
+    rm -f /tmp/wherry-$CID
+    have_status 1
+    have "must not be set-uid"
+}
+
+# ---------------------------------------------------------------- command lines of engines
+@test "go-runc: the calls of a container's life" {
+    need root
+    mkdir log
+    pre=(--debug=false --log "$PWD/log/log.json" --log-format json --systemd-cgroup=false --rootless=false)
+    command_is sleep 100
+    detached "${pre[@]}" create --bundle "$BUNDLE" --pid-file "$PWD/init.pid" --no-pivot=false --detach "$CID"
+    have_status 0
+    [ -z "$output" ]
+    [[ $(cat init.pid) =~ ^[0-9]+$ ]]
+    [ "$(wc -l <init.pid)" = 0 ]
+    run wherry "${pre[@]}" state "$CID"
+    [ "$(jq -r .status <<<"$output")" = created ]
+    run wherry "${pre[@]}" start "$CID"
+    have_status 0
+    run wherry "${pre[@]}" list --format=json
+    [ "$(jq length <<<"$output")" = 1 ]
+    run wherry "${pre[@]}" kill --all "$CID" 9
+    have_status 0
+    wait_status "$CID" stopped
+    run wherry "${pre[@]}" kill --all "$CID" 9
+    have_status 0
+    run wherry "${pre[@]}" delete --force "$CID"
+    have_status 0
+    [ -f log/log.json ]
+    [ ! -s log/log.json ]
+}
+
+@test "conmon and podman: manager, log and options where they put them" {
+    need root
+    command_is sleep 100
+    detached --log-format=json --log="$PWD/oci-log" --cgroup-manager cgroupfs create --bundle "$BUNDLE" \
+        --pid-file "$PWD/pidfile" --no-new-keyring --preserve-fds 0 "$CID"
+    have_status 0
+    run wherry start "$CID"
+    have_status 0
+    run wherry kill "$CID" 37
+    have_status 0
+    run wherry kill "$CID" KILL
+    have_status 0
+    wait_status "$CID" stopped
+    run wherry delete --force "$CID"
+    have_status 0
+}
+
+@test "BuildKit: run in the foreground with --keep, then delete" {
+    need root
+    shell_is 'exit 7'
+    run wherry --log "$PWD/runc-log.json" --log-format json run --bundle "$BUNDLE" --keep "$CID" </dev/null
+    have_status 7
+    [ "$(wherry state "$CID" | jq -r .status)" = stopped ]
+    run wherry delete "$CID"
+    have_status 0
+}
+
+@test "an id may begin with a dash after --, and options may follow it" {
+    need root
+    detached create --bundle "$BUNDLE" "$CID" --no-new-keyring
+    have_status 0
+    run wherry delete "$CID" --force
+    have_status 0
+}
+
+@test "kill and delete --regex" {
+    need root
+    local id
+    command_is sleep 100
+    for id in a b; do
+        config ".linux.cgroupsPath = \"/wherry-test/$CID-$id\""
+        to_file wherry create "$CID-$id"
+        wherry start "$CID-$id"
+    done
+    run wherry kill --regex "^$CID-[a-b]\$" KILL
+    have_status 0
+    wait_status "$CID-a" stopped
+    wait_status "$CID-b" stopped
+    run wherry kill -r "^$CID" KILL
+    have_status 1
+    have "$CID-a: container not running"
+    have "$CID-b: container not running"
+    run wherry delete -r '(['
+    have_status 1
+    have "invalid regular expression"
+    run wherry delete -r "^$CID-"
+    have_status 0
+    run wherry list -q
+    [ -z "$output" ]
+}
+
+@test "list: a container with its columns, and the same as JSON" {
+    need root
+    to_file wherry create "$CID"
+    run wherry list
+    have_line "^ID +PID +STATUS +BUNDLE +CREATED +OWNER\$"
+    have_line "^$CID   $(pid_of "$CID") +created +$BUNDLE +[0-9T:.-]+Z +root\$"
+    # Columns stand below their names.
+    header=${lines[0]} row=${lines[1]}
+    before=${header%%BUNDLE*}
+    [[ ${row:${#before}} == "$BUNDLE   "* ]]
+    run wherry list -q
+    [ "$output" = "$CID" ]
+    run wherry list -f json
+    [ "${#lines[@]}" = 1 ]
+    [ "$(jq -r '.[0] | [.id, .status, .bundle, .owner] | join(" ")' <<<"$output")" = "$CID created $BUNDLE root" ]
+    [ "$(jq -r '.[0].pid' <<<"$output")" = "$(pid_of "$CID")" ]
+}
+
+@test "spec: writes config.json once, with -b and -f elsewhere" {
+    mkdir new
+    rm -f config.json
+    run --separate-stderr "$WHERRY" spec
+    have_status 0
+    [ -z "$output$stderr" ]
+    jq -e '.ociVersion and .process.args == ["sh"]' config.json
+    run "$WHERRY" spec
+    have_status 1
+    [ "$output" = "wherry: File config.json exists. Remove it first" ]
+    run "$WHERRY" spec -b new -f other.json --rootless
+    have_status 0
+    jq -e '.linux.namespaces | map(.type) | index("user")' new/other.json
+    ln -s nowhere link.json
+    run "$WHERRY" spec --file link.json
+    have_status 1
+    [ ! -e nowhere ]
+    run "$WHERRY" spec --bundle no/such
+    have_status 1
+    have "open bundle no/such: no such file or directory"
+    (umask 077 && rm config.json && "$WHERRY" spec && [ "$(stat -c %a config.json)" = 600 ])
+}
+
+@test "preserved descriptors that are not open are an error" {
+    run wherry create --preserve-fds 20 "$CID"
+    have_status 1
+    have "unable to stat preserved-fd"
+    have "(of 20)"
+    run wherry create --preserve-fds 4294967295 "$CID"
+    have_status 1
+}
+
+@test "explain: text and JSON, without privileges and without traces" {
+    run --separate-stderr wherry explain
+    have_status 0
     have hostname
-    run wherry explain -b "$BUNDLE" --format json
+    [ -z "$stderr" ]
+    run --separate-stderr wherry explain --format=json
     have_status 0
-    jq -e . <<<"$output"
-    [ ! -e "$ROOT/$CID" ]
+    jq -e . <<<"$output" >/dev/null
+    [ ! -e "$ROOT" ]
+    config '.process.cwd = 1'
+    run wherry explain
+    have_status 1
+    have "config.json:"
+}
+
+@test "--bundle and --config: another place, another name" {
+    mv config.json other.json
+    run wherry explain --config other.json
+    have_status 0
+    cd /
+    run wherry explain -b "$BUNDLE" -f other.json
+    have_status 0
+    run wherry explain -b "$BUNDLE"
+    have_status 1
+    have "config.json not found"
+    run wherry create -b "$BUNDLE/nonesuch" "$CID"
+    have_status 1
+    have "no such file or directory"
 }

@@ -18,10 +18,19 @@ inside_after() { # PREPARE SCRIPT
     have_status 0
 }
 
+# As `run wherry ARG…`, for commands that may leave a process behind: it holds what `run` would read to its end.
+to_file() {
+    local rc=0
+    "$@" >"$BATS_TEST_TMPDIR/detached" 2>&1 </dev/null || rc=$?
+    cat "$BATS_TEST_TMPDIR/detached"
+    return "$rc"
+}
+detached() { run to_file wherry "$@"; }
+
 # refused TEXT…: the container is not created; every text is in the one line that says why, and nothing is left.
 refused() {
     local text
-    run wherry create "$CID" </dev/null
+    detached create "$CID"
     have_status 1
     for text in "$@"; do have "$text"; done
     run wherry state "$CID"
@@ -29,6 +38,7 @@ refused() {
 }
 
 # The options that mountinfo shows for a mount point, those of the mount and those of the file system; from within.
+# shellcheck disable=SC2034 # for the tests
 MOUNT_OPTIONS='opts() { awk -v t="$1" '"'"'$5 == t { o = $6; for (i = 7; $i != "-"; i++); s = $(i + 3) } END { print o ";" s }'"'"' /proc/self/mountinfo; }
 tags() { awk -v t="$1" '"'"'$5 == t { o = ""; for (i = 7; $i != "-"; i++) { sub(/:.*/, "", $i); o = o $i " " } } END { print o }'"'"' /proc/self/mountinfo; }
 '
