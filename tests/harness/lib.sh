@@ -12,7 +12,7 @@ export SRC BUILD JOBS
 {
     PACKAGES_BUILD="gcc libc6-dev make autoconf automake libtool pkg-config libyajl-dev libseccomp-dev libcap-dev musl-tools binutils"
     PACKAGES_DEMO="busybox-static jq"
-    PACKAGES_CHECK="bats clang clang-format clang-tidy cppcheck shellcheck mandoc g++ strace util-linux procps file xz-utils man-db python3 git"
+    PACKAGES_CHECK="bats clang clang-format clang-tidy cppcheck shellcheck mandoc g++ strace util-linux procps file xz-utils man-db python3 python3-jsonschema git"
 }
 
 # Installs those of the named packages that are missing. Debian and what is made from it; elsewhere they are only looked for by ./configure.

@@ -5,3 +5,5 @@ unit_tests += tests/unit/spec-schema
 unit_tests += tests/unit/spec-values
 unit_tests += tests/unit/spec-limits
 unit_tests += tests/unit/spec-names
+unit_tests += tests/fuzz/fuzz-spec
+EXTRA_DIST += tests/fuzz/run tests/unit/read-file.h
