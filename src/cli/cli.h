@@ -2,6 +2,7 @@
 #ifndef WH_CLI_H
 #define WH_CLI_H
 
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -167,6 +168,10 @@ int cli_print_buf(struct cli *cli, struct cli_buf *b);
 
 /* The options of create and run, explain and check. 0 or exit status. */
 int cli_create_opts(struct cli *cli, struct wherry_create_opts *opts);
+/* Blocks the signals of `set` and returns a descriptor that is readable when one has come, or -errno. */
+int cli_take_signals(const sigset_t *set);
+/* The same for those that end a program. Who ends us half-way wants no half of a container: the library is to undo what it has done. */
+int cli_take_end_signals(void);
 /* --format text|json of explain and check. 0 or exit status. */
 int cli_report_format(struct cli *cli, bool *ret_json);
 /* Calls fn with every id that matches args.pos[0]: the id itself, or with --regex each container. Returns the exit status. */

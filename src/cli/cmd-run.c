@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <signal.h>
 #include <sys/prctl.h>
-#include <sys/signalfd.h>
 #include <unistd.h>
 
 /*
@@ -18,9 +17,7 @@ static int take_signals(void)
     sigfillset(&set);
     sigdelset(&set, SIGCHLD);
     sigdelset(&set, SIGURG);
-    if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
-        return -errno;
-    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    return cli_take_signals(&set);
 }
 
 int cmd_run(struct cli *cli)
@@ -28,7 +25,7 @@ int cmd_run(struct cli *cli)
     struct wherry_create_opts opts;
     wherry_error *error = NULL;
     char words[64];
-    int status = 0, r, fd = -1;
+    int status = 0, r, fd;
 
     r = cli_create_opts(cli, &opts);
     if (r != 0)
@@ -39,17 +36,19 @@ int cmd_run(struct cli *cli)
         opts.flags |= WHERRY_CREATE_KEEP;
     if (cli->args.no_subreaper)
         opts.flags |= WHERRY_CREATE_NO_SUBREAPER;
-    if (!cli->args.detach) {
+    if (cli->args.detach) {
+        fd = cli_take_end_signals();
+        opts.cancel_fd = fd;
+    } else {
         if (!cli->args.no_subreaper && prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
             return cli_failf(cli, "run failed: become the parent of orphans: %s", cli_errno_words(errno, words));
         fd = take_signals();
-        if (fd < 0)
-            return cli_failf(cli, "run failed: take over signals: %s", cli_errno_words(errno, words));
         opts.signal_fd = fd;
     }
+    if (fd < 0)
+        return cli_failf(cli, "run failed: take over signals: %s", cli_errno_words(fd, words));
     r = wherry_run(cli->ctx, cli->args.pos[0], &opts, &status, &error);
-    if (fd >= 0)
-        close(fd);
+    close(fd);
     if (r < 0)
         return cli_fail(cli, "run failed", r, error);
     return cli->args.detach ? 0 : status;

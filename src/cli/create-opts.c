@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -57,6 +58,24 @@ static int make_rootless_root(struct cli *cli)
         return 0;
     }
     return cli_failf(cli, "create the state directory %.200s: %s", cli->root, cli_errno_words(errno, words));
+}
+
+int cli_take_signals(const sigset_t *set)
+{
+    if (sigprocmask(SIG_BLOCK, set, NULL) < 0)
+        return -errno;
+    return signalfd(-1, set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+int cli_take_end_signals(void)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGHUP);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    return cli_take_signals(&set);
 }
 
 int cli_create_opts(struct cli *cli, struct wherry_create_opts *opts)

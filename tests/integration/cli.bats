@@ -499,3 +499,113 @@ apart() {
     have_status 1
     have "no such file or directory"
 }
+
+@test "create and run -d that are told to end undo what they have done" {
+    need root
+    local signal command
+    printf '#!/bin/sh\necho $$ >"$1"\nexec sleep 60\n' >hook
+    chmod +x hook
+    config '.hooks.createRuntime = [{path: $p, args: ["hook", $o]}]' --arg p "$PWD/hook" --arg o "$PWD/hook.pid"
+    for signal in TERM INT HUP; do
+        command="create"
+        if [ "$signal" = HUP ]; then command="run -d"; fi
+        rm -f hook.pid
+        # shellcheck disable=SC2086 # words
+        # A background job of a shell without job control ignores SIGINT, and so would we.
+        python3 -c 'import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execv(sys.argv[1], sys.argv[1:])' "$WHERRY" --root "$ROOT" $command --pid-file "$PWD/pid" "$CID" </dev/null >out 2>err 3>&- 4>&- &
+        pid=$!
+        for _ in $(seq 200); do [ -s hook.pid ] && break; sleep 0.05; done
+        kill -s "$signal" "$pid"
+        rc=0
+        wait "$pid" || rc=$?
+        cat err
+        [ "$rc" = 1 ]
+        grep -q "^wherry: ${command% *} failed: " err
+        [ ! -e "$ROOT/$CID" ]
+        [ ! -e pid ]
+        # The hook went with it.
+        ! kill -0 "$(cat hook.pid)" 2>/dev/null || [[ $(sed 's/.*) //' "/proc/$(cat hook.pid)/stat") == Z* ]]
+    done
+}
+
+@test "--pidfd-socket: one message with one pidfd, of init" {
+    need root python3
+    cat >receiver <<'P'
+import array, os, socket, sys
+s = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+s.bind("sock")
+s.listen(1)
+print("listening", flush=True)
+peer, _ = s.accept()
+data, anc, _, _ = peer.recvmsg(4096, socket.CMSG_SPACE(16))
+fds = array.array("i")
+fds.frombytes(anc[0][2])
+info = dict(l.split(":\t", 1) for l in open("/proc/self/fdinfo/%d" % fds[0]) if ":\t" in l)
+print(len(fds), data.decode(), info["Pid"].strip(), len(peer.recv(10)), flush=True)
+P
+    python3 receiver >received 2>&1 3>&- 4>&- &
+    receiver=$!
+    for _ in $(seq 100); do grep -q listening received && break; sleep 0.05; done
+    to_file wherry create --pidfd-socket "$PWD/sock" "$CID"
+    wait "$receiver"
+    [ "$(tail -n 1 received)" = "1 standard $(pid_of "$CID") 0" ]
+}
+
+@test "--log journald:IDENT and syslog:IDENT" {
+    need root python3
+    run unshare -m --propagation private sh -c 'mount -t tmpfs none /run; "$0" --root "$1" --log journald:me list' "$WHERRY" "$ROOT"
+    have_status 1
+    have "connect to the journal at /run/systemd/journal/socket: no such file or directory"
+    cat >receiver <<'P'
+import os, socket, subprocess, sys
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.bind(sys.argv[1])
+s.settimeout(10)
+subprocess.run(sys.argv[2:], stdin=subprocess.DEVNULL)
+print(s.recv(65536).decode())
+P
+    run unshare -m --propagation private sh -c 'mount -t tmpfs none /run; mkdir -p /run/systemd/journal
+        python3 "$0" /run/systemd/journal/socket "$1" --root "$2" --log journald:me state "$3"' receiver "$WHERRY" "$ROOT" "$CID"
+    have_status 0
+    have_line '^PRIORITY=3$'
+    have_line '^SYSLOG_IDENTIFIER=me$'
+    have_line '^MESSAGE=container does not exist$'
+    have_line '^container does not exist$'
+    run unshare -m --propagation private sh -c 'mount -t tmpfs none /dev; : >/dev/null
+        python3 "$0" /dev/log "$1" --root "$2" --log syslog:me state "$3" </dev/null' receiver "$WHERRY" "$ROOT" "$CID"
+    have_line '^<27>.* me\[[0-9]+\]: container does not exist'
+}
+
+@test "the default root of a user without privileges is private and sticky" {
+    need userns
+    mkdir -m 700 xdg
+    run unshare -Ur env -u USER XDG_RUNTIME_DIR="$PWD/xdg" "$WHERRY" create --bundle "$PWD/nonesuch" "$CID"
+    have_status 1
+    [ "$(stat -c %a xdg/wherry)" = 1700 ]
+}
+
+@test "bash completion: commands, options, values and ids" {
+    # shellcheck source=contrib/completion/wherry.bash
+    . "$SRC/contrib/completion/wherry.bash"
+    complete_words() {
+        COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
+        _wherry
+        echo "${COMPREPLY[*]}"
+    }
+    PATH=$(dirname "$WHERRY"):$PATH
+    [ "$(complete_words wherry cr)" = create ]
+    [ "$(complete_words wherry --root /x st | tr ' ' '\n' | sort | tr '\n' ' ')" = "start state " ]
+    [ "$(complete_words wherry run --no-s)" = --no-subreaper ]
+    [ "$(complete_words wherry --log-format j)" = json ]
+    [ "$(complete_words wherry --log-format = j)" = json ]
+    [ "$(complete_words wherry list --format t)" = table ]
+    [ "$(complete_words wherry check --format t)" = text ]
+    [ "$(complete_words wherry help ex)" = explain ]
+    [ "$(complete_words wherry create --bundle roo)" = rootfs ]
+    if [ "$(id -u)" = 0 ]; then
+        to_file wherry create "$CID"
+        [ "$(complete_words wherry --root "$ROOT" state "${CID:0:3}")" = "$CID" ]
+    fi
+}
