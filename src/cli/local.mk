@@ -8,17 +8,12 @@ cli_sources += src/cli/cmd-explain.c
 cli_sources += src/cli/cmd-features.c
 cli_sources += src/cli/cmd-kill.c
 cli_sources += src/cli/cmd-list.c
-cli_sources += src/cli/cmd-run.c
 cli_sources += src/cli/cmd-spec.c
 cli_sources += src/cli/cmd-start.c
 cli_sources += src/cli/cmd-state.c
-cli_sources += src/cli/commands.c
-cli_sources += src/cli/create-opts.c
 cli_sources += src/cli/help.c
 cli_sources += src/cli/ids.c
 cli_sources += src/cli/log.c
-cli_sources += src/cli/main.c
-cli_sources += src/cli/opts.c
 cli_sources += src/cli/out.c
 cli_sources += src/cli/report.c
 cli_sources += src/cli/version.c
@@ -34,3 +29,9 @@ CLEANFILES += wherry-commit.h
 
 bashcompdir = $(datadir)/bash-completion/completions
 dist_bashcomp_DATA = contrib/completion/wherry.bash
+# Next to the library in the program: what a start of a container touches.
+cli_sources += src/cli/main.c
+cli_sources += src/cli/opts.c
+cli_sources += src/cli/cmd-run.c
+cli_sources += src/cli/create-opts.c
+cli_sources += src/cli/commands.c

@@ -54,6 +54,10 @@ unsigned wh_edit_distance(const char *a, const char *b);
  * returns it. Not gmtime(3): that reads the host's time zone files to answer a question that needs none. */
 const char *wh_utc_text(int64_t seconds, uint32_t nanoseconds, char *buf);
 
+/* For large buffers that are read no further than they were written: the build's -ftrivial-auto-var-init=zero would touch
+ * every page of them at every start. */
+#define WH_UNINITIALIZED __attribute__((uninitialized))
+
 #define WH_ELEMENTSOF(x) (sizeof(x) / sizeof((x)[0]))
 
 #endif

@@ -188,7 +188,8 @@ static int probe_hybrid(int proc_fd, const char *own, struct wh_facts *f, struct
     struct wh_v1_hierarchy *v1 = wh_arena_new_array(arena, struct wh_v1_hierarchy, V1_MAX);
     WH_CLEANUP_FD int fd = openat(proc_fd, "self/mountinfo", O_RDONLY | O_CLOEXEC);
     WH_CLEANUP_BUF struct wh_buf text = { 0 };
-    char chunk[8192], *save;
+    WH_UNINITIALIZED char chunk[8192];
+    char *save;
     ssize_t n;
 
     if (fd < 0 || !v1)
@@ -207,7 +208,8 @@ static int probe_hybrid(int proc_fd, const char *own, struct wh_facts *f, struct
 static int probe_cgroups(int proc_fd, struct wh_facts *f, struct wh_arena *arena, struct wh_err *err)
 {
     WH_CLEANUP_FD int dir = openat(AT_FDCWD, "/sys/fs/cgroup", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    char own[16384], controllers[512];
+    WH_UNINITIALIZED char own[16384];
+    char controllers[512];
     struct statfs sfs;
     ssize_t n;
 
