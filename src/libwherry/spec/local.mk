@@ -2,7 +2,7 @@
 # Sources and headers of this floor, one a line: spec_sources += src/libwherry/spec/file.c
 spec_sources += src/libwherry/spec/spec.h
 spec_sources += src/libwherry/spec/fields.c src/libwherry/spec/fields.h
-spec_sources += src/libwherry/spec/parse.c
+spec_sources += src/libwherry/spec/parse.c src/libwherry/spec/parse-value.c src/libwherry/spec/parse.h
 spec_sources += src/libwherry/spec/values.c
 spec_sources += src/libwherry/spec/checks.c
 spec_sources += src/libwherry/spec/validate.c src/libwherry/spec/validate.h
