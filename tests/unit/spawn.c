@@ -213,7 +213,9 @@ static int hook(struct wh_hook_entry *h, struct wh_err *err, int cancel_fd)
     static struct wh_annotation notes[] = { { "k", "v" } };
     struct wh_state st = { .id = "c1", .bundle = "/tmp", .rootfs = "/r", .annotations = notes, .nannotations = 1 };
     int dir = openat(AT_FDCWD, "/tmp", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    struct wh_hook_run run = { .hooks = h, .nhooks = 1, .state = &st, .bundle_fd = dir, .cancel_fd = cancel_fd };
+    struct wh_hook_run run = {
+        .hooks = h, .nhooks = 1, .state = &st, .bundle_fd = dir, .cancel_fd = cancel_fd, .init_fd = -1
+    };
     int r;
 
     memset(err, 0, sizeof *err);

@@ -115,7 +115,8 @@ static struct wh_hook_run hook_run(struct wh_creation *c)
                                  .nhooks = c->nhooks,
                                  .state = &c->state,
                                  .bundle_fd = c->load.bundle_fd,
-                                 .cancel_fd = c->run.cancel_fd };
+                                 .cancel_fd = c->run.cancel_fd,
+                                 .init_fd = c->run.pidfd_b };
 }
 
 static int on_hook(void *data, const struct wh_ask *ask, int *ret_fd, struct wh_err *err)
@@ -482,7 +483,7 @@ static void undo(struct wh_creation *c)
     r = wh_store_remove(c->root_fd, c->id, &ignored);
     if (r < 0)
         wh_api_log(c->ctx, WHERRY_LOG_WARNING, "undo of %s: %s", c->id, ignored.msg);
-    run.cancel_fd = -1;
+    run.cancel_fd = run.init_fd = -1;
     if (c->state.pid > 0 && wh_hooks_run(&run, WH_HOOK_POSTSTOP, "stopped", 0, true, &ignored) < 0)
         wh_api_log(c->ctx, WHERRY_LOG_DEBUG, "%s", ignored.msg);
 }

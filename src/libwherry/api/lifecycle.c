@@ -81,7 +81,11 @@ static void poststop(const wherry_ctx *ctx, const struct wh_target *t)
 {
     WH_CLEANUP_FD int bundle = -1;
     struct wh_hook_run run = {
-        .hooks = t->state.hooks, .nhooks = t->state.nhooks, .state = &t->state, .cancel_fd = -1
+        .hooks = t->state.hooks,
+        .nhooks = t->state.nhooks,
+        .state = &t->state,
+        .cancel_fd = -1,
+        .init_fd = -1,
     };
     struct wh_err err = { 0 };
 

@@ -52,7 +52,8 @@ int wh_api_start(const struct wh_starting *s, uint32_t *ret_step, struct wh_err 
                                  .nhooks = s->state->nhooks,
                                  .state = s->state,
                                  .bundle_fd = s->bundle_fd,
-                                 .cancel_fd = s->cancel_fd };
+                                 .cancel_fd = s->cancel_fd,
+                                 .init_fd = -1 }; /* a payload that is quick may have ended */
     size_t steps_len = 0;
     char *steps;
     int r;

@@ -148,10 +148,11 @@ static void tail_text(struct tail *t, struct wh_buf *out)
 static int attend(const struct wh_hook_run *run, const struct wh_hook_entry *h, int pidfd, struct tail out[2])
 {
     int64_t end = h->timeout ? wh_now_ms() + (int64_t)h->timeout * 1000 : 0;
-    struct pollfd p[4] = { { .fd = pidfd, .events = POLLIN },
+    struct pollfd p[5] = { { .fd = pidfd, .events = POLLIN },
                            { .fd = out[0].fd, .events = POLLIN },
                            { .fd = out[1].fd, .events = POLLIN },
-                           { .fd = run->cancel_fd, .events = POLLIN } };
+                           { .fd = run->cancel_fd, .events = POLLIN },
+                           { .fd = run->init_fd, .events = POLLIN } };
 
     for (;;) {
         int64_t left = h->timeout ? end - wh_now_ms() : -1;
@@ -159,13 +160,15 @@ static int attend(const struct wh_hook_run *run, const struct wh_hook_entry *h, 
 
         if (h->timeout && left <= 0)
             return -ETIMEDOUT;
-        n = poll(p, 4, left < 0 ? -1 : left > 1000000000 ? 1000000000 : (int)left);
+        n = poll(p, 5, left < 0 ? -1 : left > 1000000000 ? 1000000000 : (int)left);
         if (n < 0 && errno != EINTR)
             return -errno;
         if (n <= 0)
             continue;
         if (p[3].revents)
             return -ECANCELED;
+        if (p[4].revents)
+            return -ESRCH;
         for (int i = 0; i < 2; i++)
             if (p[1 + i].revents && !tail_read(&out[i]))
                 p[1 + i].fd = -1;
@@ -194,6 +197,8 @@ static int verdict(const struct wh_hook_entry *h, int waited, const struct wh_ex
         snprintf(why, sizeof why, "hook ran past specified timeout of %u.0s", h->timeout);
     else if (waited == -ECANCELED)
         snprintf(why, sizeof why, "canceled");
+    else if (waited == -ESRCH)
+        snprintf(why, sizeof why, "container init died meanwhile");
     else if (waited < 0)
         snprintf(why, sizeof why, "cannot wait for it (errno %d)", -waited);
     else

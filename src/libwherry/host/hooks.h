@@ -19,7 +19,8 @@ struct wh_hook_run {
     size_t nhooks;
     const struct wh_state *state;
     int bundle_fd; /* where they run */
-    int cancel_fd; /* or -1 */
+    int cancel_fd; /* readable = give up; or -1 */
+    int init_fd; /* pidfd of the container's init: a hook for one that has died is not waited for; or -1 */
 };
 
 /*

@@ -1,0 +1,130 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# The host's side against the kernel: SIGKILL at each system call, and each system call failing once (invariants I10 and I15).
+# Calls are named as strace counts them: the k-th call of that name. WHERRY_SWEEP=1 takes every one, otherwise about 40 are taken.
+# The first calls, up to the one that opens /proc, are the loader's.
+load ../integration/helpers
+
+test_setup() {
+    need root strace
+    strace -o /dev/null true 2>/dev/null || skip "strace is not allowed to trace"
+    command_is sleep 1000
+    # What the first one alone does, such as making the state root.
+    made
+    gone
+}
+
+made() { wherry create -b "$BUNDLE" "$CID" </dev/null >/dev/null; }
+gone() { wherry delete -f "$CID"; }
+
+# Runs a command of wherry's under strace: stdio is not bats', which waits for everybody that holds it.
+traced() { # STRACE-OPTIONS… -- ARGS…
+    local options=()
+    while [ "$1" != -- ]; do options+=("$1"); shift; done
+    shift
+    timeout 30 strace "${options[@]}" "$WHERRY" --root "$ROOT" "$@" </dev/null >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- 4>&-
+}
+
+# Every call of a command as "name k", from the first that is wherry's own; every n-th of them.
+calls() { # ARGS…
+    local every=1 total
+    traced -o "$BATS_TEST_TMPDIR/trace" -- "$@"
+    awk -F'(' '/^[a-z]/ { n[$1]++; if ($0 ~ /"\/proc"/) on = 1; if (on && $1 !~ /^(exit_group|getpid|geteuid|brk|rt_sigprocmask)$/) print $1, n[$1] }' \
+        "$BATS_TEST_TMPDIR/trace" >"$BATS_TEST_TMPDIR/calls"
+    total=$(wc -l <"$BATS_TEST_TMPDIR/calls")
+    [ "$total" -gt 50 ] || { echo "only $total calls were traced"; return 1; }
+    [ -n "${WHERRY_SWEEP:-}" ] || every=$((total / 40 + 1))
+    awk -v every="$every" 'NR % every == 0' "$BATS_TEST_TMPDIR/calls"
+}
+
+nothing_left() { # WHAT
+    local left
+    for _ in 1 2 3 4 5 6 7 8 9 10; do
+        left=$(
+            [ ! -e "$ROOT/$CID" ] || echo "state directory"
+            left_cgroups
+            left_processes
+        )
+        [ -n "$left" ] || return 0
+        sleep 0.1
+    done
+    echo "$1 left: $left"
+    return 1
+}
+
+@test "SIGKILL at each system call of create: delete -f clears up, and the id is free" {
+    local name k list
+    list=$(calls create -b "$BUNDLE" "$CID")
+    gone
+    while read -r name k; do
+        ! traced -o /dev/null -e inject="$name:signal=KILL:when=$k" -- create -b "$BUNDLE" "$CID" || { echo "not killed at $name $k"; return 1; }
+        gone || { echo "delete after a kill at $name $k"; return 1; }
+        nothing_left "$name $k"
+    done <<<"$list"
+    made
+}
+
+@test "SIGKILL at each system call of delete -f: it can be repeated" {
+    local name k list
+    made
+    wherry start "$CID"
+    list=$(calls delete -f "$CID")
+    while read -r name k; do
+        made
+        wherry start "$CID"
+        ! traced -o /dev/null -e inject="$name:signal=KILL:when=$k" -- delete -f "$CID" || { echo "not killed at $name $k"; return 1; }
+        gone || { echo "delete after a kill at $name $k"; return 1; }
+        nothing_left "$name $k"
+    done <<<"$list"
+}
+
+@test "SIGKILL at each system call of start: the container is created, running or stopped, and can be deleted" {
+    local name k list now
+    made
+    list=$(calls start "$CID")
+    gone
+    while read -r name k; do
+        made
+        ! traced -o /dev/null -e inject="$name:signal=KILL:when=$k" -- start "$CID" || { echo "not killed at $name $k"; return 1; }
+        now=$(wherry state "$CID" | jq -r .status)
+        case $now in created | running | stopped) ;; *) echo "status '$now' after $name $k"; return 1 ;; esac
+        gone
+        nothing_left "$name $k"
+    done <<<"$list"
+}
+
+# A call that fails once: success with nothing to say, or a message and no change.
+each_fails() { # ERRNO VERB-AND-ARGS…
+    local errno=$1 name k rc list
+    shift
+    if [ "$1" != create ]; then made; fi
+    list=$(calls "$@")
+    gone
+    while read -r name k; do
+        if [ "$1" != create ]; then made; fi
+        rc=0
+        traced -o /dev/null -e inject="$name:error=$errno:when=$k" -- "$@" || rc=$?
+        [ "$rc" -lt 124 ] || { echo "$name $k: status $rc (124: it hung; above: it crashed)"; return 1; }
+        if [ "$rc" = 0 ]; then
+            [ ! -s "$BATS_TEST_TMPDIR/out" ] || { echo "$name $k: success, and says: $(cat "$BATS_TEST_TMPDIR/out")"; return 1; }
+        else
+            [ -s "$BATS_TEST_TMPDIR/out" ] || { echo "$name $k: fails without a word"; return 1; }
+            [ "$(wc -l <"$BATS_TEST_TMPDIR/out")" = 1 ] || { echo "$name $k: says more than one line: $(cat "$BATS_TEST_TMPDIR/out")"; return 1; }
+            if [ "$1" = create ]; then nothing_left "$name $k"; fi
+        fi
+        "after_$1" "$rc" || { echo "after $name $k, status $rc"; return 1; }
+        gone || { echo "delete after $name $k"; return 1; }
+        nothing_left "$name $k"
+    done <<<"$list"
+}
+after_create() { [ "$1" != 0 ] || [ "$(wherry state "$CID" | jq -r .status)" = created ]; }
+after_start() { [ "$1" != 0 ] || [ "$(wherry state "$CID" | jq -r .status)" = running ]; }
+after_delete() { [ "$1" != 0 ] || [ ! -e "$ROOT/$CID" ]; }
+
+@test "each system call of create fails once: EIO" { each_fails EIO create -b "$BUNDLE" "$CID"; }
+@test "each system call of create fails once: EPERM" { each_fails EPERM create -b "$BUNDLE" "$CID"; }
+@test "each system call of create fails once: ENOMEM" { each_fails ENOMEM create -b "$BUNDLE" "$CID"; }
+@test "each system call of create is interrupted once" { each_fails EINTR create -b "$BUNDLE" "$CID"; }
+@test "each system call of start fails once: EIO" { each_fails EIO start "$CID"; }
+@test "each system call of delete fails once: EIO" { each_fails EIO delete -f "$CID"; }
+
