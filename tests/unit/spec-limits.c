@@ -229,6 +229,25 @@ static void test_large(void)
     timed("10 MB of seccomp rules", &b, 0);
 }
 
+/* An engine's own configuration, at every start of a container. */
+static void test_usual(void)
+{
+    size_t len = 0;
+    char *json = read_file("tests/configs/podman-4.3-default.json", &len);
+    double took = now();
+    unsigned good = 0;
+
+    for (int i = 0; json && i < 100; i++) {
+        WH_CLEANUP_SPEC struct wh_spec *s = NULL;
+
+        good += parse(json, len, 0, &s) == 0;
+    }
+    took = (now() - took) / 100;
+    is_int(good, 100, "a configuration of %zu bytes, a hundred times", len);
+    ok(took < ENOUGH / 1000, "in less than %.0f ms (%.3f ms)", ENOUGH, took * 1000);
+    free(json);
+}
+
 /* The bytes are never looked at: there are none behind the address. */
 static void test_too_large(void)
 {
@@ -347,6 +366,7 @@ int main(void)
     nested(65, -EINVAL);
     nested(5000, -EINVAL);
     test_large();
+    test_usual();
     test_too_large();
     test_damaged("tests/oci-validation/good/everything.json");
     test_damaged("tests/configs/runc-1.1-spec.json");

@@ -158,13 +158,18 @@ static const char *bad_escape(const char *s, const char *end)
     return NULL;
 }
 
+static bool between(char c)
+{
+    return c == ' ' || c == '\n' || c == '\t' || c == '\r' || c == ',' || c == ':';
+}
+
 /* Begins a token: its first byte, and the place of an element. yajl tells where a token ends; between two tokens there
  * is only white space, and a comma or colon. */
 static uint32_t token(struct wh_json_reader *r)
 {
     size_t end = yajl_get_bytes_consumed(r->yajl), start = r->end;
 
-    while (start < r->len && strchr(" \t\r\n,:", r->text[start]) && r->text[start])
+    while (start < r->len && between(r->text[start]))
         start++;
     /* A number that ends the text is told about after the end of it. */
     r->end = end > start ? (uint32_t)end : (uint32_t)r->len;

@@ -245,12 +245,15 @@ bool wh_parse_word(struct wh_parser *p, const struct wh_row *row, const struct w
     const struct wh_names *names = row->sub.names;
     const struct wh_name *found;
     char s[80];
+    size_t len;
 
     if (v->type != WH_JSON_STRING) {
         wh_parse_wrong_type(p, v, "a string");
         return false;
     }
-    snprintf(s, sizeof s, "%.*s", v->len < sizeof s ? (int)v->len : (int)sizeof s - 1, v->text);
+    len = v->len < sizeof s ? v->len : sizeof s - 1;
+    memcpy(s, v->text, len);
+    s[len] = '\0';
     if (names->lookup) {
         *ret = v->len < sizeof s ? names->lookup(s) : -1;
         if (*ret < 0)
