@@ -8,7 +8,7 @@ use() { # CONFIG
     # A hard limit above the caller's own needs CAP_SYS_RESOURCE, which a machine may lack.
     local hard
     hard=$(ulimit -Hu)
-    if [ "$hard" != unlimited ] && ! grep -q '^CapEff:.*[0-9a-f]*[1-9a-f][0-9a-f]\{6\}$' /proc/self/status; then
+    if [ "$hard" != unlimited ] && ! (($(sed -n 's/^CapEff:[[:space:]]*/0x/p' /proc/self/status) >> 24 & 1)); then
         config '.process.rlimits |= map(if .type == "RLIMIT_NPROC" then .hard = ([.hard, $h] | min) | .soft = ([.soft, $h] | min) else . end)' \
             --argjson h "$hard"
     fi
@@ -22,9 +22,9 @@ all() { # CONFIG
     have_line '^pid 1$'
     have_not writable
     [ "${lines[2]}" = 0 ]
-    command_is sleep 1000
+    command_is /bin/sleep 1000
     run bash -c '"$WHERRY" --root "$1" create -b "$2" "$3" </dev/null >/dev/null 2>"$4" 3>&- 4>&-; echo $?; cat "$4"' sh "$ROOT" "$BUNDLE" "$CID" "$BATS_TEST_TMPDIR/err"
-    [ "$output" = 0 ]
+    [ "$output" = 0 ] || { echo "$output"; return 1; }
     wherry start "$CID"
     wait_status "$CID" running
     wherry kill "$CID" KILL
@@ -68,9 +68,16 @@ all() { # CONFIG
 @test "explain works without privileges on all four" {
     for file in runc-1.1-spec.json podman-4.3-default.json containerd-1.6-default.json runc-1.1-spec-rootless.json; do
         use "$file"
-        chmod -R a+rX "$BATS_TEST_TMPDIR"
-        cp "$WHERRY" "$BATS_TEST_TMPDIR/wherry-copy"
-        run setpriv --reuid=65534 --regid=65534 --clear-groups "$BATS_TEST_TMPDIR/wherry-copy" explain -b "$BUNDLE"
+        command_is /bin/true
+        # Who is not root has no say over cgroups.
+        config 'del(.linux.cgroupsPath, .linux.resources)'
+        # bats keeps its directories to itself.
+        open=$(mktemp -d)
+        chmod 755 "$open"
+        cp -a "$BUNDLE/." "$open"
+        cp "$WHERRY" "$open/wherry"
+        run setpriv --reuid=65534 --regid=65534 --clear-groups "$open/wherry" explain -b "$open"
+        rm -rf "$open"
         have_status 0
         have /proc
         [ "${#lines[@]}" -gt 30 ]
