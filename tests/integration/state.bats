@@ -72,6 +72,8 @@ background() { "$WHERRY" --root "$ROOT" "$@" </dev/null >"$BATS_TEST_TMPDIR/bg" 
     need root
     command_is sleep 1000
     made
+    # Start times are counted in hundredths of a second.
+    sleep 0.1
     sleep 1000 >/dev/null 2>&1 3>&- 4>&- &
     other=$!
     wherry kill "$CID" KILL
