@@ -73,6 +73,21 @@ static int cache_dir(int root_fd, bool make)
     return wh_take_fd(&fd);
 }
 
+/* Whether the file has the key at `off`: piece by piece, because keys are larger than all that a run needs otherwise. */
+static bool same_key(int fd, off_t off, const char *key, size_t len)
+{
+    char piece[2048];
+
+    for (size_t done = 0; done < len;) {
+        size_t n = len - done < sizeof piece ? len - done : sizeof piece;
+
+        if (pread(fd, piece, n, off + (off_t)done) != (ssize_t)n || memcmp(piece, key + done, n) != 0)
+            return false;
+        done += n;
+    }
+    return true;
+}
+
 int wh_seccomp_cache_get(int root_fd, const char *key, size_t key_len, struct wh_arena *arena, const void **ret,
                          size_t *ret_len)
 {
@@ -91,13 +106,10 @@ int wh_seccomp_cache_get(int root_fd, const char *key, size_t key_len, struct wh
         h.filter_len > FILTER_MAX || h.filter_len % sizeof(struct wh_sock_filter) != 0 ||
         (uint64_t)st.st_size != sizeof h + (uint64_t)h.key_len + h.filter_len)
         return 0;
-    buf = wh_arena_alloc(arena, (size_t)h.filter_len + h.key_len);
-    if (!buf)
+    if (!same_key(fd, sizeof h, key, key_len))
         return 0;
-    /* The filter comes first in memory: it wants the alignment. */
-    if (pread(fd, buf + h.filter_len, h.key_len, sizeof h) != (ssize_t)h.key_len ||
-        pread(fd, buf, h.filter_len, (off_t)(sizeof h + h.key_len)) != (ssize_t)h.filter_len ||
-        memcmp(buf + h.filter_len, key, key_len) != 0 ||
+    buf = wh_arena_alloc(arena, h.filter_len);
+    if (!buf || pread(fd, buf, h.filter_len, (off_t)(sizeof h + h.key_len)) != (ssize_t)h.filter_len ||
         hash(hash(HASH_SEED, key, key_len), buf, h.filter_len) != h.sum)
         return 0;
     *ret = buf;

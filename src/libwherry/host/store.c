@@ -253,15 +253,16 @@ int wh_store_write(int dir_fd, const char *name, const struct wh_buf *text, stru
 
 int wh_store_remove(int root_fd, const char *id, struct wh_err *err)
 {
-    /* The journal goes last: killed on the way, we can be called again. wh_remove_tree_at has no order, so what it needs is
-     * taken away from it first. */
+    /* The journal goes last: killed on the way, we can be called again. What else there may be, of a damaged or foreign directory, is
+     * looked for only when the directory is not empty then. */
+    static const char *const files[] = { "state.json", "steps.txt", "start.sock", "mbox", "journal" };
     WH_CLEANUP_FD int fd = open_dir(root_fd, id);
-    static const char *const first[] = { "state.json", "steps.txt", "start.sock", "mbox" };
     int r;
 
-    if (fd >= 0)
-        for (size_t i = 0; i < WH_ELEMENTSOF(first); i++)
-            unlinkat(fd, first[i], 0);
+    for (size_t i = 0; fd >= 0 && i < WH_ELEMENTSOF(files); i++)
+        unlinkat(fd, files[i], 0);
+    if (unlinkat(root_fd, id, AT_REMOVEDIR) == 0 || errno == ENOENT)
+        return 0;
     r = wh_remove_tree_at(root_fd, id);
     return r < 0 ? wh_err_sys(err, r, "remove the state directory of %s", id) : 0;
 }
