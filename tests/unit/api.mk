@@ -1,3 +1,4 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # unit_tests += tests/unit/NAME
 unit_tests += tests/unit/check
+unit_tests += tests/unit/embed

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/*
+ * The library inside another program: containers come and go, and the program keeps its descriptors, children, working directory, umask,
+ * signal mask and environment. Needs root and a static busybox.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "tap.h"
+#include "wherry.h"
+
+static char dir[128], bundle[160], state[160];
+static int dir_fd = -1;
+
+static const char config[] =
+    "{ \"ociVersion\": \"1.0.2\", \"root\": { \"path\": \"rootfs\" }, \"annotations\": { \"a\": \"b\" },"
+    "  \"process\": { \"cwd\": \"/\", \"args\": [ \"/bin/busybox\", \"sh\", \"-c\", \"%s\" ], \"user\": { \"uid\": 0, "
+    "\"gid\": 0 } },"
+    "  \"mounts\": [ { \"destination\": \"/proc\", \"type\": \"proc\", \"source\": \"proc\" } ],"
+    "  \"linux\": { \"namespaces\": [ { \"type\": \"pid\" }, { \"type\": \"mount\" }, { \"type\": \"ipc\" } ] } }";
+
+struct outside {
+    unsigned fds;
+    mode_t mask;
+    sigset_t blocked;
+    char cwd[256];
+};
+
+static unsigned open_fds(void)
+{
+    DIR *d = opendir("/proc/self/fd");
+    unsigned n = 0;
+
+    while (readdir(d))
+        n++;
+    closedir(d);
+    return n;
+}
+
+static void look(struct outside *o)
+{
+    memset(o, 0, sizeof *o);
+    o->fds = open_fds();
+    o->mask = umask(0);
+    umask(o->mask);
+    sigprocmask(SIG_SETMASK, NULL, &o->blocked);
+    if (!getcwd(o->cwd, sizeof o->cwd))
+        o->cwd[0] = '\0';
+}
+
+static void unchanged(const struct outside *before, const char *what)
+{
+    struct outside now;
+    int status;
+
+    look(&now);
+    is_int(now.fds, before->fds, "%s: no descriptor more or less", what);
+    ok(now.mask == before->mask && memcmp(&now.blocked, &before->blocked, sizeof now.blocked) == 0 &&
+           strcmp(now.cwd, before->cwd) == 0,
+       "%s: umask, signal mask and working directory as before", what);
+    ok(syscall(SYS_wait4, -1, &status, __WALL | 1 /* WNOHANG */, NULL) < 0 && errno == ECHILD, "%s: no child is left",
+       what);
+}
+
+static bool copy_busybox(void)
+{
+    int from = openat(AT_FDCWD, "/bin/busybox", O_RDONLY | O_CLOEXEC), to;
+    char buf[65536];
+    ssize_t n;
+
+    if (from < 0)
+        return false;
+    to = openat(dir_fd, "b/rootfs/bin/busybox", O_WRONLY | O_CREAT | O_CLOEXEC, 0755);
+    while ((n = read(from, buf, sizeof buf)) > 0)
+        if (wh_write_all(to, buf, (size_t)n) < 0)
+            break;
+    close(from);
+    close(to);
+    return n == 0;
+}
+
+static struct wherry_create_opts script(const char *text)
+{
+    static char json[2048];
+    struct wherry_create_opts o = { .size = sizeof o, .bundle = bundle };
+
+    snprintf(json, sizeof json, config, text);
+    o.config_data = json;
+    o.config_len = strlen(json);
+    return o;
+}
+
+static void test_life(wherry_ctx *ctx, const char *id)
+{
+    struct wherry_create_opts o = script("exec sleep 1000");
+    wherry_container *c = NULL, **list = NULL;
+    wherry_error *e = NULL;
+    struct outside before;
+    char *json = NULL;
+
+    look(&before);
+    if (!is_int(wherry_create(ctx, id, &o, &e), 0, "create"))
+        diag("%s", wherry_error_text(e));
+    is_int(wherry_create(ctx, id, &o, &e), -EEXIST, "not twice");
+    is_str(wherry_error_message(e), "container with given ID already exists", "and why");
+    wherry_error_free(e);
+    is_int(wherry_container_open(ctx, id, &c, &e), 0, "open");
+    is_str(wherry_container_status(c), "created", "created");
+    wherry_container_free(c);
+    is_int(wherry_start(ctx, id, &e), 0, "start");
+    is_int(wherry_list(ctx, &list, &e), 0, "list");
+    ok(list && list[0] && !list[1], "of one");
+    is_str(wherry_container_status(list[0]), "running", "running");
+    is_int(wherry_container_state(list[0], WHERRY_STATE_VERBOSE, &json, &e), 0, "state");
+    has_str(json, "\"annotations\": {\n    \"a\": \"b\"\n  }", "with annotations");
+    wherry_free(json);
+    wherry_container_free(list[0]);
+    wherry_free(list);
+    is_int(wherry_delete(ctx, id, 0, &e), -EBUSY, "a running one is not deleted");
+    wherry_error_free(e);
+    is_int(wherry_kill(ctx, id, SIGKILL, 0, &e), 0, "kill");
+    is_int(wherry_delete(ctx, id, WHERRY_DELETE_FORCE, &e), 0, "delete");
+    is_int(wherry_container_open(ctx, id, &c, &e), -ENOENT, "gone");
+    wherry_error_free(e);
+    /* It was our child; nobody else reaps it. */
+    while (syscall(SYS_wait4, -1, NULL, __WALL, NULL) > 0)
+        ;
+    unchanged(&before, "a life");
+}
+
+static void test_run(wherry_ctx *ctx, const char *id)
+{
+    struct wherry_create_opts o = script("exit 7");
+    wherry_error *e = NULL;
+    struct outside before;
+    int status = -1, p[2];
+
+    look(&before);
+    is_int(wherry_run(ctx, id, &o, &status, &e), 0, "run");
+    is_int(status, 7, "its status");
+    unchanged(&before, "run");
+
+    if (pipe2(p, O_CLOEXEC) < 0 || write(p[1], "", 1) != 1)
+        bail_out("pipe");
+    o = script("sleep 1000");
+    o.cancel_fd = p[0];
+    is_int(wherry_run(ctx, id, &o, &status, &e), -ECANCELED, "a run that is canceled");
+    wherry_error_free(e);
+    close(p[0]);
+    close(p[1]);
+    unchanged(&before, "canceled");
+}
+
+static void test_failures(wherry_ctx *ctx, const char *id)
+{
+    struct wherry_create_opts o = script("true");
+    wherry_error *e = NULL;
+    struct outside before;
+    char longer[sizeof o + 16] = { 0 };
+    size_t size = sizeof longer;
+
+    look(&before);
+    o.config_data = "{ \"ociVersion\": 1 }";
+    o.config_len = strlen(o.config_data);
+    ok(wherry_create(ctx, id, &o, &e) < 0, "a configuration that is wrong");
+    has_str(wherry_error_path(e), "/ociVersion", "is told with its place");
+    wherry_error_free(e);
+    o = script("true");
+    o.bundle = "/nonexistent";
+    is_int(wherry_create(ctx, id, &o, &e), -ENOENT, "a bundle that is not there");
+    wherry_error_free(e);
+    o = script("true");
+    o.preserve_fds = 500;
+    is_int(wherry_create(ctx, id, &o, &e), -EBADF, "a preserved fd that is closed");
+    has_str(wherry_error_text(e), "unable to stat preserved-fd", "in runc's words");
+    wherry_error_free(e);
+    o = script("true");
+    memcpy(longer, &o, sizeof o);
+    memcpy(longer, &size, sizeof size);
+    is_int(wherry_create(ctx, id, (void *)longer, &e), 0, "options of a newer caller that asks for nothing new");
+    is_int(wherry_delete(ctx, id, WHERRY_DELETE_FORCE, &e), 0, "delete");
+    longer[sizeof o] = 1;
+    is_int(wherry_create(ctx, id, (void *)longer, &e), -E2BIG, "and of one that does");
+    wherry_error_free(e);
+    while (syscall(SYS_wait4, -1, NULL, __WALL, NULL) > 0)
+        ;
+    unchanged(&before, "failures");
+}
+
+int main(void)
+{
+    const char *tmp = getenv("TMPDIR");
+    struct wherry_ctx_opts co = { .size = sizeof co };
+    wherry_error *e = NULL;
+    wherry_ctx *ctx = NULL;
+    char id[64];
+
+    if (geteuid() != 0) {
+        skip("needs root");
+        return done_testing();
+    }
+    snprintf(dir, sizeof dir, "%s/wherry-embed-%d", tmp ? tmp : "/tmp", (int)getpid());
+    snprintf(bundle, sizeof bundle, "%s/b", dir);
+    snprintf(state, sizeof state, "%s/state", dir);
+    snprintf(id, sizeof id, "embed-%d", (int)getpid());
+    if (mkdirat(AT_FDCWD, dir, 0755) < 0)
+        bail_out("no temporary directory");
+    dir_fd = openat(AT_FDCWD, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    mkdirat(dir_fd, "b", 0755);
+    mkdirat(dir_fd, "b/rootfs", 0755);
+    mkdirat(dir_fd, "b/rootfs/bin", 0755);
+    mkdirat(dir_fd, "b/rootfs/proc", 0755);
+    mkdirat(dir_fd, "b/rootfs/dev", 0755);
+    if (!copy_busybox())
+        skip("needs /bin/busybox");
+    else {
+        co.root = state;
+        co.cgroup_manager = WHERRY_CGROUP_DISABLED;
+        is_int(wherry_ctx_new(&co, &ctx, &e), 0, "context");
+        test_life(ctx, id);
+        test_run(ctx, id);
+        test_failures(ctx, id);
+        wherry_ctx_free(ctx);
+        co.root = "/";
+        ok(wherry_ctx_new(&co, &ctx, &e) < 0, "/ is no state root");
+        wherry_error_free(e);
+    }
+    wh_remove_tree_at(AT_FDCWD, dir);
+    close(dir_fd);
+    return done_testing();
+}
