@@ -87,26 +87,34 @@ const char *wherry_container_created(const wherry_container *c)
     return c->state.created;
 }
 
-/* Name of the owner of the state directory, or #uid. */
+/* Name of the owner of the state directory, or #uid. From /etc/passwd alone: getpwuid(3) would load whatever modules
+ * nsswitch.conf(5) names into a privileged process, to print a column of `list`. */
 static char *owner_name(int dir_fd)
 {
-    char buf[4096], text[16];
+    int fd = openat(AT_FDCWD, "/etc/passwd", O_RDONLY | O_CLOEXEC);
+    FILE *passwd = fd < 0 ? NULL : fdopen(fd, "re");
     struct passwd pw, *found = NULL;
+    char buf[4096], *name = NULL;
     struct stat st;
 
-    if (fstat(dir_fd, &st) < 0)
-        return NULL;
-    if (getpwuid_r(st.st_uid, &pw, buf, sizeof buf, &found) == 0 && found)
-        return strdup(pw.pw_name);
-    snprintf(text, sizeof text, "#%u", st.st_uid);
-    return strdup(text);
+    if (!passwd)
+        wh_close(fd);
+    if (fstat(dir_fd, &st) == 0) {
+        while (passwd && !name && fgetpwent_r(passwd, &pw, buf, sizeof buf, &found) == 0)
+            name = pw.pw_uid == st.st_uid ? strdup(pw.pw_name) : NULL;
+        if (!name && asprintf(&name, "#%u", st.st_uid) < 0)
+            name = NULL;
+    }
+    if (passwd)
+        fclose(passwd);
+    return name;
 }
 
 const char *wherry_container_owner(const wherry_container *c)
 {
     wherry_container *w = (wherry_container *)(uintptr_t)c;
 
-    /* Asked for by `list` alone: looking a name up loads NSS modules. */
+    /* Asked for by `list` alone. */
     if (!c->owner)
         w->owner = owner_name(c->dir_fd);
     return c->owner ? c->owner : "";
