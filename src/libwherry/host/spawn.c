@@ -37,14 +37,18 @@ struct child {
     volatile int step, err;
 };
 
-static void child_fail(struct child *c, enum child_step step)
+/* What runs on the child's stack leaves it by execve, in the middle of a frame: AddressSanitizer would keep it poisoned, for whatever is mapped
+ * there next. */
+#define ON_CHILD_STACK __attribute__((no_sanitize("address")))
+
+ON_CHILD_STACK static void child_fail(struct child *c, enum child_step step)
 {
     c->err = errno;
     c->step = step;
 }
 
 /* Moves what the program gets to its place. Sources are first copied above all targets, so that no dup2 overwrites one. */
-static bool child_fds(struct child *c)
+ON_CHILD_STACK static bool child_fds(struct child *c)
 {
     const struct wh_spawn *s = c->s;
     int base = 3 + (int)s->keep, above = base + (int)s->nfds + 1;
@@ -83,7 +87,7 @@ static bool child_fds(struct child *c)
 }
 
 /* Handlers are code of the caller, in memory that we share: they must be gone before any signal is let through. */
-static bool child_signals(void)
+ON_CHILD_STACK static bool child_signals(void)
 {
     struct {
         void *handler;
@@ -101,7 +105,7 @@ static bool child_signals(void)
 }
 
 /* Runs on its own stack in our memory. System calls only; errno is this thread's, which sleeps until we exec or exit. */
-static int child_main(void *arg)
+ON_CHILD_STACK static int child_main(void *arg)
 {
     struct child *c = arg;
     const struct wh_spawn *s = c->s;
