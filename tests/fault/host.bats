@@ -128,3 +128,31 @@ after_delete() { [ "$1" != 0 ] || [ ! -e "$ROOT/$CID" ]; }
 @test "each system call of start fails once: EIO" { each_fails EIO start "$CID"; }
 @test "each system call of delete fails once: EIO" { each_fails EIO delete -f "$CID"; }
 
+
+@test "an outer sandbox that refuses clone3" {
+    local errno
+    shell_is 'echo it runs'
+    for errno in ENOSYS EPERM; do
+        traced -o /dev/null -e inject="clone3:error=$errno" -- run -b "$BUNDLE" "$CID"
+        grep -q "it runs" "$BATS_TEST_TMPDIR/out"
+    done
+    command_is sleep 1000
+    traced -o /dev/null -e inject="clone3:error=EPERM" -- create -b "$BUNDLE" "$CID"
+    grep -q "$CID" "/proc/$(pid_of "$CID")/cgroup"
+}
+
+@test "vm.memfd_noexec: a copy without a name instead; where the state root is mounted noexec, one clear sentence" {
+    local noexec=$BATS_TEST_TMPDIR/noexec
+    # EACCES is what memfd_create(MFD_EXEC) answers under vm.memfd_noexec = 2.
+    command_is true
+    traced -o /dev/null -e inject=memfd_create:error=EACCES:when=1 -- run -b "$BUNDLE" "$CID"
+    [ ! -s "$BATS_TEST_TMPDIR/out" ]
+    mkdir -m 700 "$noexec"
+    # shellcheck disable=SC2016 # expanded by the inner shell
+    run unshare -m --propagation private sh -c 'mount -t tmpfs -o noexec,mode=700 none "$1" &&
+        strace -o /dev/null -e inject=memfd_create:error=EACCES:when=1 "$2" --root "$1" run -b "$3" "$4"' \
+        sh "$noexec" "$WHERRY" "$BUNDLE" "$CID"
+    have_status 1
+    have "vm.memfd_noexec"
+    have "mounted noexec"
+}
