@@ -20,6 +20,8 @@
  *    with zeros; a longer one must be zero in the part that this library does not know, else -E2BIG. Zero is the default
  *    of every member (fds: use -1 or leave the flag that announces them unset, as documented there).
  *  - The library never prints and never exits.
+ *  - The processes of a container are children of the caller until it exits. A caller that reaps every child (waitpid(-1)) takes exit
+ *    statuses from wherry_run(), which then returns -ECHILD; everything else works all the same.
  */
 
 #ifdef __cplusplus

@@ -195,6 +195,44 @@ static void test_failures(wherry_ctx *ctx, const char *id)
     unchanged(&before, "failures");
 }
 
+static void reap_all(int sig)
+{
+    int saved = errno;
+
+    (void)sig;
+    while (syscall(SYS_wait4, -1, NULL, 1 /* WNOHANG */, NULL) > 0)
+        ;
+    errno = saved;
+}
+
+/* A program that reaps whatever dies: the exit status is lost, and nothing else. */
+static void test_reaper(wherry_ctx *ctx, const char *id)
+{
+    struct sigaction sa = { .sa_handler = reap_all }, old;
+    struct wherry_create_opts o = script("exec sleep 1000");
+    wherry_error *e = NULL;
+    struct outside before;
+    int status = -1, r;
+
+    look(&before);
+    sigaction(SIGCHLD, &sa, &old);
+    is_int(wherry_create(ctx, id, &o, &e), 0, "create beside a handler that reaps everything");
+    is_int(wherry_start(ctx, id, &e), 0, "start");
+    is_int(wherry_delete(ctx, id, WHERRY_DELETE_FORCE, &e), 0, "delete");
+    o = script("exit 7");
+    r = wherry_run(ctx, id, &o, &status, &e);
+    ok((r == 0 && status == 7) || r == -ECHILD, "run tells the status, or that it does not know it");
+    wherry_error_free(e);
+    e = NULL;
+    o = script("true");
+    o.config_data = "{";
+    o.config_len = 1;
+    ok(wherry_create(ctx, id, &o, &e) < 0, "a create that fails");
+    wherry_error_free(e);
+    sigaction(SIGCHLD, &old, NULL);
+    unchanged(&before, "a reaper");
+}
+
 int main(void)
 {
     const char *tmp = getenv("TMPDIR");
@@ -228,6 +266,7 @@ int main(void)
         test_life(ctx, id);
         test_run(ctx, id);
         test_failures(ctx, id);
+        test_reaper(ctx, id);
         wherry_ctx_free(ctx);
         co.root = "/";
         ok(wherry_ctx_new(&co, &ctx, &e) < 0, "/ is no state root");
