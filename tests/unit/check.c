@@ -94,7 +94,7 @@ static const struct test tests[] = {
       .linux_ = "\"namespaces\":[{\"type\":\"user\"},{\"type\":\"uts\"},{\"type\":\"pid\"},{\"type\":\"network\"}"
                 ",{\"type\":\"mount\"},{\"type\":\"ipc\"},{\"type\":\"cgroup\"}]," SECCOMP "," RESOURCES "," PATHS
                 "," CGROUP ",\"uidMappings\":[{\"containerID\":5,\"hostID\":0,\"size\":1},{\"containerID\":1000,"
-                           "\"hostID\":5000,\"size\":9}]"
+                "\"hostID\":5000,\"size\":9}]"
                 ",\"gidMappings\":[{\"containerID\":0,\"hostID\":5000,\"size\":2000}]",
       .others = -1 },
     { WH_CHECK_NEW_PRIVILEGES, "/process", "noNewPrivileges is not set", .process = USER "," ARGS },
