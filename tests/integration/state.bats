@@ -90,6 +90,26 @@ background() { "$WHERRY" --root "$ROOT" "$@" </dev/null >"$BATS_TEST_TMPDIR/bg" 
     kill "$other"
 }
 
+@test "run: a container that others deleted is not deleted again, when its id is another's by now" {
+    need root
+    command_is sleep 1000
+    background run -b "$BUNDLE" "$CID"
+    pid=$!
+    wait_status "$CID" running
+    kill -STOP "$pid"
+    wherry delete -f "$CID"
+    # No cgroup stands in the way of the removal.
+    "$WHERRY" --root "$ROOT" --cgroup-manager=disabled create -b "$BUNDLE" "$CID" </dev/null >/dev/null 3>&- 4>&-
+    local rc=0
+    kill -CONT "$pid"
+    wait "$pid" || rc=$?
+    cat "$BATS_TEST_TMPDIR/bg"
+    [ "$(wherry state "$CID" | jq -r .status)" = created ]
+    # What the payload ended with, and nothing to complain about.
+    [ "$rc" = 137 ]
+    [ ! -s "$BATS_TEST_TMPDIR/bg" ]
+}
+
 @test "damage: state says so, delete -f clears up" {
     need root
     command_is sleep 1000

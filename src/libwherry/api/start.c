@@ -207,6 +207,13 @@ static int destroy_own(struct wh_creation *c, struct wh_err *err)
     struct wh_target t;
     int r;
 
+    /* Someone else may have deleted it meanwhile, and another container may have its id, its path and its cgroup by now. Only
+     * the directory that we made tells. */
+    r = wh_store_lock(c->dir_fd, KILL_MS);
+    if (r == -ENOENT)
+        return 0;
+    if (r < 0)
+        return wh_err_sys(err, r, "lock container %s", c->id);
     /* What create left is at hand: nothing is read again. */
     wh_target_init(&t);
     t.root_fd = c->root_fd;
