@@ -131,6 +131,12 @@ static int open_context(struct cli *cli)
     return 0;
 }
 
+/* 1 is how `check` says that there are warnings. */
+static int usage_status(const struct cli *cli, int status)
+{
+    return cli->command->verb == VERB_CHECK && status == 1 ? 2 : status;
+}
+
 static int run_command(struct cli *cli, int argc, char **argv, int i)
 {
     struct cli_usage_error e = { "" };
@@ -142,16 +148,16 @@ static int run_command(struct cli *cli, int argc, char **argv, int i)
     i++;
     r = cli_parse(cli->command->opts, argc, argv, &i, cli->command->stops, true, &cli->args, &e);
     if (r < 0)
-        return cli_usage(cli, &e, NULL);
+        return usage_status(cli, cli_usage(cli, &e, NULL));
     if (cli->args.help)
         return print_help(cli, cli->command);
     r = cli_check_operands(cli->command, cli->args.npos, &e);
     if (r < 0)
-        return cli_usage(cli, &e, cli->command);
+        return usage_status(cli, cli_usage(cli, &e, cli->command));
     if (cli->command->verb != VERB_HELP) {
         r = open_context(cli);
         if (r != 0)
-            return r;
+            return usage_status(cli, r);
     }
     r = commands[cli->command->verb](cli);
     wherry_ctx_free(cli->ctx);

@@ -107,6 +107,36 @@ note host-cgroup /linux' ]
     have_status 0
 }
 
+@test "check: a configuration with errors is told its unknown keys as well" {
+    config '.process.noNewPrivilege = true | .process.user.uid = "1000" | .mounts[0].optoins = []'
+    run wherry check --format json -b "$BUNDLE"
+    have_status 2
+    [ "$(jq -c '[.findings[] | [.id, .pointer]] | sort' <<<"$output")" = \
+        '[["invalid","/process/user/uid"],["unknown-key","/mounts/0/optoins"],["unknown-key","/process/noNewPrivilege"]]' ]
+    # Logic errors are found after the types, and syntax errors end the reading.
+    config '.process.user.uid = 0 | .process.cwd = "relative"'
+    run wherry check -b "$BUNDLE"
+    have_status 2
+    have "/process/cwd: Cwd must be an absolute path [invalid]"
+    have 'did you mean "options"?'
+    printf '{ "proces": {}, "linux": [ }' >"$BUNDLE/config.json"
+    run wherry check -b "$BUNDLE"
+    have_status 2
+    have "not valid JSON"
+    have 'did you mean "process"?'
+}
+
+@test "check: options that it does not know are status 2, because 1 means warnings" {
+    run wherry check --bogus
+    have_status 2
+    have "flag provided but not defined: -bogus"
+    run wherry check operand
+    have_status 2
+    have 'requires exactly 0 argument(s)'
+    run wherry check -b
+    have_status 2
+}
+
 @test "check: a program that is not in the rootfs, also through a link out of it" {
     command_is /no/such/program
     run wherry check -b "$BUNDLE"

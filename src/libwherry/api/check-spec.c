@@ -403,11 +403,8 @@ static bool devices(struct wh_findings *f, const struct wh_linux *l)
     return all;
 }
 
-void wh_check_spec(struct wh_findings *f, const struct wh_spec *s)
+void wh_check_unknown(struct wh_findings *f, const struct wh_spec *s)
 {
-    const struct wh_linux *l = &s->linux_;
-    bool userns = l->ns[WH_NS_USER].set, all_devices;
-
     for (size_t i = 0; i < s->nunknown; i++) {
         const struct wh_unknown_key *u = &s->unknown[i];
 
@@ -416,6 +413,14 @@ void wh_check_spec(struct wh_findings *f, const struct wh_spec *s)
         else
             wh_check_add(f, WH_CHECK_UNKNOWN_KEY, u->src, "unknown property");
     }
+}
+
+void wh_check_spec(struct wh_findings *f, const struct wh_spec *s)
+{
+    const struct wh_linux *l = &s->linux_;
+    bool userns = l->ns[WH_NS_USER].set, all_devices;
+
+    wh_check_unknown(f, s);
     if (s->process)
         process(f, s, userns);
     root(f, s);

@@ -37,6 +37,10 @@ static int collect(struct wh_findings *f, struct wh_load *l, const wherry_ctx *c
             wh_check_add_err(f, first.kind == WH_ERR_SPEC ? WH_CHECK_INVALID : WH_CHECK_UNREADABLE, &first);
         else
             errors(f, l->errs, false);
+        /* A property that is missing is often one that is misspelt: both are told at once. */
+        f->spec = l->spec;
+        if (l->spec)
+            wh_check_unknown(f, l->spec);
         return 0;
     }
     f->spec = l->spec;

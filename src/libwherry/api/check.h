@@ -42,6 +42,9 @@ void wh_check_add(struct wh_findings *f, enum wh_check check, wh_node src, const
 /* An error of spec or compile, whose place is text: "config.json:4:2: /a". */
 void wh_check_add_err(struct wh_findings *f, enum wh_check check, const struct wh_err *e);
 
+/* The keys that nobody knows: all that can be said about a configuration with errors. wh_check_spec() does it as well. */
+void wh_check_unknown(struct wh_findings *f, const struct wh_spec *spec);
+
 /* What the configuration alone tells; no system call. */
 void wh_check_spec(struct wh_findings *f, const struct wh_spec *spec);
 

@@ -482,6 +482,7 @@ int wh_spec_parse(const char *json, size_t len, const char *name, unsigned flags
     __attribute__((cleanup(parser_done))) struct wh_parser p = { .errs = errs, .flags = flags, .name = name };
     static const struct wh_srcnode none;
     struct wh_spec *s;
+    bool bad;
     int r;
 
     *ret = NULL;
@@ -496,16 +497,19 @@ int wh_spec_parse(const char *json, size_t len, const char *name, unsigned flags
     r = wh_json_read(&p.r, json, len, &events, &p);
     if (r == -ENOMEM || p.failed)
         return no_memory(errs, name);
-    if (r < 0 || p.nerrs > 0)
+    bad = r < 0 || p.nerrs > 0;
+    if (bad && !(flags & WH_SPEC_UNKNOWN))
         return -EINVAL;
     s = finish(&p);
     if (!s)
         return no_memory(errs, name);
-    if (wh_spec_validate(s, errs) > 0)
+    if (!bad)
+        bad = wh_spec_validate(s, errs) > 0;
+    if (bad && !(flags & WH_SPEC_UNKNOWN))
         return -EINVAL;
     p.arena = arena = NULL;
     *ret = s;
-    return 0;
+    return bad ? -EINVAL : 0;
 }
 
 void wh_spec_free(struct wh_spec *s)

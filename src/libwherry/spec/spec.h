@@ -430,7 +430,8 @@ enum wh_spec_flags {
 
 /*
  * Parses and validates a whole config.json (not NUL-terminated). `name` is used in messages. The spec keeps nothing of
- * `json`. 0, or -EINVAL/-ENOMEM/-E2BIG with up to 20 errors in `errs`; *ret is null then. Free with wh_spec_free().
+ * `json`. 0, or -EINVAL/-ENOMEM/-E2BIG with up to 20 errors in `errs`; *ret is null then, but for -EINVAL with
+ * WH_SPEC_UNKNOWN: of that spec only the unknown keys and the places hold. Free with wh_spec_free().
  * Reads no file and makes no other system call.
  */
 int wh_spec_parse(const char *json, size_t len, const char *name, unsigned flags, struct wh_spec **ret,
