@@ -198,6 +198,41 @@ static void many_errors(void)
     is_int(errs.dropped, 10, "the others are counted");
 }
 
+/* Of a plan that joins a user namespace: is A out of its root's reach when it enters? */
+static bool undumpable_first(uint32_t euid, bool new_time)
+{
+    WH_CLEANUP_ARENA struct wh_arena *arena = wh_arena_new();
+    WH_CLEANUP_SPEC struct wh_spec *spec = parse(config, sizeof config - 1);
+    struct wh_namespace *ns = spec->linux_.ns;
+    const struct wh_plan *plan = NULL;
+    struct wh_errlist errs = { 0 };
+    struct wh_facts f = facts;
+    bool undumpable = false;
+
+    f.euid = euid;
+    ns[WH_NS_USER].set = true;
+    ns[WH_NS_USER].path.v = "/proc/1/ns/user";
+    ns[WH_NS_TIME].set = new_time;
+    is_int(wh_compile(spec, &request, &f, arena, &plan, &errs), 0, "a user namespace is joined");
+    for (uint32_t i = 0; plan && i < plan->nsteps; i++) {
+        const struct wh_step *s = wh_plan_step(plan, i);
+
+        if (s->op == WH_OP_DUMPABLE)
+            undumpable = ((const struct wh_step_dumpable *)s)->value == 0;
+        if (s->op == WH_OP_JOIN && ((const struct wh_step_join *)s)->ns == WH_SLOT_NS + WH_NS_USER)
+            return undumpable;
+    }
+    return false;
+}
+
+static void joined_user(void)
+{
+    ok(undumpable_first(0, false), "by a process that its root cannot trace");
+    ok(undumpable_first(0, true), "also with a new time namespace");
+    ok(undumpable_first(1000, false), "also by an ordinary user");
+    ok(!undumpable_first(1000, true), "who could not write the offsets of a new time namespace any more");
+}
+
 static double now(void)
 {
     struct timespec ts;
@@ -267,6 +302,7 @@ int main(void)
 {
     refusals();
     many_errors();
+    joined_user();
     large();
     return done_testing();
 }

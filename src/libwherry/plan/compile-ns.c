@@ -131,6 +131,10 @@ static void user_namespace(struct wh_compile *c)
     struct wh_step_ask_idmap *s;
 
     if (c->join_ns[WH_NS_USER]) {
+        /* Root of the namespace that is joined could trace us otherwise, if it sees the host's processes. Not where an ordinary
+         * user has a file of /proc/self to write yet, which would be root's then. */
+        if (c->facts->euid == 0 || !c->new_ns[WH_NS_TIME])
+            WH_STEP(c, DUMPABLE, dumpable, 0);
         step_join(c, WH_NS_USER);
         return;
     }
