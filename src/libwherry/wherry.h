@@ -127,7 +127,7 @@ enum wherry_state_flags {
     WHERRY_STATE_OWNER = 1u << 1, /* fill in owner, as `list` does */
     WHERRY_STATE_COMPACT = 1u << 2, /* one line */
 };
-/* The state document of contract §2.4. */
+/* The state document of the specification, with rootfs, created and owner. */
 WHERRY_API int wherry_container_state(const wherry_container *c, uint32_t flags, char **ret_json,
                                       wherry_error **reterr);
 WHERRY_API int wherry_features(wherry_ctx *ctx, char **ret_json, wherry_error **reterr);

@@ -438,7 +438,7 @@ static int send_pidfd(const struct wh_creation *c, struct wh_err *err)
     return r < 0 ? r : wh_console_send(sock, c->run.pidfd_b, "standard", "pidfd socket", err);
 }
 
-/* Complete or absent, no newline (contract: §2.17). The caller's directory, so the caller's umask. */
+/* Complete or absent, no newline. The caller's directory, so the caller's umask. */
 static int write_pid_file(const struct wh_creation *c, struct wh_err *err)
 {
     char text[16];
@@ -493,7 +493,7 @@ static void undo(struct wh_creation *c)
         wh_api_log(c->ctx, WHERRY_LOG_DEBUG, "%s", ignored.msg);
 }
 
-/* Engines know this beginning from runc (contract: §3.7); the reason follows unchanged. */
+/* Engines know this beginning from runc; the reason follows unchanged. */
 static void add_context(const struct wh_creation *c, struct wh_err *err)
 {
     const struct wh_step *s =

@@ -57,7 +57,7 @@ struct wh_err *wh_errlist_next(struct wh_errlist *l);
 #define WH_ERRTEXT_SIZE 64
 
 /* Words for an errno (positive) as Go prints them: "no such file or directory". Engines compare them case-sensitively
- * (contract.md §3.7). Copies into buf of WH_ERRTEXT_SIZE and returns it. Locale is never consulted. */
+ * Copies into buf of WH_ERRTEXT_SIZE and returns it. Locale is never consulted. */
 const char *wh_errno_words(int err, char *buf);
 
 /* "ENOENT"; "E123" for a number without a name (into a static constant table; never null). */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Where the container's cgroup is, and the host lists that make it and fill it (contract.md §5.8 to §5.10). Every container
+ * Where the container's cgroup is, and the host lists that make it and fill it. Every container
  * has a directory in cgroup2, where it is tracked, frozen and killed and where the device program is attached; on a hybrid
  * host a controller that sits on a v1 hierarchy gets a directory of the same path there.
  */

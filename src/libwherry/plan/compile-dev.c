@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Device nodes, the links of /dev, and the console (contract.md §5.6, §5.7). */
+/* Device nodes, the links of /dev, and the console. */
 #include "plan/compile.h"
 
 #include <errno.h>

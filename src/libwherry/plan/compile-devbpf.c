@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * resources.devices to a BPF_PROG_TYPE_CGROUP_DEVICE program (contract.md §5.8). cgroup2 has no device files: the kernel
+ * resources.devices to a BPF_PROG_TYPE_CGROUP_DEVICE program. cgroup2 has no device files: the kernel
  * runs the program at each mknod and open of a device node, with type, access and number, and 0 means EPERM.
  *
  * The rules apply in order on top of "deny everything", and the fixed allows come after them. So for each wanted access bit

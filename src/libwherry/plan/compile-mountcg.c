@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Mounts of type cgroup and cgroup2 (contract.md §5.6).
+ * Mounts of type cgroup and cgroup2.
  *
  *   unified, own cgroup namespace   a cgroup2 mount, whose root is the container's cgroup; or a clone of that directory
  *   unified, the host's namespace   a clone of the host's mount: making a new one there would reset the options of the one

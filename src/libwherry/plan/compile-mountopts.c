@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The words of mounts[].options (contract.md §5.5) in the terms of the new mount API, which knows three kinds of them:
+ * The words of mounts[].options in the terms of the new mount API, which knows three kinds of them:
  * attributes of the mount (mount_setattr, fsmount), propagation types, and parameters of the file system (fsconfig).
  */
 #include "plan/compile.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The container's mounts (contract.md §5.4 to §5.6). Each is built detached in a slot, gets its attributes there, and is
+ * The container's mounts. Each is built detached in a slot, gets its attributes there, and is
  * attached last: it is never seen with fewer restrictions than asked for (I2). Read-only tmpfs is the one exception: mount
  * points and devices are made on it, by us and by hooks, so that it becomes read-only when they are done.
  */
@@ -290,7 +290,7 @@ static int check_options(struct wh_compile *c, const struct wh_mount_job *j)
 
 /* ---------------------------------------------------------------- one mount */
 
-/* A new mount is not a tree: the recursive words, which come second (contract.md §5.5), and the others are one set. */
+/* A new mount is not a tree: the recursive words, which come second, and the others are one set. */
 static uint64_t fs_attr(const struct wh_mountopts *o)
 {
     return (o->attr_set & ~o->rattr_clr) | o->rattr_set;

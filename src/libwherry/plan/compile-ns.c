@@ -116,7 +116,7 @@ static void time_namespace(struct wh_compile *c)
     s->offsets = wh_build_str(c->b, text);
 }
 
-/* contract: §6.2. Without rights in the host the kernel takes a gid map only after setgroups is denied for good. */
+/* Without rights in the host the kernel takes a gid map only after setgroups is denied for good. */
 static bool must_deny_setgroups(const struct wh_compile *c)
 {
     const struct wh_idmaps *g = &c->spec->linux_.gid_mappings;

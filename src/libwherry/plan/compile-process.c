@@ -30,7 +30,7 @@ static const char *lowest(uint64_t set)
 static void capabilities(struct wh_compile *c, const struct wh_process *p, bool keep_admin)
 {
     const struct wh_caps *want = &p->capabilities;
-    /* A capability that this kernel or this host cannot grant is left out (contract: §5.3, the specification wants no
+    /* A capability that this kernel or this host cannot grant is left out (the specification wants no
      * error); explain and check say so. */
     uint64_t can = wh_compile_grantable(c), permitted = want->permitted.mask & can;
     uint64_t inheritable = want->inheritable.mask & can, effective = want->effective.mask & can;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * linux.seccomp to classic BPF (contract.md §5.13). The only file that calls libseccomp; that library is asked for the
+ * linux.seccomp to classic BPF. The only file that calls libseccomp; that library is asked for the
  * rules alone, the -ENOSYS stub in front of them is ours.
  *
  * The stub. A profile that denies by default answers every system call that it does not name with the same errno, usually

@@ -4,7 +4,7 @@
 #include <errno.h>
 
 /*
- * Which sysctls belong to a namespace (contract: §5.12). Everything else acts on the whole host, whatever namespaces the
+ * Which sysctls belong to a namespace. Everything else acts on the whole host, whatever namespaces the
  * writer is in, so this list is closed.
  */
 struct rule {

@@ -70,7 +70,7 @@ void wh_compile_sysctl(struct wh_compile *c);
 /* compile-unsupported.c: what is parsed and not executed by this version is refused, naming pointer and property. */
 void wh_compile_refuse(struct wh_compile *c);
 
-/* compile-mountopts.c: the words of mounts[].options (contract.md §5.5). */
+/* compile-mountopts.c: the words of mounts[].options. */
 struct wh_mountopts {
     bool bind, rec, tmpcopyup, idmap, ridmap, remount;
     uint64_t attr_set, attr_clr; /* of the mount */

@@ -10,7 +10,7 @@
  * Causes that the errno does not tell. The first row that fits is used, so the narrow ones come first.
  *
  * No hint may have words that engines look for in messages ("permission denied", "no such file", "not found", "is a
- * directory" …, contract: §3.7): they make the user's exit code of them, whatever the sentence was about. A test looks.
+ * directory" …): they make the user's exit code of them, whatever the sentence was about. A test looks.
  */
 static const struct wh_hint_row rows[] = {
     /* ---- A ---- */

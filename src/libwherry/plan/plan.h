@@ -24,7 +24,7 @@ int wh_compile(const struct wh_spec *spec, const struct wh_request *req, const s
  * arena. Null when the spec has no filter. */
 const char *wh_seccomp_key(const struct wh_spec *spec, struct wh_arena *arena, size_t *ret_len);
 /*
- * The filter is two parts, one after the other: the -ENOSYS stub of contract.md §5.13 (struct sock_filter[] in arena,
+ * The filter is two parts, one after the other: the -ENOSYS stub of compile-seccomp.c (struct sock_filter[] in arena,
  * *ret_len bytes, perhaps 0), which this floor cannot write for want of write(2), and what libseccomp compiles. The caller
  * writes the stub to an empty memfd of his; then wh_seccomp_compile appends the rest at the file's position. Errors name the
  * rule: -EINVAL (this libseccomp or the rules of SCMP_ACT_NOTIFY), -EOPNOTSUPP (built without libseccomp), -ENOMEM.
@@ -46,13 +46,13 @@ bool wh_seccomp_notifies(const struct wh_spec *spec);
 
 /* ---- cgroup paths (compile-cgroup.c) ---- */
 
-/* The container's path below the cgroup2 mount (contract.md §5.10), cleaned, absolute: "/a/b". In arena. */
+/* The container's path below the cgroup2 mount, cleaned, absolute: "/a/b". In arena. */
 int wh_cgroup_path(const struct wh_spec *spec, const struct wh_request *req, const struct wh_facts *facts,
                    struct wh_arena *arena, const char **ret, struct wh_err *err);
 
 /* ---- device program (compile-devbpf.c): pure, golden-tested instruction by instruction ---- */
 struct bpf_insn;
-/* Compiles the rules (plus the fixed allows of contract.md §5.8) to a BPF_PROG_TYPE_CGROUP_DEVICE program in arena. */
+/* Compiles the rules (plus the allows that cannot be turned off) to a BPF_PROG_TYPE_CGROUP_DEVICE program in arena. */
 int wh_devbpf_compile(const struct wh_spec *spec, const struct wh_request *req, struct wh_arena *arena,
                       struct bpf_insn **ret, size_t *ret_n, struct wh_err *err);
 

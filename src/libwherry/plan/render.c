@@ -199,7 +199,7 @@ static void exec_from_text(const char *text, char *buf, size_t size)
 
 /* ---- the sentence ---- */
 
-/* How runc words the failures of args[0]; engines make exit codes of it (contract: §3.7). */
+/* How runc words the failures of args[0]; engines make exit codes of it. */
 static bool exec_sentence(const char *name, const struct wh_failure *f, const char *detail, struct wh_buf *out)
 {
     char words[WH_ERRTEXT_SIZE];

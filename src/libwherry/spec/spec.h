@@ -334,7 +334,7 @@ struct wh_seccomp {
     wh_node src;
     struct wh_sstr default_action, listener_path, listener_metadata;
     struct wh_opt_u32 default_errno_ret;
-    struct wh_sstrv architectures, flags; /* flags.set == false differs from [] (contract.md §5.13) */
+    struct wh_sstrv architectures, flags; /* flags.set == false differs from []: see compile-seccomp.c */
     struct wh_seccomp_rule *rules;
     size_t nrules;
 };
@@ -457,7 +457,7 @@ const char *wh_spec_annotation(const struct wh_spec *s, const char *key);
 
 /* Names used by compile, explain and check too. */
 const char *wh_ns_name(enum wh_ns ns); /* "network" */
-int wh_signal_from_name(const char *name, int *ret); /* contract.md §2.6: number or name; 0 or -EINVAL */
+int wh_signal_from_name(const char *name, int *ret); /* number, or name in any case; 0 or -EINVAL */
 int wh_cap_from_name(const char *name); /* CAP_CHOWN -> 0; -EINVAL */
 const char *wh_cap_name(unsigned cap); /* "CAP_CHOWN", or null */
 const char *wh_rlimit_name(int resource); /* "RLIMIT_NOFILE" */
