@@ -181,8 +181,8 @@ static int read_journal(int dir_fd, const char *id, struct wh_arena *arena, stru
     size_t len = 0;
     int r = slurp(dir_fd, "journal", &text, &len);
 
-    if (r < 0)
-        return r;
+    if (r < 0 || !text)
+        return r < 0 ? r : -EINVAL;
     nl = memchr(text, '\n', len);
     r = nl ? wh_state_read(text, (size_t)(nl - text), id, arena, ret) : -EINVAL;
     /* A line without its end was being written when the writer died. */
