@@ -141,6 +141,18 @@ static void test_fallbacks(void)
     ok(alt("KEYRING", 0), "and says so");
 
     whole((struct tp_options){ 0 });
+    is_int(run("KEYRING: a new one"), 2, "a new keyring");
+    ok(strstr(fake.text, "keyctl(_ses.") && !strstr(fake.text, "keyctl(new"), "has the container's name");
+    whole((struct tp_options){ 0 });
+    fake.keyring_perm = "3f1b003f";
+    is_int(run("KEYRING: somebody's"), 2, "a keyring of that name that lets others find it");
+    ok(strstr(fake.text, "keyctl(new"), "is left for one without a name");
+    whole((struct tp_options){ 0 });
+    fake.match = "keyctl_describe", fake.match_err = EACCES;
+    is_int(run("KEYRING: somebody's secret"), 2, "a keyring of that name that cannot be looked at");
+    ok(strstr(fake.text, "keyctl(new"), "is left, too");
+
+    whole((struct tp_options){ 0 });
     fake.match = "capset", fake.match_err = EPERM;
     is_int(run("CAPS: capset is refused"), 1, "capset refused: no container");
     is_int(fake.mbox.state, WH_MBOX_FAILED, "FAILED");
