@@ -45,9 +45,25 @@ static const char *sibling(struct wh_arena *arena, const char *own, const char *
     return up ? wh_compile_clean_path(arena, up, id) : NULL;
 }
 
-static bool limits_wanted(const struct wh_resources *r)
+/* Until 1.3 of the specification the limit was a plain number whose zero is "not set", and engines of that time send 0 for
+ * "unlimited" (podman run --pids-limit -1). Since 1.3 it is optional, and 0 is a limit. */
+static bool zero_is_a_limit(const struct wh_spec *spec)
 {
-    return r->pids.set && r->pids.limit.set && r->pids.limit.v >= 0;
+    const char *version = spec->oci_version.v ? spec->oci_version.v : "";
+
+    return !wh_startswith(version, "1.0.") && !wh_startswith(version, "1.1.") && !wh_startswith(version, "1.2.");
+}
+
+static bool has_pids_limit(const struct wh_spec *spec)
+{
+    const struct wh_resources *r = &spec->linux_.resources;
+
+    return r->pids.set && r->pids.limit.set && (r->pids.limit.v != 0 || zero_is_a_limit(spec));
+}
+
+static bool limits_wanted(const struct wh_spec *spec)
+{
+    return has_pids_limit(spec) && spec->linux_.resources.pids.limit.v >= 0;
 }
 
 int wh_cgroup_path(const struct wh_spec *spec, const struct wh_request *req, const struct wh_facts *facts,
@@ -67,7 +83,7 @@ int wh_cgroup_path(const struct wh_spec *spec, const struct wh_request *req, con
                           "this host has no cgroup2 hierarchy mounted: mount one, or use --cgroup-manager=disabled");
     /* Rootless without delegation: no cgroup at all is better than no container, as long as nothing depends on it. */
     if ((facts->euid != 0 || facts->in_userns) && !(facts->feat & WH_FEAT_CGROUP_WRITABLE)) {
-        if ((!path || !*path) && !limits_wanted(&spec->linux_.resources))
+        if ((!path || !*path) && !limits_wanted(spec))
             return 0;
         return path_error(spec, err, WH_ERR_HOST, -EACCES,
                           "rootless needs no limits + no cgrouppath when no permission is granted for cgroups", "");
@@ -114,16 +130,9 @@ static const struct wh_v1_hierarchy *v1_of(const struct wh_compile *c, const cha
     return NULL;
 }
 
-static bool has_pids_limit(const struct wh_compile *c)
-{
-    const struct wh_resources *r = &c->spec->linux_.resources;
-
-    return r->pids.set && r->pids.limit.set;
-}
-
 const char *wh_compile_cgroup_v1_path(const struct wh_compile *c, const struct wh_v1_hierarchy *h)
 {
-    if (c->cgroup_path && has_pids_limit(c) && v1_of(c, "pids") == h)
+    if (c->cgroup_path && has_pids_limit(c->spec) && v1_of(c, "pids") == h)
         return c->cgroup_path;
     /* Seen from a cgroup namespace, a cgroup outside of it is "/../x"; cleaned, that would be another one. */
     return h->own && !wh_startswith(h->own, "/..") ? h->own : "/";
@@ -224,7 +233,7 @@ void wh_compile_cgroup(struct wh_compile *c)
     if (!c->cgroup_path) {
         /* Device rules are not refused: engines send them with every container, also with --cgroups=disabled. There is no
          * cgroup to attach the program to; explain has no line for it. */
-        if (limits_wanted(&l->resources))
+        if (limits_wanted(c->spec))
             wh_compile_err(c, -EINVAL, l->resources.pids.limit.src,
                            "pids limit %lld: there is no cgroup to set it in (--cgroup-manager=disabled)",
                            (long long)l->resources.pids.limit.v);
@@ -233,7 +242,7 @@ void wh_compile_cgroup(struct wh_compile *c)
     create = WH_STEP(c, CG_CREATE, cg_create, l->cgroups_path.src);
     if (create)
         create->path = wh_build_str(c->b, c->cgroup_path);
-    if (has_pids_limit(c))
+    if (has_pids_limit(c->spec))
         compile_pids(c);
     compile_devices(c);
 }

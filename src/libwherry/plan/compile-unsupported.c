@@ -42,7 +42,9 @@ static void memory(struct wh_compile *c, const struct wh_resources *r)
 
 static void cpu(struct wh_compile *c, const struct wh_resources *r)
 {
-    refuse_nonzero(c, r->cpu.shares, "resources.cpu.shares");
+    /* 1024 is the weight that every cgroup starts with (100 in cgroup2), and what ctr sends with every container. */
+    if (r->cpu.shares.set && r->cpu.shares.v != 1024)
+        refuse_nonzero(c, r->cpu.shares, "resources.cpu.shares");
     refuse_nonzero(c, r->cpu.quota, "resources.cpu.quota");
     refuse_nonzero(c, r->cpu.period, "resources.cpu.period");
     refuse_nonzero(c, r->cpu.burst, "resources.cpu.burst");
