@@ -13,6 +13,7 @@ export SRC BUILD JOBS
     PACKAGES_BUILD="gcc libc6-dev make autoconf automake libtool pkg-config libyajl-dev libseccomp-dev libcap-dev musl-tools binutils"
     PACKAGES_DEMO="busybox-static jq"
     PACKAGES_CHECK="bats clang clang-format clang-tidy cppcheck shellcheck mandoc g++ strace util-linux procps file xz-utils man-db python3 python3-jsonschema git"
+    PACKAGES_ENGINES="podman buildah conmon containerd runc skopeo umoci"
 }
 
 # Installs those of the named packages that are missing. Debian and what is made from it; elsewhere they are only looked for by ./configure.
@@ -28,11 +29,12 @@ need_packages() {
         return 1
     fi
     echo "installing:$missing" >&2
+    # --no-remove: Debian's containerd would otherwise take the place of Docker's, and Docker with it.
     # The lists of packages may be absent on a fresh machine, or old.
     # shellcheck disable=SC2086 # a list of words
-    DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $missing >/dev/null 2>&1 </dev/null ||
+    DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-remove --no-install-recommends $missing >/dev/null 2>&1 </dev/null ||
         { apt-get update -qq >/dev/null &&
-            DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends $missing >/dev/null </dev/null; }
+            DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-remove --no-install-recommends $missing >/dev/null </dev/null; }
 }
 
 # configured_build DIR [CONFIGURE ARGS…]: makes DIR/Makefile when it is missing or older than what it is made from.
