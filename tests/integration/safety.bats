@@ -74,6 +74,17 @@ create() {
     have /proc/self
 }
 
+@test "I3: a symlink of the image leads no mount over procfs" {
+    for to in /proc /proc/sys /proc/self; do
+        rm -f rootfs/volume
+        ln -s "$to" rootfs/volume
+        config '.mounts |= map(select(.destination != "/volume")) + [ { destination: "/volume", type: "tmpfs", source: "tmpfs" } ]'
+        go
+        have_status 1 || { echo "$to"; return 1; }
+        have /volume
+    done
+}
+
 @test "I4: the runtime is not reachable through /proc/self/exe" {
     before=$(sha256sum "$WHERRY")
     for args in '["/proc/self/exe", "--version"]' '["/bin/hash"]'; do
@@ -130,6 +141,22 @@ create() {
         [ "$(stat -c %u "/proc/$(pid_of "$CID2")/environ")" = 0 ]
         wherry delete -f "$CID2"
     fi
+}
+
+@test "I5: root without CAP_SYS_PTRACE cannot look into a created container's init" {
+    need root setpriv
+    # Owners below /proc tell nothing of a process of root's. Init has fewer capabilities: the dumpable flag alone refuses this.
+    less() { setpriv --bounding-set=-sys_ptrace "$@" 3>&- 4>&-; }
+    setpriv --bounding-set=-sys_ptrace sleep 100 3>&- 4>&- &
+    other=$!
+    for _ in $(seq 100); do [ "$(cat "/proc/$other/comm")" != sleep ] || break; sleep 0.05; done
+    run less readlink "/proc/$other/exe"
+    kill "$other"
+    case $output in */*) ;; *) skip "this machine refuses it of any process" ;; esac
+    create
+    run less readlink "/proc/$PID/exe"
+    have_status 1
+    [ -z "$output" ]
 }
 
 @test "I6: no descriptor of the host's in a created container" {
