@@ -39,7 +39,7 @@ refuses() {
         '.linux.namespaces += [ { type: "time", path: "/proc/1/ns/time" } ] | .linux.timeOffsets = { monotonic: { secs: 1 } }'
     refuses '/process/capabilities/inheritable: the inheritable set has CAP_SYS_PTRACE, which the bounding set lacks' \
         '.process.capabilities.inheritable = [ "CAP_SYS_PTRACE" ]'
-    refuses 'invalid mount type for `/x`: only a bind mount needs none' '.mounts += [ { destination: "/x", source: "tmpfs" } ]'
+    refuses "invalid mount type for \`/x\`: only a bind mount needs none" '.mounts += [ { destination: "/x", source: "tmpfs" } ]'
     refuses 'more than 4 propagation options on one mount' \
         '.mounts += [ { destination: "/x", type: "tmpfs", source: "tmpfs", options: [ range(5) | "private" ] } ]'
     refuses 'mount option a: the kernel takes at most 255 bytes of a name and of a value' \
