@@ -20,7 +20,8 @@ cli_sources += src/cli/version.c
 
 # The commit that is built, when it is built from a repository: shown by --version. Written anew only when it is another one.
 wherry-commit.h: FORCE
-	@id=; if test -e $(srcdir)/.git; then id=`git -C $(srcdir) rev-parse --verify HEAD 2>/dev/null`; fi; \
+	@id=; if test -e $(srcdir)/.git; then id=`git -C $(srcdir) rev-parse --verify HEAD 2>/dev/null`; \
+	elif test -f $(srcdir)/.commit; then id=`cat $(srcdir)/.commit`; fi; \
 	echo "#define WHERRY_COMMIT \"$$id\"" >$@.tmp; \
 	if cmp -s $@.tmp $@; then rm -f $@.tmp; else mv $@.tmp $@; fi
 FORCE:
