@@ -50,6 +50,8 @@ configured_build() {
     fi
     mkdir -p "$dir"
     if [ ! -f "$dir/Makefile" ] || [ "$SRC/configure" -nt "$dir/config.status" ] || [ "$*" != "$(cat "$dir/.flags" 2>/dev/null)" ]; then
+        # Objects do not depend on the flags that they were compiled with. Only what was made here is thrown away.
+        if [ -f "$dir/.flags" ]; then rm -rf "${dir:?}" && mkdir -p "$dir"; fi
         (cd "$dir" && "$SRC/configure" "$@") || return 1
         echo "$*" >"$dir/.flags"
     fi
