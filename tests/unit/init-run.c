@@ -68,7 +68,7 @@ static void masks(uint32_t pivot)
         ADD(MASK, mask, .root = WH_SLOT_ROOT, .devnull = WH_SLOT_DEVNULL, .maskfs = WH_SLOT_MASKFS,
             .path = STR(masked[k]));
     ADD(RDONLY, rdonly, .root = WH_SLOT_ROOT, .path = STR("/proc/sys"));
-    ADD(MKDIR, mkdir, .root = WH_SLOT_ROOT, .path = STR("/work/here"));
+    ADD(MKDIR, mkdir, .root = WH_SLOT_ROOT, .path = STR("/srv/here"));
     ADD(ROOT_RDONLY, root_rdonly, .root = WH_SLOT_ROOT);
     ADD(PIVOT, pivot, .root = WH_SLOT_ROOT, .mode = pivot);
     ADD(SYSCTL, sysctl, .proc = WH_SLOT_PROC, .path = STR("net/ipv4/ip_unprivileged_port_start"), .value = STR("77"));
@@ -174,7 +174,7 @@ static void test_all(void)
     head(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWCGROUP);
     mounts();
     masks(0);
-    tail(all_script, 1234, "/work/here");
+    tail(all_script, 1234, "/srv/here");
     go(&r, ~0u, sock, sizeof(sock));
     is_str(r.error, "", "the protocol is kept");
     if (!ok(r.ready && r.mbox->state == WH_MBOX_READY, "created")) {
@@ -219,7 +219,7 @@ static void test_all(void)
     if (!ok(WIFEXITED(r.status) && WEXITSTATUS(r.status) == 0, "the payload exits with 0"))
         diag("status %#x; %s", r.status, state_name(&r));
     has_str(r.text, "pid 1\n", "pid 1");
-    has_str(r.text, "walker\nskeleton\n1234\n1234 4 24\n/work/here\n", "host name, domain name, ids, cwd");
+    has_str(r.text, "walker\nskeleton\n1234\n1234 4 24\n/srv/here\n", "host name, domain name, ids, cwd");
     has_str(r.text, "home /home/walker 1\n0022\n", "HOME, environment, umask");
     has_str(r.text, "no-x\ndrwxr-x--x\n", "a mount at the end of a dangling symlink keeps the mode of what it covers");
     has_str(r.text, "content\ncontent\n640 3 4\n", "tmpcopyup");
