@@ -121,6 +121,18 @@ static int value(uint8_t kind, uint64_t v)
         return !!(v & ~(uint64_t)SEC_FLAGS);
     case WH_FK_HOOKKIND:
         return v >= WH_HOOK_MAX;
+    case WH_FK_SCHED:
+        return v > 6 && v != WH_SCHED_KEEP;
+    case WH_FK_SCHEDFLAGS:
+        return v > 0x7f;
+    case WH_FK_IOPRIO:
+        return v >> WH_IOPRIO_CLASS_SHIFT > 3 || (v & ((1u << WH_IOPRIO_CLASS_SHIFT) - 1)) > 7;
+    case WH_FK_MPOL:
+        return v > 6;
+    case WH_FK_MPOLFLAGS:
+        return !!(v & ~(uint64_t)0xe000);
+    case WH_FK_LSMATTR:
+        return v >= WH_LSM_ATTR_MAX;
     case WH_FK_ATTACHFLAGS:
         return v > (WH_ATTACH_NOSYMLINK | WH_ATTACH_KEEP_MODE | WH_ATTACH_BENEATH_PROC | WH_ATTACH_SOURCE_PROC |
                     WH_ATTACH_NOFOLLOW);
@@ -138,6 +150,7 @@ static int field(struct check *c, const struct wh_step *s, const struct wh_field
     memcpy(&v, at, sizeof(v));
     switch (f->kind) {
     case WH_FK_U64:
+    case WH_FK_U64NZ:
     case WH_FK_CAPS:
     case WH_FK_MATTR:
         memcpy(&v64, at, sizeof(v64));

@@ -90,6 +90,14 @@ enum {
 #define WH_FT_NOTIFY uint32_t /* 0 or 1: expects a listener */
 #define WH_FT_HOOKKIND uint32_t /* enum wh_hook_kind */
 #define WH_FT_ATTACHFLAGS uint32_t
+#define WH_FT_I32NZ int32_t /* 0 is not printed */
+#define WH_FT_U64NZ uint64_t /* 0 is not printed */
+#define WH_FT_SCHED uint32_t /* SCHED_*, or WH_SCHED_KEEP: only the I/O priority is set */
+#define WH_FT_SCHEDFLAGS uint32_t /* SCHED_FLAG_* */
+#define WH_FT_IOPRIO uint32_t /* as ioprio_set(2) takes it; 0 = leave */
+#define WH_FT_MPOL uint32_t /* MPOL_* */
+#define WH_FT_MPOLFLAGS uint32_t /* MPOL_F_* */
+#define WH_FT_LSMATTR uint32_t /* enum wh_lsm_attr */
 #define WH_FT_STR wh_off /* NUL-terminated, not null */
 #define WH_FT_STRN wh_off /* may be null */
 #define WH_FT_HPATH wh_off /* absolute path on the host; never one below the rootfs */
@@ -115,6 +123,16 @@ enum {
     4u /* the target is on a procfs and must be a regular file of it (allow-list in compile) */
 #define WH_ATTACH_SOURCE_PROC 8u /* what is mounted must be a procfs: on /proc anything else would be taken for one */
 #define WH_ATTACH_NOFOLLOW 16u /* the last component of the target is not followed if it is a symlink (dest-nofollow) */
+
+#define WH_SCHED_KEEP UINT32_MAX
+#define WH_IOPRIO_CLASS_SHIFT 13
+/* One more than the last node that a kernel can have (NODES_SHIFT is 10 at most). */
+#define WH_MAX_NODES 1024u
+
+/* Files of /proc/thread-self that take the label of the next execve. */
+enum wh_lsm_attr { WH_LSM_SELINUX, WH_LSM_APPARMOR, WH_LSM_ATTR_MAX };
+#define WH_LSM_SELINUX_PATH "thread-self/attr/exec"
+#define WH_LSM_APPARMOR_PATH "thread-self/attr/apparmor/exec"
 
 enum wh_hook_kind {
     WH_HOOK_PRESTART,
@@ -223,6 +241,14 @@ enum wh_field_kind {
     WH_FK_NOTIFY,
     WH_FK_HOOKKIND,
     WH_FK_ATTACHFLAGS,
+    WH_FK_I32NZ,
+    WH_FK_U64NZ,
+    WH_FK_SCHED,
+    WH_FK_SCHEDFLAGS,
+    WH_FK_IOPRIO,
+    WH_FK_MPOL,
+    WH_FK_MPOLFLAGS,
+    WH_FK_LSMATTR,
     WH_FK_STR,
     WH_FK_STRN,
     WH_FK_HPATH,

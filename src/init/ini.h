@@ -93,6 +93,10 @@ int ini_resolve_parent(struct ini *i, int root, const char *path, int *ret_fd, c
 /* openat2 with a bounded retry: EAGAIN is its answer to a rename that raced with "..". */
 long ini_openat2(int fd, const char *path, uint64_t flags, uint64_t resolve);
 
+/* ---- ops-ns.c ---- */
+/* Writes to a file below `dir`, which is the host's verified procfs or a directory of it; more RESOLVE_* flags in `resolve`. */
+int ini_proc_write(struct ini *i, int dir, const char *path, uint64_t resolve, const char *text, size_t n);
+
 /* ---- ops-mount.c ---- */
 /* Resolves the target (made if missing, of the kind of the mount) and moves the mount there. flags: WH_ATTACH_*. */
 int ini_attach(struct ini *i, int mount, int root, const char *path, uint32_t flags);

@@ -27,7 +27,7 @@ int op_signals(struct ini *i, const struct wh_step_signals *s)
 }
 
 /* A file below the host's verified procfs, beneath it and on no other mount: even this one could be covered in parts. */
-static int proc_write(struct ini *i, int dir, const char *path, uint64_t resolve, const char *text, size_t n)
+int ini_proc_write(struct ini *i, int dir, const char *path, uint64_t resolve, const char *text, size_t n)
 {
     CLEAN_FD fd = -1;
     long r;
@@ -59,7 +59,7 @@ int op_oom_adj(struct ini *i, const struct wh_step_oom_adj *s)
     while (v /= 10);
     if (s->value < 0)
         *--p = '-';
-    return proc_write(i, i->slot[s->proc], "self/oom_score_adj", 0, p, (size_t)(text + sizeof(text) - p));
+    return ini_proc_write(i, i->slot[s->proc], "self/oom_score_adj", 0, p, (size_t)(text + sizeof(text) - p));
 }
 
 int op_rlimit_raise(struct ini *i, const struct wh_step_rlimit_raise *s)
@@ -108,7 +108,7 @@ int op_timens(struct ini *i, const struct wh_step_timens *s)
 {
     const char *text = ini_str(i, s->offsets);
 
-    return proc_write(i, i->slot[s->proc], "self/timens_offsets", 0, text, strlen(text));
+    return ini_proc_write(i, i->slot[s->proc], "self/timens_offsets", 0, text, strlen(text));
 }
 
 int op_dumpable(struct ini *i, const struct wh_step_dumpable *s)
@@ -197,7 +197,7 @@ int op_sysctl(struct ini *i, const struct wh_step_sysctl *s)
                            WH_RESOLVE_BENEATH | WH_RESOLVE_NO_XDEV | WH_RESOLVE_NO_SYMLINKS);
     if (dir < 0)
         return fail(i, OPENAT2, dir);
-    return proc_write(i, dir, ini_str(i, s->path), WH_RESOLVE_NO_SYMLINKS, text, strlen(text));
+    return ini_proc_write(i, dir, ini_str(i, s->path), WH_RESOLVE_NO_SYMLINKS, text, strlen(text));
 }
 
 int op_hostname(struct ini *i, const struct wh_step_hostname *s)

@@ -18,6 +18,23 @@ int op_rlimit(struct ini *i, const struct wh_step_rlimit *s)
     return r < 0 ? fail(i, PRLIMIT, r) : 0;
 }
 
+int op_mempolicy(struct ini *i, const struct wh_step_mempolicy *s)
+{
+    enum { BITS = 8 * sizeof(long) };
+    const uint32_t *node = wh_plan_at(i->plan, s->nodes.off);
+    unsigned long mask[WH_MAX_NODES / BITS];
+    uint32_t k;
+    long r;
+
+    memset(mask, 0, sizeof(mask));
+    for (k = 0; k < s->nodes.n; k++)
+        if (node[k] < WH_MAX_NODES)
+            mask[node[k] / BITS] |= 1ul << node[k] % BITS;
+    /* The kernel reads one bit less than it is told. */
+    r = sys_set_mempolicy((int)(s->mode | s->flags), s->nodes.n ? mask : NULL, s->nodes.n ? WH_MAX_NODES + 1 : 0);
+    return r < 0 ? fail(i, SET_MEMPOLICY, r) : 0;
+}
+
 /* By way of an fd: chdir() would follow /proc/self/fd/N out of the container (CVE-2024-21626). */
 static long enter(const char *path)
 {

@@ -47,6 +47,14 @@ int op_personality(struct ini *i, const struct wh_step_personality *s)
     return r < 0 ? fail(i, PERSONALITY, r) : 0;
 }
 
+int op_lsm_exec(struct ini *i, const struct wh_step_lsm_exec *s)
+{
+    const char *label = ini_str(i, s->label);
+
+    return ini_proc_write(i, i->slot[s->proc], s->attr == WH_LSM_APPARMOR ? WH_LSM_APPARMOR_PATH : WH_LSM_SELINUX_PATH,
+                          0, label, strlen(label));
+}
+
 /* A change of ids makes the process as dumpable as fs.suid_dumpable says, which may be fully. */
 static int undump(struct ini *i)
 {

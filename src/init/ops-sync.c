@@ -93,6 +93,12 @@ int op_ask_hook(struct ini *i, const struct wh_step_ask_hook *s)
     return ini_ask(i, NULL);
 }
 
+int op_ask_prio(struct ini *i, const struct wh_step_ask_prio *s)
+{
+    (void)s;
+    return ini_ask(i, NULL);
+}
+
 int op_ready(struct ini *i, const struct wh_step_ready *s)
 {
     int listen = i->base + 1, k;

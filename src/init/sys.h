@@ -123,6 +123,7 @@ SYS(readlinkat, (int fd, const char *path, char *buf, size_t n), SYS_readlinkat,
 SYS(recvmsg, (int fd, struct msghdr *m, int flags), SYS_recvmsg, fd, m, flags)
 SYS(seccomp, (unsigned int op, unsigned int flags, const struct wh_sock_fprog *prog), SYS_seccomp, op, flags, prog)
 SYS(sendmsg, (int fd, const struct msghdr *m, int flags), SYS_sendmsg, fd, m, flags)
+SYS(set_mempolicy, (int mode, const unsigned long *nodes, unsigned long max), SYS_set_mempolicy, mode, nodes, max)
 SYS(setdomainname, (const char *name, size_t len), SYS_setdomainname, name, len)
 SYS(setgroups, (size_t n, const uint32_t *gids), SYS_setgroups32, n, gids)
 SYS(sethostname, (const char *name, size_t len), SYS_sethostname, name, len)

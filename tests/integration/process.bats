@@ -433,13 +433,3 @@ set_names() { # SET
     have_status 0
 }
 
-@test "properties that are not executed yet are refused, not skipped" {
-    config '.process.scheduler = {policy: "SCHED_BATCH", nice: 5}'
-    detached create "$CID"
-    if [ "$status" = 0 ]; then
-        [ "$(ps -o cls= -p "$(pid_of "$CID")" | tr -d ' ')" = B ]
-        wherry delete -f "$CID"
-    else
-        have /process/scheduler
-    fi
-}

@@ -108,6 +108,8 @@ SIMPLE(setsid, (void), "%s", "")
 SIMPLE(capset, (const struct wh_cap_header *h, const struct wh_cap_data *d), "%#x, E %x:%x P %x:%x I %x:%x", h->version,
        d[1].effective, d[0].effective, d[1].permitted, d[0].permitted, d[1].inheritable, d[0].inheritable)
 SIMPLE(personality, (unsigned long p), "%#lx", p)
+SIMPLE(set_mempolicy, (int mode, const unsigned long *nodes, unsigned long max), "%#x, %#lx, %lu", (unsigned int)mode,
+       nodes ? nodes[0] : 0, max)
 SIMPLE(sethostname, (const char *name, size_t len), "%.*s", (int)len, name)
 SIMPLE(setdomainname, (const char *name, size_t len), "%.*s", (int)len, name)
 SIMPLE(setgroups, (size_t n, const uint32_t *g), "%zu: %u %u", n, n > 0 ? g[0] : 0, n > 1 ? g[1] : 0)

@@ -203,7 +203,7 @@ static bool fake_confines(const char *name)
 {
     static const char list[] =
         " unshare setns mount_setattr capset prctl seccomp setgroups setresuid setresgid pivot_root umount2 "
-        "move_mount close_range chroot fsmount prlimit personality setsid write umask fchdir ";
+        "move_mount close_range chroot fsmount prlimit personality set_mempolicy setsid write umask fchdir ";
     char key[40];
 
     snprintf(key, sizeof(key), " %s ", name);

@@ -156,7 +156,10 @@ __attribute__((unused)) static void tp_realistic(struct tp_options o)
     ADD(DOMAINNAME, domainname, .name = STR("domain"));
 
     ADD(PERSONALITY, personality, .persona = 8);
+    ADD(ASK_PRIO, ask_prio, .policy = 3, .nice = 5, .ioprio = 2 << WH_IOPRIO_CLASS_SHIFT | 4);
+    ADD(MEMPOLICY, mempolicy, .mode = 2, .flags = 1 << 15, .nodes = U32V(0, 3));
     ADD(UMASK, umask, .mask = 022);
+    ADD(LSM_EXEC, lsm_exec, .proc = WH_SLOT_PROC, .attr = WH_LSM_APPARMOR, .label = STR("exec box"));
     ADD(HOME, home, .uid = 1000);
     ADD(CWD, cwd, .path = STR("/work"));
     ADD(STDIO, stdio, .uid = 1000);

@@ -24,7 +24,7 @@ const char *wherry_build_features(void)
            "-SECCOMP "
 #endif
            /* What no code uses yet is not claimed, whatever configure was told. */
-           "-SYSTEMD -SELINUX -APPARMOR "
+           "-SYSTEMD +SELINUX +APPARMOR "
            "+CAP +EBPF +YAJL";
 }
 

@@ -55,6 +55,18 @@ static void names(struct wh_json *j, const char *key, const char *(*name)(size_t
     strings(j, key, v, n);
 }
 
+/* The same of a list of the specification's words. */
+static void words(struct wh_json *j, const char *key, enum wh_words list)
+{
+    const char *v[NAMES_MAX];
+    size_t n = 0;
+
+    for (; n < NAMES_MAX && wh_word(list, n, NULL); n++)
+        v[n] = wh_word(list, n, NULL);
+    qsort(v, n, sizeof *v, compare);
+    strings(j, key, v, n);
+}
+
 static void seccomp(struct wh_json *j)
 {
     /* WAIT_KILLABLE_RECV is about waiting for a listener, which this version does not offer. */
@@ -93,9 +105,14 @@ static void linux_part(struct wh_json *j)
     wh_json_bool(j, "rdma", false);
     wh_json_close(j, '}');
     seccomp(j);
-    enabled(j, "apparmor", false);
-    enabled(j, "selinux", false);
+    /* That this program can, not that the host does (features-linux.md). */
+    enabled(j, "apparmor", true);
+    enabled(j, "selinux", true);
     enabled(j, "intelRdt", false);
+    wh_json_open(j, "memoryPolicy", '{');
+    words(j, "modes", WH_WORDS_MPOL);
+    words(j, "flags", WH_WORDS_MPOL_FLAG);
+    wh_json_close(j, '}');
     wh_json_open(j, "mountExtensions", '{');
     enabled(j, "idmap", false);
     wh_json_close(j, '}');

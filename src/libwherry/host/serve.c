@@ -12,6 +12,7 @@
 
 #include "abi/proto.h"
 #include "base/fd.h"
+#include "host/prio.h"
 #include "host/proc.h"
 #include "host/state.h"
 #include "plan/plan.h"
@@ -226,10 +227,8 @@ static int dispatch(const struct wh_run *r, const struct wh_ask *ask, int *ret_f
         uint16_t op;
         int (*fn)(void *data, const struct wh_ask *ask, int *ret_fd, struct wh_err *err);
     } table[] = {
-        { WH_OP_ASK_LIMITS, o->limits },
-        { WH_OP_ASK_IDMAP, o->idmap },
-        { WH_OP_ASK_MOUNT, o->mount },
-        { WH_OP_ASK_HOOK, o->hook },
+        { WH_OP_ASK_LIMITS, o->limits }, { WH_OP_ASK_IDMAP, o->idmap },   { WH_OP_ASK_MOUNT, o->mount },
+        { WH_OP_ASK_HOOK, o->hook },     { WH_OP_ASK_PRIO, wh_prio_set },
     };
 
     for (size_t i = 0; i < WH_ELEMENTSOF(table); i++)
@@ -239,7 +238,8 @@ static int dispatch(const struct wh_run *r, const struct wh_ask *ask, int *ret_f
                       ask->number);
 }
 
-static int on_ask(struct wh_run *r, const struct inbox *in, uint8_t phase, struct wh_err *err)
+static int on_ask(struct wh_run *r, const struct wh_spec *spec, const struct inbox *in, uint8_t phase,
+                  struct wh_err *err)
 {
     const struct wh_step *step = in->m.step >= r->next_ask ? step_at(r, in->m.step) : NULL;
     struct wh_ask ask;
@@ -264,13 +264,16 @@ static int on_ask(struct wh_run *r, const struct inbox *in, uint8_t phase, struc
         answer(r->ctl, WH_MSG_DENY, ask.number, -rc, -1);
         if (err->code == 0)
             wh_err_sys(err, rc, "step %u", ask.number);
+        /* A hook's message names it by kind and number. */
+        if (spec && step->src && err->path[0] == '\0' && step->op != WH_OP_ASK_HOOK)
+            wh_spec_where(spec, step->src, err->path, sizeof err->path);
         return rc;
     }
     return answer(r->ctl, WH_MSG_OK, ask.number, 0, fd);
 }
 
 /* One message before READY. 1 = READY, 0 = go on, -errno. */
-static int on_message(struct wh_run *r, bool *greeted, struct inbox *in, struct wh_err *err)
+static int on_message(struct wh_run *r, const struct wh_spec *spec, bool *greeted, struct inbox *in, struct wh_err *err)
 {
     if (!*greeted) {
         if (in->m.type != WH_MSG_HELLO || in->nfds > 0)
@@ -282,7 +285,7 @@ static int on_message(struct wh_run *r, bool *greeted, struct inbox *in, struct 
         return answer(r->ctl, WH_MSG_GO, 0, 0, -1);
     }
     if (in->m.type == WH_MSG_ASK)
-        return on_ask(r, in, r->pidfd_b >= 0 ? WH_PH_B : WH_PH_A, err);
+        return on_ask(r, spec, in, r->pidfd_b >= 0 ? WH_PH_B : WH_PH_A, err);
     if (in->m.type == WH_MSG_FORKED)
         return on_forked(r, in, err);
     if (in->m.type == WH_MSG_READY && r->pidfd_b >= 0 && in->nfds == 0) {
@@ -334,7 +337,7 @@ static int serve(struct wh_run *r, const struct wh_spec *spec, struct wh_err *er
             return violation(r, &in, err);
         if (rc < 0)
             return wh_err_sys(err, rc, "receive from wherry-init");
-        rc = on_message(r, &greeted, &in, err);
+        rc = on_message(r, spec, &greeted, &in, err);
         if (rc < 0)
             return err->code ? rc : wh_err_sys(err, rc, "answer wherry-init");
         if (rc == 1)
@@ -377,7 +380,7 @@ int wh_serve_start(struct wh_run *r, const struct wh_spec *spec, const char *ste
         if (rc == 0)
             break;
         if (rc == 1 && in.m.type == WH_MSG_ASK && r->plan)
-            rc = on_ask(r, &in, WH_PH_C, err);
+            rc = on_ask(r, spec, &in, WH_PH_C, err);
         else
             rc = violation(r, &in, err);
         if (rc < 0) {

@@ -160,6 +160,7 @@ static void compile_fs(struct wh_compile *c, struct wh_mount_job *j)
         memcpy(params.v + 2, j->o.params.v, j->o.params.n * sizeof *params.v);
         params.n += 2;
     }
+    wh_compile_label_params(c, fstype, &params);
     if (!sure)
         wh_mount_add_fs(c, j, fstype, source && *source ? source : NULL, &params, attr, soft ? WH_SOFT_PERM : 0);
     if (instead) {

@@ -342,11 +342,15 @@ void wh_compile_process(struct wh_compile *c, const struct wh_process *p)
         if (s)
             s->persona = c->spec->linux_.personality.persona;
     }
+    wh_compile_prio(c, p);
+    wh_compile_mempolicy(c);
     struct wh_step_umask *um = WH_STEP(c, UMASK, umask, p->user.umask.src);
 
     if (um)
         um->mask = p->user.umask.set ? p->user.umask.v : 0022;
     rlimits(c, p, false);
+    /* From here on nothing is executed but the payload; and no_new_privs, later, would forbid most transitions. */
+    wh_compile_lsm(c, p);
     if (!env.home) {
         struct wh_step_home *s = WH_STEP(c, HOME, home, p->env.src);
 

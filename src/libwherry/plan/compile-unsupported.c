@@ -110,17 +110,6 @@ static void mounts(struct wh_compile *c)
     }
 }
 
-static void process(struct wh_compile *c, const struct wh_process *p)
-{
-    refuse_str(c, &p->apparmor_profile, "process.apparmorProfile");
-    refuse_str(c, &p->selinux_label, "process.selinuxLabel");
-    if (p->scheduler.set)
-        refuse(c, p->scheduler.src, "process.scheduler");
-    if (p->ioprio.set)
-        refuse(c, p->ioprio.src, "process.ioPriority");
-    /* execCPUAffinity is for exec alone, by specification. */
-}
-
 static void seccomp(struct wh_compile *c, const struct wh_seccomp *s)
 {
     refuse_str(c, &s->listener_path, "seccomp.listenerPath");
@@ -134,14 +123,9 @@ void wh_compile_refuse(struct wh_compile *c)
     const struct wh_spec *s = c->spec;
     const struct wh_linux *l = &s->linux_;
 
-    if (s->process)
-        process(c, s->process);
     mounts(c);
-    refuse_str(c, &l->mount_label, "linux.mountLabel");
     if (l->net_devices.n)
         refuse(c, l->net_devices.src, "linux.netDevices");
-    if (l->memory_policy.set)
-        refuse(c, l->memory_policy.src, "linux.memoryPolicy");
     if ((l->intel_rdt.clos_id.v && *l->intel_rdt.clos_id.v) ||
         (l->intel_rdt.l3_cache_schema.v && *l->intel_rdt.l3_cache_schema.v) ||
         (l->intel_rdt.mem_bw_schema.v && *l->intel_rdt.mem_bw_schema.v) || l->intel_rdt.schemata.n ||

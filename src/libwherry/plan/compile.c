@@ -98,6 +98,7 @@ static void parts(struct wh_compile *c)
     if (c->new_ns[WH_NS_NETWORK])
         WH_STEP(c, LOOPBACK, loopback, c->spec->linux_.ns[WH_NS_NETWORK].src);
     if (setup) {
+        wh_compile_mount_label(c);
         wh_compile_mounts(c);
         wh_compile_devices(c);
     }

@@ -18,6 +18,7 @@ struct wh_compile {
     bool no_setgroups; /* setgroups(2) is denied to the container: no SETGROUPS step, and no additional groups */
     const char
         *cgroup_path; /* below the cgroup2 mount; null when disabled. Set by wh_compile_cgroup(), which comes first */
+    const char *mount_label, *mount_context; /* of new file systems, and the option that carries it; null: none */
     bool failed;
     /* Mounts that stay writable until devices and hooks are done; wh_compile_masks makes them read-only. */
     struct {
@@ -59,6 +60,13 @@ void wh_compile_hooks(struct wh_compile *c, enum wh_hook_kind kind);
 uint64_t wh_compile_grantable(const struct wh_compile *c);
 /* compile-process.c: the tail, shared with exec. */
 void wh_compile_process(struct wh_compile *c, const struct wh_process *p);
+/* compile-tail.c: ASK_PRIO, MEMPOLICY, LSM_EXEC; refused where the security module is not there. */
+void wh_compile_prio(struct wh_compile *c, const struct wh_process *p);
+void wh_compile_mempolicy(struct wh_compile *c);
+void wh_compile_lsm(struct wh_compile *c, const struct wh_process *p);
+/* Before the mounts: linux.mountLabel, which wh_compile_label_params adds to the parameters of a new file system. */
+void wh_compile_mount_label(struct wh_compile *c);
+void wh_compile_label_params(struct wh_compile *c, const char *fstype, struct wh_strv *params);
 /* compile-cgroup.c: host lists CG_*, DEV_BPF. */
 void wh_compile_cgroup(struct wh_compile *c);
 /* Our path in a v1 hierarchy of the host: the container's own where wh_compile_cgroup makes one, else the caller's. */

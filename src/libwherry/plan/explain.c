@@ -53,6 +53,17 @@ static void words(struct wh_buf *out, const struct word *w, size_t n, uint64_t v
         wh_buf_printf(out, "%s0x%" PRIx64, some ? sep : "", v);
 }
 
+/* The same with the words of the specification; nothing for 0. */
+static void spec_words(struct wh_buf *out, enum wh_words list, uint64_t v)
+{
+    const char *name;
+    int64_t bit;
+
+    for (size_t i = 0, n = 0; (name = wh_word(list, i, &bit)); i++)
+        if (v & (uint64_t)bit)
+            wh_buf_printf(out, "%s%s", n++ ? "," : "", name);
+}
+
 static const struct word ns_words[] = {
     { CLONE_NEWUSER, "CLONE_NEWUSER" },     { CLONE_NEWNS, "CLONE_NEWNS" },     { CLONE_NEWPID, "CLONE_NEWPID" },
     { CLONE_NEWNET, "CLONE_NEWNET" },       { CLONE_NEWIPC, "CLONE_NEWIPC" },   { CLONE_NEWUTS, "CLONE_NEWUTS" },
@@ -232,6 +243,7 @@ static struct value load(const struct wh_step *s, const struct wh_field *f)
     memcpy(&v.u32, at, sizeof v.u32);
     switch ((enum wh_field_kind)f->kind) {
     case WH_FK_U64:
+    case WH_FK_U64NZ:
     case WH_FK_MATTR:
     case WH_FK_CAPS:
         memcpy(&v.u64, at, sizeof v.u64);
@@ -272,6 +284,36 @@ static void field(struct wh_buf *out, const struct wh_plan *p, const struct wh_s
             wh_buf_puts(out, "unlimited");
         else
             wh_buf_printf(out, "%" PRIu64, v.u64);
+        break;
+    case WH_FK_I32NZ:
+        if (v.u32)
+            wh_buf_printf(out, "%d", (int32_t)v.u32);
+        break;
+    case WH_FK_U64NZ:
+        if (v.u64)
+            wh_buf_printf(out, "%" PRIu64, v.u64);
+        break;
+    case WH_FK_SCHED:
+        if (v.u32 != WH_SCHED_KEEP)
+            wh_buf_printf(out, " %s", wh_word_of(WH_WORDS_SCHED_POLICY, v.u32));
+        break;
+    case WH_FK_SCHEDFLAGS:
+        spec_words(out, WH_WORDS_SCHED_FLAG, v.u32);
+        break;
+    case WH_FK_IOPRIO:
+        if (v.u32)
+            wh_buf_printf(out, " %s %u", wh_word_of(WH_WORDS_IOPRIO, v.u32 >> WH_IOPRIO_CLASS_SHIFT),
+                          v.u32 & ((1u << WH_IOPRIO_CLASS_SHIFT) - 1));
+        break;
+    case WH_FK_MPOL:
+        wh_buf_puts(out, wh_word_of(WH_WORDS_MPOL, v.u32));
+        break;
+    case WH_FK_MPOLFLAGS:
+        spec_words(out, WH_WORDS_MPOL_FLAG, v.u32);
+        break;
+    case WH_FK_LSMATTR:
+        /* Back-quoted: engines find it by that (podman, libpod/oci_util.go). */
+        wh_buf_printf(out, "`/proc/%s`", v.u32 == WH_LSM_APPARMOR ? WH_LSM_APPARMOR_PATH : WH_LSM_SELINUX_PATH);
         break;
     case WH_FK_HEX:
         wh_buf_printf(out, "0x%x", v.u32);
@@ -490,9 +532,11 @@ static void json_field(struct walk *w, const struct wh_step *s, const struct wh_
         wh_json_u64(&w->json, name, v.u32);
         return;
     case WH_FK_I32:
+    case WH_FK_I32NZ:
         wh_json_i64(&w->json, name, (int32_t)v.u32);
         return;
     case WH_FK_U64:
+    case WH_FK_U64NZ:
         wh_json_u64(&w->json, name, v.u64);
         return;
     case WH_FK_REC:

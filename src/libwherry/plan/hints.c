@@ -99,6 +99,14 @@ static const struct wh_hint_row rows[] = {
     { WH_OP_KEYRING, WH_SITE_KEYCTL, EDQUOT, NULL, "the user's quota of keys is used up: kernel.keys.maxkeys" },
 
     /* ---- the process ---- */
+    { WH_OP_MEMPOLICY, 0, EINVAL, NULL,
+      "a node is offline, without memory or outside of the cpuset, or this kernel does not know the mode or takes no "
+      "such "
+      "flag with it" },
+    { WH_OP_MEMPOLICY, 0, ENOSYS, NULL, "this kernel was built without NUMA" },
+    { WH_OP_LSM_EXEC, WH_SITE_WRITE, ENOENT, NULL, "the profile is not loaded: apparmor_parser -r loads one" },
+    { WH_OP_LSM_EXEC, WH_SITE_WRITE, EINVAL, NULL, "the policy has no such label, or does not allow this transition" },
+    { WH_OP_LSM_EXEC, WH_SITE_WRITE, EACCES, NULL, "the caller's own label does not allow this transition" },
     { WH_OP_CWD, 0, ENOTDIR, NULL, "process.cwd leads through a file" },
     { WH_OP_CWD_CHECK, WH_SITE_VERIFY_CWD, 0, NULL, "the working directory must be inside of the container's root" },
     { WH_OP_CWD_CHECK, 0, EACCES, NULL, "the user of the container may not enter process.cwd" },

@@ -15,6 +15,7 @@ plan_sources += src/libwherry/plan/compile-dev.c
 plan_sources += src/libwherry/plan/compile.c
 plan_sources += src/libwherry/plan/compile-ns.c
 plan_sources += src/libwherry/plan/compile-process.c
+plan_sources += src/libwherry/plan/compile-tail.c
 plan_sources += src/libwherry/plan/compile-hooks.c
 plan_sources += src/libwherry/plan/compile-sysctl.c
 plan_sources += src/libwherry/plan/compile-unsupported.c

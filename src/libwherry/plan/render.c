@@ -258,6 +258,9 @@ static void render(const struct subject *s, const char *place, const struct wh_f
         exec_from_text(s->text, name, sizeof name);
     }
     if (!exec || !exec_sentence(name, f, said, &out)) {
+        /* Engines' users know this from runc; the attribute follows in back-quotes, which engines look for. */
+        if (s->op == WH_OP_LSM_EXEC && strstr(s->text, WH_LSM_APPARMOR_PATH))
+            wh_buf_puts(&out, "apparmor failed to apply profile: ");
         wh_buf_puts(&out, s->text);
         /* "setsid: setsid: …" says nothing more. */
         if (f->site != WH_SITE_NONE && !wh_startswith(s->text, site))

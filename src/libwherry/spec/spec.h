@@ -461,5 +461,10 @@ int wh_signal_from_name(const char *name, int *ret); /* number, or name in any c
 int wh_cap_from_name(const char *name); /* CAP_CHOWN -> 0; -EINVAL */
 const char *wh_cap_name(unsigned cap); /* "CAP_CHOWN", or null */
 const char *wh_rlimit_name(int resource); /* "RLIMIT_NOFILE" */
+/* Words of the specification and the kernel's numbers for them: the i-th of a list, null past its end; *ret_value may be null. */
+enum wh_words { WH_WORDS_SCHED_POLICY, WH_WORDS_SCHED_FLAG, WH_WORDS_IOPRIO, WH_WORDS_MPOL, WH_WORDS_MPOL_FLAG };
+const char *wh_word(enum wh_words list, size_t i, int64_t *ret_value);
+/* The word for a number, or null. */
+const char *wh_word_of(enum wh_words list, int64_t value);
 
 #endif

@@ -245,6 +245,34 @@ const char *wh_rlimit_name(int resource)
     return NULL;
 }
 
+const char *wh_word(enum wh_words list, size_t i, int64_t *ret_value)
+{
+    static const struct wh_names *const lists[] = {
+        [WH_WORDS_SCHED_POLICY] = &wh_names_sched_policy,
+        [WH_WORDS_SCHED_FLAG] = &wh_names_sched_flag,
+        [WH_WORDS_IOPRIO] = &wh_names_ioprio,
+        [WH_WORDS_MPOL] = &wh_names_mpol,
+        [WH_WORDS_MPOL_FLAG] = &wh_names_mpol_flag,
+    };
+
+    if (i >= lists[list]->n)
+        return NULL;
+    if (ret_value)
+        *ret_value = lists[list]->v[i].value;
+    return lists[list]->v[i].name;
+}
+
+const char *wh_word_of(enum wh_words list, int64_t value)
+{
+    const char *name;
+    int64_t v;
+
+    for (size_t i = 0; (name = wh_word(list, i, &v)); i++)
+        if (v == value)
+            return name;
+    return NULL;
+}
+
 /* ---------------------------------------------------------------- signals */
 
 #define S(name)                                                                                                        \
