@@ -39,6 +39,20 @@ create() {
     [ -z "$(ls -A "$outside")" ]
 }
 
+@test "I1: a symlink of the image means what it means in the container, whatever stands there on the host" {
+    need root
+    outside=$BATS_TEST_TMPDIR/outside
+    mkdir "$outside"
+    ln -s "$outside" rootfs/link
+    config '.mounts += [ { destination: "/link/sub", type: "tmpfs", source: "tmpfs" } ]'
+    command_is cat /proc/self/mountinfo
+    go
+    have_status 0
+    have " $outside/sub "
+    [ -d "rootfs$outside/sub" ]
+    [ -z "$(ls -A "$outside")" ]
+}
+
 @test "I1: FIFOs and files where directories should be hang nothing" {
     for name in dev/pts dev/shm sys; do
         rm -rf "rootfs/$name"
@@ -212,6 +226,24 @@ create() {
     [ -d "$BATS_TEST_TMPDIR/outside" ]
     [ -z "$(ls -A "$BATS_TEST_TMPDIR/outside")" ]
     rm -f "${ROOT:?}/$CID"
+}
+
+@test "I13: a state that is a symlink or a FIFO is damage: nothing is read through it, nobody waits for it" {
+    need root
+    create
+    mv "$ROOT/$CID/state.json" "$BATS_TEST_TMPDIR/state.json"
+    ln -s "$BATS_TEST_TMPDIR/state.json" "$ROOT/$CID/state.json"
+    run wherry state "$CID"
+    have_status 1
+    have state.json
+    rm "$ROOT/$CID/state.json"
+    mkfifo "$ROOT/$CID/state.json"
+    run timeout 10 "$WHERRY" --root "$ROOT" state "$CID"
+    have_status 1
+    have state.json
+    run timeout 20 "$WHERRY" --root "$ROOT" delete -f "$CID"
+    have_status 0
+    [ ! -e "$ROOT/$CID" ]
 }
 
 @test "I14: the device rules hold without resources" {

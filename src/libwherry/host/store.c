@@ -217,7 +217,8 @@ int wh_store_read(int dir_fd, const char *id, struct wh_arena *arena, struct wh_
         r = j;
     }
     if (r == -EINVAL || r == -EFBIG || r == -ENOENT)
-        return wh_err_set(err, WH_ERR_STATE, -EINVAL, NULL, "the state of container %s is damaged", id);
+        return wh_err_set(err, WH_ERR_STATE, -EINVAL, NULL,
+                          "the state of container %s is damaged (state.json): delete --force clears it up", id);
     return wh_err_sys(err, r, "read the state of container %s", id);
 }
 
