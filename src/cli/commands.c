@@ -51,7 +51,7 @@ const struct cli_opt cli_global_opts[] = {
     FLAG("debug", 0, debug, "the same as --log-level debug"),
     FLAG("systemd-cgroup", 0, systemd_cgroup, "the same as --cgroup-manager systemd"),
     VALUE("cgroup-manager", 0, cgroup_manager, "MANAGER", "cgroupfs (default), systemd or disabled"),
-    VALUE("rootless", 0, rootless, "VALUE", "true, false or auto: accepted, what is possible is found out"),
+    VALUE("rootless", 0, rootless, "VALUE", "true, false or auto: whether to do without a cgroup that may not be made"),
     { "criu", 0, OPT_STRING, AT(criu), "PATH", "accepted; criu is found through PATH", OPT_HIDDEN },
     FLAG("version", 'v', version, "show the version"),
     FLAG_HIDDEN("V", 0, version, "show the version"),

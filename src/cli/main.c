@@ -119,8 +119,12 @@ static int open_context(struct cli *cli)
         else
             return cli_failf(cli, "invalid cgroup-manager: %.64s (want cgroupfs, systemd or disabled)", manager);
     }
-    if (rootless && *rootless && strcmp(rootless, "auto") != 0 && cli_parse_bool(rootless) < 0)
-        return cli_failf(cli, "invalid rootless: %.64s (want true, false or auto)", rootless);
+    if (rootless && *rootless && strcmp(rootless, "auto") != 0) {
+        r = cli_parse_bool(rootless);
+        if (r < 0)
+            return cli_failf(cli, "invalid rootless: %.64s (want true, false or auto)", rootless);
+        opts.rootless = r ? WHERRY_ROOTLESS_YES : WHERRY_ROOTLESS_NO;
+    }
     r = find_root(cli);
     if (r != 0)
         return r;

@@ -55,12 +55,17 @@ typedef void (*wherry_log_fn)(void *data, enum wherry_log_level level, const cha
 
 enum wherry_cgroup_manager { WHERRY_CGROUP_CGROUPFS, WHERRY_CGROUP_SYSTEMD, WHERRY_CGROUP_DISABLED };
 
+/* Whether a container may do without a cgroup where the caller may not make one and nothing asks for it. AUTO: unless the
+ * caller is root of the host. */
+enum wherry_rootless { WHERRY_ROOTLESS_AUTO, WHERRY_ROOTLESS_YES, WHERRY_ROOTLESS_NO };
+
 struct wherry_ctx_opts {
     size_t size;
     const char *root; /* state root; null: /run/wherry, or $XDG_RUNTIME_DIR/wherry when rootless */
     enum wherry_cgroup_manager cgroup_manager;
     wherry_log_fn log;
     void *log_data;
+    enum wherry_rootless rootless;
 };
 WHERRY_API int wherry_ctx_new(const struct wherry_ctx_opts *opts, wherry_ctx **ret, wherry_error **reterr);
 WHERRY_API void wherry_ctx_free(wherry_ctx *ctx);

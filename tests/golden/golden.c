@@ -186,6 +186,10 @@ static bool fact(struct test *t, char *name)
         f->cgroup2_mount = null_if_empty(value);
     else if (wh_streq(name, "cgroup2_own"))
         f->cgroup2_own = null_if_empty(value);
+    else if (wh_streq(name, "cgroup2_delegated"))
+        f->cgroup2_delegated = null_if_empty(value);
+    else if (wh_streq(name, "mnt_foreign"))
+        f->mnt_foreign = *value == '1';
     else if (wh_streq(name, "cgroup2_controllers"))
         f->cgroup2_controllers = value;
     else if (wh_streq(name, "cgroup_mode"))

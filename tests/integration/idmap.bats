@@ -18,7 +18,9 @@ test_setup() { need root; }
     run env PATH="$BATS_TEST_TMPDIR/bin:$PATH" setpriv --reuid 65534 --regid 65534 --clear-groups \
         "$WHERRY" --root "$BATS_TEST_TMPDIR/user/root" --cgroup-manager=disabled run -b "$BUNDLE" "$CID"
     have_status 1
-    have 'newuidmap refused the map (exit status 1): see /etc/subuid and /etc/subgid: operation not permitted'
+    have 'newuidmap refused the map: /etc/subuid has no line '
+    have ":100000:65536 for the host's uids 100000-165535 (usermod --add-subuids 100000-165535 "
+    have ': operation not permitted'
 }
 
 @test "a range that nobody may give: the error says what was tried" {

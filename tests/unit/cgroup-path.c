@@ -133,6 +133,29 @@ static void test_rootless(void)
     facts.feat = WH_FEAT_CGROUP_WRITABLE;
     is_int(wh_cgroup_path(&spec, &req, &facts, arena, &got, &err), 0, "delegated");
     is_str(got, "/c1", "a cgroup like everyone's");
+    facts.cgroup2_delegated = "/user.slice/mine";
+    is_int(wh_cgroup_path(&spec, &req, &facts, arena, &got, &err), 0, "a part of the tree is delegated");
+    is_str(got, "/user.slice/mine/c1", "a cgroup there");
+    spec.linux_.cgroups_path.v = "/b/c";
+    is_int(wh_cgroup_path(&spec, &req, &facts, arena, &got, &err), 0, "and a path of its own");
+    is_str(got, "/b/c", "is where the container goes");
+
+    spec.linux_.cgroups_path.v = NULL;
+    spec.linux_.resources.pids.limit.v = -1;
+    facts = (struct wh_facts){ .cgroup_mode = WH_CGROUP_NONE, .euid = 1000 };
+    got = "x";
+    is_int(wh_cgroup_path(&spec, &req, &facts, arena, &got, &err), 0, "no cgroup2 at all, and nothing asked for");
+    ok(!got, "no cgroup");
+
+    facts = unified;
+    facts.feat = 0;
+    req.rootless = WH_ROOTLESS_YES;
+    is_int(wh_cgroup_path(&spec, &req, &facts, arena, &got, &err), 0, "--rootless=true for root");
+    ok(!got, "does without");
+    facts.euid = 1000;
+    req.rootless = WH_ROOTLESS_NO;
+    is_int(wh_cgroup_path(&spec, &req, &facts, arena, &got, &err), 0, "--rootless=false for a user");
+    ok(got != NULL, "insists on a cgroup");
 }
 
 static void test_clean(void)

@@ -17,6 +17,7 @@
 struct wherry_ctx {
     char *root; /* absolute */
     enum wherry_cgroup_manager cgroup_manager;
+    enum wherry_rootless rootless;
     wherry_log_fn log;
     void *log_data;
 };

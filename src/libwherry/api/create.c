@@ -358,7 +358,7 @@ static int spawn_init(struct wh_creation *c, struct wh_err *err)
         }
     s.cgroup_fd = wh_cgroup_fd(&c->cgroup);
     r = wh_spawn(&s, &c->run.pidfd_a, NULL, err);
-    if (r == -EACCES) {
+    if (r == -EACCES && wh_startswith(err->msg, "execute")) {
         *err = (struct wh_err){ 0 };
         wh_err_set(err, WH_ERR_HOST, r, NULL,
                    "execute wherry-init: permission denied: a security module forbids it, or sysctl vm.memfd_noexec "

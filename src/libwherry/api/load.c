@@ -248,6 +248,11 @@ int wh_load_plan(struct wh_load *l, const wherry_ctx *ctx, enum wh_verb verb, co
     l->req.cgroup_manager = ctx->cgroup_manager == WHERRY_CGROUP_SYSTEMD    ? WH_CGM_SYSTEMD
                             : ctx->cgroup_manager == WHERRY_CGROUP_DISABLED ? WH_CGM_DISABLED
                                                                             : WH_CGM_CGROUPFS;
+    l->req.rootless = ctx->rootless == WHERRY_ROOTLESS_YES  ? WH_ROOTLESS_YES
+                      : ctx->rootless == WHERRY_ROOTLESS_NO ? WH_ROOTLESS_NO
+                                                            : WH_ROOTLESS_AUTO;
+    if (l->facts.euid != 0 || l->facts.in_userns || l->req.rootless == WH_ROOTLESS_YES)
+        wh_facts_delegation(l->spec->linux_.cgroups_path.v, l->arena, &l->facts);
     l->req.console_socket = o->console_socket || (verb == WH_VERB_RUN && !(o->flags & WHERRY_CREATE_DETACH));
     if (verb != WH_VERB_EXPLAIN) {
         r = load_namespaces(l, err);

@@ -83,6 +83,10 @@ int wherry_ctx_new(const struct wherry_ctx_opts *opts, wherry_ctx **ret, wherry_
         wh_err_set(&err, WH_ERR_USAGE, -EINVAL, NULL, "unknown cgroup manager %d", (int)o.cgroup_manager);
         return wh_api_fail(reterr, &err, WH_NO_STEP);
     }
+    if ((unsigned)o.rootless > WHERRY_ROOTLESS_NO) {
+        wh_err_set(&err, WH_ERR_USAGE, -EINVAL, NULL, "unknown rootless mode %d", (int)o.rootless);
+        return wh_api_fail(reterr, &err, WH_NO_STEP);
+    }
     ctx = calloc(1, sizeof *ctx);
     if (ctx)
         ctx->root = state_root(o.root);
@@ -97,6 +101,7 @@ int wherry_ctx_new(const struct wherry_ctx_opts *opts, wherry_ctx **ret, wherry_
         return wh_api_fail(reterr, &err, WH_NO_STEP);
     }
     ctx->cgroup_manager = o.cgroup_manager;
+    ctx->rootless = o.rootless;
     ctx->log = o.log;
     ctx->log_data = o.log_data;
     *ret = ctx;

@@ -6,10 +6,12 @@
 #include <linux/bpf.h>
 #include <linux/capability.h>
 #include <linux/keyctl.h>
+#include <linux/nsfs.h>
 #include <linux/seccomp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -251,6 +253,20 @@ static int probe_cgroups(int proc_fd, struct wh_facts *f, struct wh_arena *arena
     return 0;
 }
 
+/* `unshare -U` without -m, and a process that joined a user namespace alone. */
+static bool mount_namespace_foreign(int proc_fd)
+{
+    WH_CLEANUP_FD int ns = openat(proc_fd, "self/ns/mnt", O_RDONLY | O_CLOEXEC), owner = -1;
+    struct stat st, own;
+
+    if (ns < 0)
+        return true;
+    /* EPERM: the owner is neither our user namespace nor one below it. */
+    owner = ioctl(ns, NS_GET_USERNS);
+    return owner < 0 || fstat(owner, &st) < 0 || fstatat(proc_fd, "self/ns/user", &own, 0) < 0 ||
+           st.st_ino != own.st_ino;
+}
+
 int wh_facts_probe(int proc_fd, unsigned want, struct wh_arena *arena, struct wh_facts *ret, struct wh_err *err)
 {
     struct wh_facts f = { .euid = geteuid(), .egid = getegid() };
@@ -266,6 +282,7 @@ int wh_facts_probe(int proc_fd, unsigned want, struct wh_arena *arena, struct wh
     if (r < 0 && r != -ENOENT)
         return wh_err_sys(err, r, "look at our user namespace");
     f.in_userns = r == 0 && ino != INIT_USER_INO;
+    f.mnt_foreign = f.in_userns && mount_namespace_foreign(proc_fd);
     f.may_mknod = !f.in_userns && (f.own_caps & CAP(CAP_MKNOD));
     probe_kernel(proc_fd, want, &f);
     r = probe_cgroups(proc_fd, &f, arena, err);

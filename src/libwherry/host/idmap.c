@@ -6,7 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "base/arena.h"
@@ -14,6 +16,7 @@
 #include "base/str.h"
 #include "host/proc.h"
 #include "host/spawn.h"
+#include "host/subid.h"
 
 /* newuidmap PID CID HID SIZE … : the words of the map. */
 static const char **helper_argv(struct wh_arena *a, const char *tool, int pid, const char *map)
@@ -57,14 +60,79 @@ static int find(const char *path, const char *tool)
     return -ENOENT;
 }
 
+/* Its first line, if it said anything. It writes little; what does not fit in a pipe is lost, not waited for. */
+static void first_line(int fd, char *buf, size_t size)
+{
+    ssize_t n = read(fd, buf, size - 1);
+
+    buf[n > 0 ? n : 0] = '\0';
+    buf[strcspn(buf, "\n")] = '\0';
+    for (char *p = buf; *p; p++)
+        if ((unsigned char)*p < 0x20 || *p == 0x7f)
+            *p = '?';
+}
+
+/* Neither set-uid nor with file capabilities, for certain. */
+static bool gains_nothing(int tool_fd)
+{
+    WH_CLEANUP_FD int fd = -1;
+    char path[32], caps[64];
+    struct stat st;
+
+    if (fstat(tool_fd, &st) < 0 || st.st_mode & S_ISUID)
+        return false;
+    /* What was found is an O_PATH descriptor, which has no attributes. */
+    snprintf(path, sizeof path, "/proc/self/fd/%d", tool_fd);
+    fd = openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
+    return fd >= 0 && fgetxattr(fd, "security.capability", caps, sizeof caps) < 0 &&
+           (errno == ENODATA || errno == EOPNOTSUPP);
+}
+
+/* Why it was refused, as far as that can be known, and what mends it. */
+static int refused(const char *tool, int tool_fd, const struct wh_exit *ex, const char *map, const char *said,
+                   struct wh_err *err)
+{
+    bool gid = wh_streq(tool, "newgidmap");
+    const char *file = gid ? "/etc/subgid" : "/etc/subuid";
+    struct wh_subid_range range;
+    unsigned long long first, last;
+    char name[64];
+
+    wh_user_name(getuid(), name, sizeof name);
+    if (wh_subid_uncovered(gid, getuid(), name, gid ? getgid() : getuid(), map, &range) > 0) {
+        first = range.first;
+        last = range.first + range.count - 1;
+        return wh_err_set(err, WH_ERR_HOST, -EPERM, NULL,
+                          "%s refused the map: %s has no line %s:%llu:%llu for the host's %ss %llu-%llu (usermod "
+                          "--add-sub%ss %llu-%llu %s): operation not permitted",
+                          tool, file, name, first, last - first + 1, gid ? "gid" : "uid", first, last,
+                          gid ? "gid" : "uid", first, last, name);
+    }
+    if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1)
+        return wh_err_set(
+            err, WH_ERR_HOST, -EPERM, NULL,
+            "%s refused the map: no_new_privs is set for the caller, and it gains no rights: operation not "
+            "permitted",
+            tool);
+    if (gains_nothing(tool_fd))
+        return wh_err_set(
+            err, WH_ERR_HOST, -EPERM, NULL,
+            "%s refused the map: it is neither set-uid nor has file capabilities (chmod u+s \"$(command -v "
+            "%s)\"): operation not permitted",
+            tool, tool);
+    return wh_err_set(err, WH_ERR_HOST, -EPERM, NULL, "%s refused the map (%s %d%s%.120s): operation not permitted",
+                      tool, ex->signalled ? "signal" : "exit status", ex->value, *said ? ": " : "", said);
+}
+
 static int helper(const char *path, const char *tool, int pid, const char *map, struct wh_err *err)
 {
     static const char *const empty[] = { NULL };
-    WH_CLEANUP_FD int fd = find(path, tool), pidfd = -1;
+    WH_CLEANUP_FD int fd = find(path, tool), pidfd = -1, out = -1, in = -1;
     WH_CLEANUP_ARENA struct wh_arena *a = wh_arena_new();
     struct wh_exit ex = { 0 };
+    char said[256];
     struct wh_spawn s;
-    int r;
+    int pipefd[2], r;
 
     if (fd < 0)
         return wh_err_set(err, WH_ERR_HOST, -EPERM, NULL,
@@ -77,7 +145,12 @@ static int helper(const char *path, const char *tool, int pid, const char *map, 
     s.envp = empty;
     if (!s.argv)
         return wh_err_sys(err, -ENOMEM, "run %s", tool);
-    s.stdio[0] = s.stdio[1] = s.stdio[2] = WH_SPAWN_NULL;
+    if (pipe2(pipefd, O_CLOEXEC | O_NONBLOCK) < 0)
+        return wh_err_sys(err, -errno, "make a pipe for %s", tool);
+    in = pipefd[0];
+    out = pipefd[1];
+    s.stdio[0] = s.stdio[1] = WH_SPAWN_NULL;
+    s.stdio[2] = out;
     s.session = s.reset_signals = true;
     r = wh_spawn(&s, &pidfd, NULL, err);
     if (r < 0)
@@ -85,11 +158,10 @@ static int helper(const char *path, const char *tool, int pid, const char *map, 
     r = wh_pidfd_reap(pidfd, &ex);
     if (r < 0)
         return wh_err_sys(err, r, "wait for %s", tool);
-    if (ex.signalled || ex.value != 0)
-        return wh_err_set(err, WH_ERR_HOST, -EPERM, NULL,
-                          "%s refused the map (%s %d): see /etc/subuid and /etc/subgid: operation not permitted", tool,
-                          ex.signalled ? "signal" : "exit status", ex.value);
-    return 0;
+    if (!ex.signalled && ex.value == 0)
+        return 0;
+    first_line(in, said, sizeof said);
+    return refused(tool, fd, &ex, map, said, err);
 }
 
 int wh_idmap_write(int proc_fd, const char *path, const struct wh_plan *plan, const struct wh_ask *ask,

@@ -16,6 +16,7 @@
 
 #include "abi/kernel.h"
 #include "base/fd.h"
+#include "base/str.h"
 
 #ifndef P_PIDFD
 #define P_PIDFD 3
@@ -26,6 +27,8 @@ int wh_proc_open(struct wh_err *err)
     WH_CLEANUP_FD int fd = openat(AT_FDCWD, "/proc", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     struct statfs sfs;
     struct stat st;
+    char self[16], pid[16];
+    ssize_t n;
 
     if (fd < 0)
         return wh_err_sys(err, -errno, "open /proc");
@@ -33,6 +36,14 @@ int wh_proc_open(struct wh_err *err)
         return wh_err_sys(err, -errno, "stat /proc");
     if (sfs.f_type != WH_PROC_MAGIC || st.st_ino != WH_PROC_ROOT_INO)
         return wh_err_set(err, WH_ERR_HOST, -ENODEV, NULL, "/proc is not the root of a proc file system");
+    /* `unshare -p` without --mount-proc: every pid that we look up there would be another process's. */
+    n = readlinkat(fd, "self", self, sizeof self - 1);
+    self[n > 0 ? n : 0] = '\0';
+    snprintf(pid, sizeof pid, "%d", (int)getpid());
+    if (!wh_streq(self, pid))
+        return wh_err_set(err, WH_ERR_HOST, -ENODEV, NULL,
+                          "/proc shows another pid namespace than the caller's: mount a proc file system there first "
+                          "(unshare --mount-proc)");
     return wh_take_fd(&fd);
 }
 

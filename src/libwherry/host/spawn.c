@@ -260,6 +260,14 @@ int wh_spawn(const struct wh_spawn *s, int *ret_pidfd, pid_t *ret_pid, struct wh
     r = spawn_clone(&c, stack, &pidfd);
     syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before, NULL, 8);
     munmap(stack, STACK_SIZE);
+    /* Whoever moves a process needs rights over the cgroup that has both ends below it (cgroup-v2.rst, "Delegation
+     * Containment"). */
+    if (r == -EACCES && s->cgroup_fd >= 0)
+        return wh_err_set(
+            err, WH_ERR_HOST, -EACCES, NULL,
+            "create a process for %s in its cgroup: permission denied (the caller's own cgroup is outside of "
+            "what is delegated: start it in a cgroup there, as systemd-run --user --scope does)",
+            s->what);
     if (r < 0)
         return wh_err_sys(err, (int)r, "create a process for %s", s->what);
     if (c.step != STEP_NONE) {

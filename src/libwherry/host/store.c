@@ -42,6 +42,17 @@ static int make_root(const char *path)
     return mkdirat(AT_FDCWD, part, 0700) < 0 && errno != EEXIST ? -errno : 0;
 }
 
+static int not_ours(int r, const char *verb, const char *path, struct wh_err *err)
+{
+    if (r == -EACCES && geteuid() != 0)
+        return wh_err_set(
+            err, WH_ERR_HOST, r, NULL,
+            "%s the state root %s: permission denied (set XDG_RUNTIME_DIR to a directory of this user's, or "
+            "give --root)",
+            verb, path);
+    return wh_err_sys(err, r, "%s the state root %s", verb, path);
+}
+
 int wh_store_root(const char *path, bool make, struct wh_err *err)
 {
     WH_CLEANUP_FD int fd = open_dir(AT_FDCWD, path);
@@ -53,11 +64,11 @@ int wh_store_root(const char *path, bool make, struct wh_err *err)
         int r = make_root(path);
 
         if (r < 0)
-            return wh_err_sys(err, r, "make the state root %s", path);
+            return not_ours(r, "make", path, err);
         fd = open_dir(AT_FDCWD, path);
     }
     if (fd < 0)
-        return wh_err_sys(err, fd, "open the state root %s", path);
+        return not_ours(fd, "open", path, err);
     if (fstat(fd, &st) < 0)
         return wh_err_sys(err, -errno, "stat the state root %s", path);
     /* Whoever can write here chooses which process and which cgroup we kill. */

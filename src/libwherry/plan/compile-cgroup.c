@@ -66,6 +66,29 @@ static bool limits_wanted(const struct wh_spec *spec)
     return has_pids_limit(spec) && spec->linux_.resources.pids.limit.v >= 0;
 }
 
+static wh_node limits_src(const struct wh_spec *spec)
+{
+    return spec->linux_.resources.pids.limit.src;
+}
+
+/* The first words are what engines and users know from elsewhere; the rest is what to do. */
+static int not_permitted(const struct wh_spec *spec, wh_node src, struct wh_err *err)
+{
+    char where[160];
+
+    return wh_err_set(err, WH_ERR_HOST, -EACCES, src ? wh_spec_where(spec, src, where, sizeof where) : NULL,
+                      "rootless needs no limits + no cgrouppath when no permission is granted for cgroups (start it in "
+                      "a cgroup that is yours: systemd-run --user --scope -p Delegate=yes wherry ...; or leave out "
+                      "limits and cgroupsPath)");
+}
+
+bool wh_compile_rootless(const struct wh_request *req, const struct wh_facts *facts)
+{
+    if (req->rootless != WH_ROOTLESS_AUTO)
+        return req->rootless == WH_ROOTLESS_YES;
+    return facts->euid != 0 || facts->in_userns;
+}
+
 int wh_cgroup_path(const struct wh_spec *spec, const struct wh_request *req, const struct wh_facts *facts,
                    struct wh_arena *arena, const char **ret, struct wh_err *err)
 {
@@ -78,19 +101,23 @@ int wh_cgroup_path(const struct wh_spec *spec, const struct wh_request *req, con
         return wh_err_set(err, WH_ERR_USAGE, -EOPNOTSUPP, NULL,
                           "--systemd-cgroup (--cgroup-manager=systemd) is not supported by this version of wherry: use "
                           "--cgroup-manager=cgroupfs");
+    /* Rootless without delegation: no cgroup at all is better than no container, as long as nothing depends on it. */
+    if (wh_compile_rootless(req, facts) && !(facts->feat & WH_FEAT_CGROUP_WRITABLE)) {
+        if ((!path || !*path) && !limits_wanted(spec))
+            return 0;
+        return not_permitted(spec, path && *path ? spec->linux_.cgroups_path.src : limits_src(spec), err);
+    }
     if (facts->cgroup_mode == WH_CGROUP_NONE || !facts->cgroup2_mount)
         return wh_err_set(err, WH_ERR_HOST, -EOPNOTSUPP, NULL,
                           "this host has no cgroup2 hierarchy mounted: mount one, or use --cgroup-manager=disabled");
-    /* Rootless without delegation: no cgroup at all is better than no container, as long as nothing depends on it. */
-    if ((facts->euid != 0 || facts->in_userns) && !(facts->feat & WH_FEAT_CGROUP_WRITABLE)) {
-        if ((!path || !*path) && !limits_wanted(spec))
-            return 0;
-        return path_error(spec, err, WH_ERR_HOST, -EACCES,
-                          "rootless needs no limits + no cgrouppath when no permission is granted for cgroups", "");
-    }
     /* A relative path is relative to the mount, not to the caller's cgroup: the same value has to lead to the same cgroup
      * whoever calls (specification). */
-    found = path && *path ? wh_compile_clean_path(arena, "", path) : sibling(arena, facts->cgroup2_own, req->id);
+    if (path && *path)
+        found = wh_compile_clean_path(arena, "", path);
+    else if (facts->cgroup2_delegated)
+        found = wh_compile_clean_path(arena, facts->cgroup2_delegated, req->id);
+    else
+        found = sibling(arena, facts->cgroup2_own, req->id);
     if (!found)
         return wh_err_set(err, WH_ERR_HOST, -ENOMEM, NULL, "cannot allocate memory for the cgroup path");
     if (wh_streq(found, "/"))
@@ -171,7 +198,11 @@ static void compile_pids(struct wh_compile *c)
     } else if (wh_compile_has_word(c->facts->cgroup2_controllers, "pids")) {
         add_write(c, limit->src, "unified", "pids.max", value);
     } else if (limit->v >= 0) {
-        wh_compile_err(c, -EOPNOTSUPP, limit->src, "pids limit %s: this host does not offer the cgroup controller pids",
+        wh_compile_err(c, -EOPNOTSUPP, limit->src,
+                       c->facts->cgroup2_delegated
+                           ? "pids limit %s: the cgroup controller pids is not delegated to this user (systemctl edit "
+                             "user@.service: [Service] Delegate=pids cpu memory)"
+                           : "pids limit %s: this host does not offer the cgroup controller pids",
                        value);
     }
 }

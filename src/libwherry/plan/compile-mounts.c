@@ -35,8 +35,9 @@ void wh_mount_add_bind(struct wh_compile *c, const struct wh_mount_job *j, wh_sl
     if (!source)
         return;
     /* The container's root may not be allowed to walk to the source, and what it cloned itself would have the attributes of
-     * the host's mounts locked. An ordinary user's host has no right to clone anything; B has, in its own mount namespace. */
-    if (wh_mount_foreign(c) && c->facts->euid == 0) {
+     * the host's mounts locked. An ordinary user's host has no right to clone anything, nor has root of a user namespace
+     * in a mount namespace from outside; B has, in its own mount namespace. */
+    if (wh_mount_foreign(c) && c->facts->euid == 0 && !c->facts->mnt_foreign) {
         struct wh_step_ask_mount *s = WH_STEP(c, ASK_MOUNT, ask_mount, j->m->src);
 
         if (!s)
@@ -289,6 +290,28 @@ static int check_options(struct wh_compile *c, const struct wh_mount_job *j)
     return 0;
 }
 
+/* Refused here, where the place is known and nothing has been made; where the map is somebody else's, the kernel tells. */
+static int check_ids(struct wh_compile *c, const struct wh_mount_job *j)
+{
+    const struct wh_linux *l = &c->spec->linux_;
+    uint64_t id;
+
+    for (size_t i = 0; c->new_ns[WH_NS_USER] && i < j->o.params.n; i += 2) {
+        const char *key = j->o.params.v[i], *value = j->o.params.v[i + 1];
+        bool gid = wh_streq(key, "gid");
+        const struct wh_idmaps *map = gid ? &l->gid_mappings : &l->uid_mappings;
+
+        if ((!gid && !wh_streq(key, "uid")) || !value || wh_parse_u64(value, UINT32_MAX, &id) < 0)
+            continue;
+        if (!wh_compile_maps_id(map, (uint32_t)id))
+            return wh_compile_err(c, -EINVAL, j->m->src,
+                                  "cannot mount %s with %s=%s: %s %s is not mapped in the user namespace (leave the "
+                                  "option out, or map it)",
+                                  j->dst, key, value, key, value);
+    }
+    return 0;
+}
+
 /* ---------------------------------------------------------------- one mount */
 
 /* A new mount is not a tree: the recursive words, which come second, and the others are one set. */
@@ -317,6 +340,8 @@ static void compile_mount(struct wh_compile *c, const struct wh_mount_spec *m)
         compile_bind(c, &j);
         return;
     }
+    if (check_ids(c, &j) < 0)
+        return;
     j.attr = fs_attr(&j.o);
     if (wh_streq(m->type.v, "cgroup") || wh_streq(m->type.v, "cgroup2")) {
         wh_mount_cgroup(c, &j);

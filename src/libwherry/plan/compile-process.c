@@ -81,7 +81,9 @@ static void user(struct wh_compile *c, const struct wh_process *p)
             wh_compile_err(c, -EINVAL, groups->v[i].src, "cannot set unmapped additional gid %u in user namespace",
                            groups->v[i].v);
     if (c->no_setgroups && groups->n)
-        wh_compile_err(c, -EINVAL, groups->src, "cannot set any additional groups in a rootless container");
+        wh_compile_err(c, -EINVAL, groups->src,
+                       "cannot set any additional groups in a rootless container (groups need newgidmap and ranges in "
+                       "/etc/subgid)");
 }
 
 static void setgroups(struct wh_compile *c, const struct wh_process *p)

@@ -71,6 +71,8 @@ void wh_compile_label_params(struct wh_compile *c, const char *fstype, struct wh
 void wh_compile_cgroup(struct wh_compile *c);
 /* Our path in a v1 hierarchy of the host: the container's own where wh_compile_cgroup makes one, else the caller's. */
 const char *wh_compile_cgroup_v1_path(const struct wh_compile *c, const struct wh_v1_hierarchy *h);
+/* True if the caller's lack of rights over cgroups is to be expected: --rootless, or as it looks from the facts. */
+bool wh_compile_rootless(const struct wh_request *req, const struct wh_facts *facts);
 /* True if the space- or comma-separated list has the word. */
 bool wh_compile_has_word(const char *list, const char *word);
 /* compile-sysctl.c: SYSCTL, HOSTNAME, DOMAINNAME. */

@@ -48,13 +48,16 @@ struct wh_facts {
     bool may_mknod;
     const char *cgroup2_mount; /* where cgroup2 is mounted; null if nowhere */
     const char *cgroup2_own; /* our own cgroup there, "/" or "/a/b" */
-    const char *cgroup2_controllers; /* cgroup.controllers at the root of the mount, space separated */
+    const char *cgroup2_controllers; /* cgroup.controllers at the root of the mount, or of what is delegated to us */
+    const char *cgroup2_delegated; /* where a cgroup without a path of its own goes; null: beside ours */
+    bool mnt_foreign; /* our mount namespace is another user namespace's: we may clone none of its mounts */
     const struct wh_v1_hierarchy *v1;
     size_t nv1;
 };
 
 enum wh_verb { WH_VERB_CREATE, WH_VERB_RUN, WH_VERB_EXEC, WH_VERB_EXPLAIN };
 enum wh_cgroup_manager { WH_CGM_CGROUPFS, WH_CGM_SYSTEMD, WH_CGM_DISABLED };
+enum wh_rootless { WH_ROOTLESS_AUTO, WH_ROOTLESS_YES, WH_ROOTLESS_NO };
 enum wh_ns_owner {
     WH_NSO_UNKNOWN,
     WH_NSO_HOST,
@@ -71,6 +74,7 @@ struct wh_request {
     bool console_socket; /* a socket was given (or run in the foreground owns the terminal) */
     bool no_pivot, no_new_keyring;
     enum wh_cgroup_manager cgroup_manager;
+    enum wh_rootless rootless; /* does without a cgroup that it may not make */
     int8_t ns_owner[WH_NS_MAX]; /* enum wh_ns_owner; host opened the paths and asked NS_GET_USERNS */
     /* The compiled seccomp filter (struct sock_filter[]), or null: see wh_seccomp_*. */
     const void *seccomp_bpf;

@@ -68,6 +68,9 @@ static const struct wh_hint_row rows[] = {
       "in a user namespace the flags that the source has (nosuid, nodev, noexec, ro, atime) are locked: ask for them "
       "too" },
     { WH_OP_MOUNT_ATTR, WH_SITE_MOUNT_SETATTR, EINVAL, NULL, "this kernel does not know one of these attributes" },
+    { WH_OP_ATTACH, WH_SITE_MKDIRAT, EACCES, NULL,
+      "the rootfs lacks the mount point, and its owner is not the container's root: make it beforehand, or chown the "
+      "rootfs" },
     { WH_OP_ATTACH, 0, ELOOP, NULL, "a component of the target is a symlink, where none is allowed" },
     { WH_OP_ATTACH, 0, EXDEV, NULL, "the target leads out of the rootfs" },
     { WH_OP_ATTACH, 0, ENOTDIR, NULL, "a file and a directory cannot be mounted on each other" },

@@ -136,6 +136,17 @@ int wh_cg_look(struct wh_cgroup_dir *dir, struct wh_err *err)
     return 0;
 }
 
+static int cannot_make(const struct wh_cgroup_dir *dir, const char *rel, int r, struct wh_err *err)
+{
+    if ((r == -EACCES || r == -EPERM) && geteuid() != 0)
+        return wh_err_set(
+            err, WH_ERR_HOST, r, NULL,
+            "make cgroup %s/%s: permission denied (it is not delegated to this user: leave out what needs "
+            "it, or have it made and chowned)",
+            dir->mount, rel);
+    return wh_err_sys(err, r, "make cgroup %s/%s", dir->mount, rel);
+}
+
 /* Makes the parents that are missing. `made` counts from the first one that is ours. */
 static int make_parents(struct wh_cgroup_dir *dir, struct wh_err *err)
 {
@@ -149,7 +160,7 @@ static int make_parents(struct wh_cgroup_dir *dir, struct wh_err *err)
                 continue;
             if (errno == ENOENT)
                 return 0; /* its own parent has just been removed by another delete: the caller tries again */
-            return wh_err_sys(err, -errno, "make cgroup %s/%s", dir->mount, rel);
+            return cannot_make(dir, rel, -errno, err);
         }
         if (dir->made < depth - n + 1)
             dir->made = depth - n + 1;
@@ -175,7 +186,7 @@ int wh_cg_make_dir(struct wh_cgroup_dir *dir, struct wh_err *err)
     for (int tries = 0; mkdirat(dir->mount_fd, dir->path + 1, 0755) < 0; tries++) {
         if (errno != ENOENT || tries == 64) {
             r = errno == EEXIST ? -EBUSY : -errno;
-            return wh_err_sys(err, r, "make cgroup %s%s", dir->mount, dir->path);
+            return cannot_make(dir, dir->path + 1, r, err);
         }
         r = make_parents(dir, err);
         if (r < 0)
