@@ -45,6 +45,9 @@
 #define WH_FSCONFIG_SET_FLAG 0
 #define WH_FSCONFIG_SET_STRING 1
 #define WH_FSCONFIG_CMD_CREATE 6
+#define WH_FSCONFIG_CMD_RECONFIGURE 7
+#define WH_FSPICK_CLOEXEC 1
+#define WH_FSPICK_EMPTY_PATH 8
 #define WH_OPEN_TREE_CLONE 1
 #define WH_OPEN_TREE_CLOEXEC 02000000
 #define WH_MOVE_MOUNT_F_EMPTY_PATH 0x00000004
@@ -94,6 +97,7 @@ struct wh_statx {
 };
 #define WH_STATX_BASIC 0x7ffu
 #define WH_STATX_MNT_ID 0x1000u
+#define WH_STATX_ATTR_MOUNT_ROOT 0x2000u
 
 /* getdents64(2) */
 struct wh_dirent {

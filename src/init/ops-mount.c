@@ -184,11 +184,27 @@ static void read_fs_log(struct ini *i, int fs)
     }
 }
 
+static int set_params(struct ini *i, int fs, const struct wh_vec *params)
+{
+    const wh_off *v = wh_plan_at(i->plan, params->off);
+    uint32_t k;
+    long r;
+
+    for (k = 0; k < params->n; k += 2) {
+        r = sys_fsconfig(fs, v[k + 1] ? WH_FSCONFIG_SET_STRING : WH_FSCONFIG_SET_FLAG, ini_str(i, v[k]),
+                         ini_str(i, v[k + 1]), 0);
+        if (r < 0) {
+            ini_detail(i, ini_str(i, v[k]));
+            read_fs_log(i, fs);
+            return fail(i, FSCONFIG, r);
+        }
+    }
+    return 0;
+}
+
 int op_mount_fs(struct ini *i, const struct wh_step_mount_fs *s)
 {
-    const wh_off *v = wh_plan_at(i->plan, s->params.off);
     CLEAN_FD fs = -1;
-    uint32_t k;
     long r;
 
     fs = (int)sys_fsopen(ini_str(i, s->fstype), WH_FSOPEN_CLOEXEC);
@@ -202,15 +218,9 @@ int op_mount_fs(struct ini *i, const struct wh_step_mount_fs *s)
             return fail(i, FSCONFIG, r);
         }
     }
-    for (k = 0; k < s->params.n; k += 2) {
-        r = sys_fsconfig(fs, v[k + 1] ? WH_FSCONFIG_SET_STRING : WH_FSCONFIG_SET_FLAG, ini_str(i, v[k]),
-                         ini_str(i, v[k + 1]), 0);
-        if (r < 0) {
-            ini_detail(i, ini_str(i, v[k]));
-            read_fs_log(i, fs);
-            return fail(i, FSCONFIG, r);
-        }
-    }
+    r = set_params(i, fs, &s->params);
+    if (r < 0)
+        return (int)r;
     r = sys_fsconfig(fs, WH_FSCONFIG_CMD_CREATE, NULL, NULL, 0);
     if (r < 0) {
         read_fs_log(i, fs);
@@ -243,6 +253,82 @@ int op_ask_mount(struct ini *i, const struct wh_step_ask_mount *s)
     if (r < 0)
         return r;
     ini_slot_set(i, s->mount, fd);
+    return 0;
+}
+
+/* What stands in the place of a link that is to be made: nothing to do if it is the same link. */
+static int same_link(struct ini *i, int dir, const char *name, const char *target)
+{
+    char now[PATH_MAX];
+    size_t len = strlen(target);
+    long r = sys_readlinkat(dir, name, now, sizeof(now));
+
+    return r >= 0 && (size_t)r == len && memcmp(now, target, len) == 0 ? 0 : fail(i, SYMLINKAT, -EEXIST);
+}
+
+int op_copy_link(struct ini *i, const struct wh_step_copy_link *s)
+{
+    CLEAN_FD dir = -1;
+    struct wh_statx st;
+    const char *name;
+    long r;
+
+    r = ini_stat(i->slot[s->mount], &st);
+    if (r < 0)
+        return fail(i, FSTAT, r);
+    if ((st.mode & S_IFMT) != S_IFLNK)
+        return 0;
+    r = ini_resolve_parent(i, i->slot[s->root], ini_str(i, s->dst), &dir, &name);
+    if (r < 0)
+        return (int)r;
+    r = sys_readlinkat(i->slot[s->mount], "", i->path, sizeof(i->path));
+    if (r >= (long)sizeof(i->path))
+        r = -ENAMETOOLONG;
+    if (r < 0)
+        return fail(i, READLINK, r);
+    i->path[r] = 0;
+    r = sys_symlinkat(i->path, dir, name);
+    if (r == -EEXIST)
+        r = same_link(i, dir, name, i->path);
+    if (r < 0) {
+        ini_detail(i, ini_str(i, s->dst));
+        return fail(i, SYMLINKAT, r);
+    }
+    ini_slot_set(i, s->mount, -1);
+    i->skipped |= 1ull << s->mount;
+    return 0;
+}
+
+int op_remount(struct ini *i, const struct wh_step_remount *s)
+{
+    CLEAN_FD target = -1, fs = -1;
+    struct wh_statx st;
+    long r;
+
+    /* Attributes are the container's own; a file system may be the host's, and a link of the image must not choose which. */
+    r = ini_resolve(i, i->slot[s->root], ini_str(i, s->dst), INI_MAKE_NOTHING, s->params.n ? INI_NOSYMLINK : 0,
+                    &target);
+    if (r < 0)
+        return (int)r;
+    r = ini_stat(target, &st);
+    if (r < 0)
+        return fail(i, FSTAT, r);
+    if (!(st.attributes & WH_STATX_ATTR_MOUNT_ROOT))
+        return fail(i, VERIFY_FS, -EINVAL);
+    if (s->params.n) {
+        fs = (int)sys_fspick(target, "", WH_FSPICK_CLOEXEC | WH_FSPICK_EMPTY_PATH);
+        if (fs < 0)
+            return fail(i, FSPICK, fs);
+        r = set_params(i, fs, &s->params);
+        if (r < 0)
+            return (int)r;
+        r = sys_fsconfig(fs, WH_FSCONFIG_CMD_RECONFIGURE, NULL, NULL, 0);
+        if (r < 0) {
+            read_fs_log(i, fs);
+            return fail(i, FSCONFIG_RECONFIGURE, r);
+        }
+    }
+    ini_slot_set(i, s->mount, take_fd(&target));
     return 0;
 }
 

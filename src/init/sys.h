@@ -96,6 +96,7 @@ SYS(fsconfig, (int fd, unsigned int cmd, const char *key, const void *value, int
 SYS(fsetxattr, (int fd, const char *name, const void *value, size_t size), SYS_fsetxattr, fd, name, value, size, 0)
 SYS(fsmount, (int fd, unsigned int flags, unsigned int attr), SYS_fsmount, fd, flags, attr)
 SYS(fsopen, (const char *fstype, unsigned int flags), SYS_fsopen, fstype, flags)
+SYS(fspick, (int fd, const char *path, unsigned int flags), SYS_fspick, fd, path, flags)
 SYS(fstatfs, (int fd, struct statfs *st), FSTATFS_ARGS(fd, st))
 SYS(getcwd, (char *buf, size_t size), SYS_getcwd, buf, size)
 SYS(getdents64, (int fd, void *buf, size_t size), SYS_getdents64, fd, buf, size)

@@ -18,12 +18,24 @@ long sys_fsopen(const char *fstype, unsigned int flags)
 long sys_fsconfig(int fd, unsigned int cmd, const char *key, const void *value, int aux)
 {
     ENTER(fsconfig, "%s, %s, %s, %s, %d", fdn(fd),
-          cmd == WH_FSCONFIG_CMD_CREATE ? "CREATE"
-          : cmd == WH_FSCONFIG_SET_FLAG ? "FLAG"
-                                        : "STRING",
+          cmd == WH_FSCONFIG_CMD_CREATE        ? "CREATE"
+          : cmd == WH_FSCONFIG_CMD_RECONFIGURE ? "RECONFIGURE"
+          : cmd == WH_FSCONFIG_SET_FLAG        ? "FLAG"
+                                               : "STRING",
           key ? key : "-", value ? (const char *)value : "-", aux);
     NEEDS_FD(fd);
     return fake_leave(0);
+}
+
+long sys_fspick(int fd, const char *path, unsigned int flags)
+{
+    char name[FAKE_NAME + 8];
+
+    ENTER(fspick, "%s, \"%s\", %s%s", fdn(fd), path, flags & WH_FSPICK_CLOEXEC ? "CLOEXEC" : "0",
+          flags & WH_FSPICK_EMPTY_PATH ? "|EMPTY" : "");
+    NEEDS_FD(fd);
+    snprintf(name, sizeof(name), "fs(%.140s)", fake.fd[fd].name);
+    return fake_leave(fake_open(name, NULL));
 }
 
 long sys_fsmount(int fd, unsigned int flags, unsigned int attr)

@@ -52,7 +52,7 @@ struct fake_node {
     uint32_t mode, major, minor, uid, gid;
     unsigned long fs;
     uint64_t ino;
-    bool tty, noexec, exec_denied;
+    bool tty, noexec, exec_denied, no_mount; /* no_mount: nothing is mounted there */
     char link[64];
     const char *data; /* of a file; of a directory: names, each with its NUL, and an empty one */
     size_t len;
@@ -396,6 +396,7 @@ static void fake_fill(struct wh_statx *st, const struct fake_node *n, const char
     st->rdev_major = n->major;
     st->rdev_minor = n->minor;
     st->ino = n->ino ? n->ino : fake_hash(name);
+    st->attributes = n->no_mount ? 0 : WH_STATX_ATTR_MOUNT_ROOT;
     /* Two names of one inode are one place. */
     st->mnt_id = st->ino == fake_hash("ROOT") ? 99 : 1;
 }
@@ -661,6 +662,8 @@ __attribute__((unused)) static void fake_reset(void)
     n->data = fake_elf, n->len = sizeof(fake_elf);
     fake_node("/etc/hosts", S_IFREG | 0644);
     fake_node("/etc/meminfo", S_IFREG | 0644);
+    fake_node("/etc/localtime", S_IFLNK | 0777);
+    strcpy(fake_node("tree(/etc/localtime)", S_IFLNK | 0777)->link, "zone/utc");
     fake_node("ROOT/etc/hosts", S_IFREG | 0644);
     fake_node("ROOT/proc/meminfo", S_IFREG | 0444)->fs = WH_PROC_MAGIC;
     fake_node("ROOT/proc/kcore", S_IFREG | 0400)->fs = WH_PROC_MAGIC;

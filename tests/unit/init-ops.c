@@ -382,6 +382,79 @@ static void test_roots(void)
     is_int(run("ROOT_OPEN"), 2, "ROOT_OPEN");
 }
 
+static void link_plan(const char *source, const char *dst)
+{
+    begin();
+    ADD(MOUNT_BIND, mount_bind, .source = STR(source), .nofollow = 1, .mount = WH_SLOT_SCRATCH);
+    ADD(COPY_LINK, copy_link, .mount = WH_SLOT_SCRATCH, .root = WH_SLOT_ROOT, .dst = STR(dst));
+    ADD(MOUNT_ATTR, mount_attr, .mount = WH_SLOT_SCRATCH, .set = WH_MOUNT_ATTR_RDONLY);
+    ADD(ATTACH, attach, .mount = WH_SLOT_SCRATCH, .root = WH_SLOT_ROOT, .dst = STR(dst));
+    end();
+}
+
+static void test_copy_link(void)
+{
+    link_plan("/etc/localtime", "/etc/l");
+    is_int(run("MOUNT_BIND,COPY_LINK,MOUNT_ATTR,ATTACH: a symlink is copied"), 2, "a source that is a symlink");
+    has_str(fake.text, "symlinkat(\"zone/utc\", ROOT/etc, \"l\")", "its text is copied");
+    ok(!strstr(fake.text, "move_mount(tree(/etc/localtime)"), "and nothing is mounted");
+    link_plan("/etc/hosts", "/etc/hosts");
+    is_int(run("MOUNT_BIND,COPY_LINK,ATTACH: no symlink"), 2, "a source that is none");
+    has_str(fake.text, "move_mount(tree(/etc/hosts)", "is mounted as ever");
+
+    link_plan("/etc/localtime", "/etc/l");
+    fake.match = "symlinkat(\"zone/utc\"", fake.match_err = EEXIST;
+    strcpy(fake_node("ROOT/etc/l", S_IFLNK | 0777)->link, "zone/utc");
+    is_int(run("COPY_LINK: the same link is there"), 2, "the same link is tolerated");
+    link_plan("/etc/localtime", "/etc/l");
+    fake.match = "symlinkat(\"zone/utc\"", fake.match_err = EEXIST;
+    strcpy(fake_node("ROOT/etc/l", S_IFLNK | 0777)->link, "zone/other");
+    run("COPY_LINK: another link is there");
+    failed("COPY_LINK", WH_SITE_SYMLINKAT, EEXIST, "another link is not");
+    link_plan("/etc/localtime", "/etc/l");
+    fake.match = "symlinkat(\"zone/utc\"", fake.match_err = EEXIST;
+    fake_node("ROOT/etc/l", S_IFREG | 0644);
+    run("COPY_LINK: a file is there");
+    failed("COPY_LINK", WH_SITE_SYMLINKAT, EEXIST, "nor is a file");
+}
+
+static void remount(struct wh_vec params)
+{
+    ADD(REMOUNT, remount, .root = WH_SLOT_ROOT, .dst = STR("/tmp"), .params = params, .mount = WH_SLOT_SCRATCH);
+    ADD(MOUNT_ATTR, mount_attr, .mount = WH_SLOT_SCRATCH, .set = WH_MOUNT_ATTR_NOEXEC);
+    end();
+}
+
+static void test_remount(void)
+{
+    const struct wh_vec none = { 0, 0 };
+
+    begin();
+    remount(none);
+    is_int(run("REMOUNT,MOUNT_ATTR: attributes"), 2, "attributes of a mount that is there");
+    ok(!strstr(fake.text, "fspick"), "its file system is left alone");
+    begin();
+    remount(PARAMS("size", "1m", "ro", NULL));
+    is_int(run("REMOUNT: parameters"), 2, "parameters of its file system");
+    has_str(fake.text, "openat2(ROOT, \"/tmp\", RD|PATH, IN_ROOT|NO_MAGICLINKS|NO_SYMLINKS)",
+            "no link of the image says which one");
+    begin();
+    remount(none);
+    fake_node("ROOT/tmp", S_IFDIR | 0755)->no_mount = true;
+    run("REMOUNT: nothing is mounted there");
+    failed("REMOUNT", WH_SITE_VERIFY_FS, EINVAL, "a directory that is no mount");
+    begin();
+    remount(PARAMS("size", "x"));
+    fake.match = "fsconfig(fs(ROOT/tmp), STRING", fake.match_err = EINVAL;
+    run("REMOUNT: a parameter is refused");
+    failed("REMOUNT", WH_SITE_FSCONFIG, EINVAL, "a parameter that the file system does not know");
+    begin();
+    remount(PARAMS("size", "0"));
+    fake.match = "fsconfig(fs(ROOT/tmp), RECONFIGURE", fake.match_err = EBUSY;
+    run("REMOUNT: it cannot change");
+    failed("REMOUNT", WH_SITE_FSCONFIG_RECONFIGURE, EBUSY, "a file system that is in use");
+}
+
 static void test_protocol(void)
 {
     begin();
@@ -548,6 +621,8 @@ int main(void)
     test_masks();
     test_devices();
     test_roots();
+    test_copy_link();
+    test_remount();
     test_protocol();
     test_process();
     compare();

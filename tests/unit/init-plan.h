@@ -128,8 +128,14 @@ __attribute__((unused)) static void tp_realistic(struct tp_options o)
     ADD(ATTACH, attach, .mount = tmp, .root = root, .dst = STR("/etc/hosts"));
     ADD(MOUNT_BIND, mount_bind, .source = STR("/etc/meminfo"), .mount = tmp);
     ADD(ATTACH, attach, .mount = tmp, .root = root, .dst = STR("/proc/meminfo"), .flags = WH_ATTACH_BENEATH_PROC);
-    ADD(ASK_MOUNT, ask_mount, .source = STR("/srv/data"), .idmap = STR("0 100000 65536"), .mount = tmp);
+    ADD(ASK_MOUNT, ask_mount, .source = STR("/srv/data"), .uid_map = STR("0 100000 65536"),
+        .gid_map = STR("0 100000 65536"), .propagation = WH_MS_SLAVE, .mount = tmp);
     ADD(ATTACH, attach, .mount = tmp, .root = root, .dst = STR("/srv"));
+    ADD(REMOUNT, remount, .root = root, .dst = STR("/srv"), .params = PARAMS("size", "1m"), .mount = tmp);
+    ADD(MOUNT_ATTR, mount_attr, .mount = tmp, .set = WH_MOUNT_ATTR_RDONLY);
+    ADD(MOUNT_BIND, mount_bind, .source = STR("/etc/localtime"), .nofollow = 1, .mount = tmp);
+    ADD(COPY_LINK, copy_link, .mount = tmp, .root = root, .dst = STR("/etc/localtime"));
+    ADD(ATTACH, attach, .mount = tmp, .root = root, .dst = STR("/etc/localtime"));
     ADD(MKNOD, mknod, .root = root, .path = STR("/dev/null"), .mode = S_IFCHR | 0666, .major = 1, .minor = 3)->soft =
         WH_SOFT_PERM;
     ADD(DEV_BIND, dev_bind, .source = STR("/dev/null"), .root = root, .path = STR("/dev/null"), .mode = S_IFCHR | 0666,

@@ -175,7 +175,7 @@ static void test_strings(void)
     BREAK(STRING, HOSTNAME, hostname, 0, "string beyond the end", s->name = 0xffffffffu);
     BREAK(STRING, HOSTNAME, hostname, 0, "unterminated string", s->name = (wh_off)size - 1,
           ((char *)p)[size - 1] = 'x');
-    BREAK(STRING, ASK_MOUNT, ask_mount, 0, "unterminated optional string", s->idmap = (wh_off)size - 1,
+    BREAK(STRING, ASK_MOUNT, ask_mount, 0, "unterminated optional string", s->uid_map = (wh_off)size - 1,
           ((char *)p)[size - 1] = 'x');
     BREAK(STRING, JOIN, join, 0, "relative host path", s->path++);
     BREAK(STRING, ATTACH, attach, 0, "relative container path", s->dst++);

@@ -6,6 +6,7 @@
 #include "base/err.h"
 #include "host/cgroup/cgroup.h"
 #include "host/facts.h"
+#include "host/mountfd.h"
 #include "host/serve.h"
 #include "host/state.h"
 #include "host/tty.h"
@@ -112,6 +113,7 @@ struct wh_creation {
     struct wh_tty tty;
     bool own_tty;
     struct wh_cgroup cgroup;
+    struct wh_mountfd mounts;
     struct wh_state state;
     struct wh_hook_entry *hooks;
     size_t nhooks;

@@ -30,6 +30,7 @@ void wh_creation_init(struct wh_creation *c)
     wh_load_init(&c->load);
     wh_tty_init(&c->tty, 0, 1);
     wh_cgroup_init(&c->cgroup);
+    wh_mountfd_init(&c->mounts);
     c->root_fd = c->dir_fd = c->journal_fd = c->mbox_fd = c->listen_fd = c->rootfs_fd = c->console_fd = -1;
     c->run = (struct wh_run){ .proc_fd = -1,
                               .ctl = -1,
@@ -51,6 +52,7 @@ void wh_creation_done(struct wh_creation *c)
     wh_closep(&c->journal_fd);
     wh_tty_done(&c->tty);
     wh_cgroup_done(&c->cgroup);
+    wh_mountfd_done(&c->mounts);
     wh_load_done(&c->load);
     /* The lock goes with it, last. */
     wh_closep(&c->dir_fd);
@@ -98,7 +100,12 @@ static int on_idmap(void *data, const struct wh_ask *ask, int *ret_fd, struct wh
 static int on_mount(void *data, const struct wh_ask *ask, int *ret_fd, struct wh_err *err)
 {
     struct wh_creation *c = data;
-    int fd = wh_mountfd_open(c->load.plan, ask, err);
+    int fd;
+
+    c->mounts.proc_fd = c->load.proc_fd;
+    c->mounts.path = c->load.opts.path;
+    c->mounts.joined_userns = c->load.ns.fd[WH_NS_USER];
+    fd = wh_mountfd_open(&c->mounts, c->load.plan, ask, err);
 
     if (fd < 0) {
         if (err->path[0] == '\0')

@@ -114,7 +114,7 @@ static void linux_part(struct wh_json *j)
     words(j, "flags", WH_WORDS_MPOL_FLAG);
     wh_json_close(j, '}');
     wh_json_open(j, "mountExtensions", '{');
-    enabled(j, "idmap", false);
+    enabled(j, "idmap", true);
     wh_json_close(j, '}');
     enabled(j, "netDevices", false);
     wh_json_close(j, '}');

@@ -164,19 +164,14 @@ static int helper(const char *path, const char *tool, int pid, const char *map, 
     return refused(tool, fd, &ex, map, said, err);
 }
 
-int wh_idmap_write(int proc_fd, const char *path, const struct wh_plan *plan, const struct wh_ask *ask,
-                   struct wh_err *err)
+static int write_maps(int proc_fd, const char *path, pid_t pid, const char *uid_map, const char *gid_map,
+                      const char *setgroups, struct wh_err *err)
 {
-    const struct wh_step_ask_idmap *s = (const struct wh_step_ask_idmap *)ask->step;
-    const char *uid_map = wh_plan_str(plan, s->uid_map), *gid_map = wh_plan_str(plan, s->gid_map);
-    const char *setgroups = wh_plan_str(plan, s->setgroups);
     WH_CLEANUP_FD int dir = -1;
     char name[16];
     int r;
 
-    if (ask->pid <= 0)
-        return wh_err_sys(err, -ESRCH, "write id maps");
-    snprintf(name, sizeof name, "%d", (int)ask->pid);
+    snprintf(name, sizeof name, "%d", (int)pid);
     /* It is our child and not reaped: the number cannot mean another process. */
     dir = openat(proc_fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (dir < 0)
@@ -189,13 +184,44 @@ int wh_idmap_write(int proc_fd, const char *path, const struct wh_plan *plan, co
     }
     r = wh_write_at(dir, "uid_map", uid_map);
     if (r == -EPERM)
-        r = helper(path, "newuidmap", ask->pid, uid_map, err);
+        r = helper(path, "newuidmap", pid, uid_map, err);
     if (r < 0)
         return err->code ? r : wh_err_sys(err, r, "write uid_map \"%s\"", uid_map);
     r = wh_write_at(dir, "gid_map", gid_map);
     if (r == -EPERM)
-        r = helper(path, "newgidmap", ask->pid, gid_map, err);
+        r = helper(path, "newgidmap", pid, gid_map, err);
     if (r < 0)
         return err->code ? r : wh_err_sys(err, r, "write gid_map \"%s\"", gid_map);
     return 0;
+}
+
+int wh_idmap_write(int proc_fd, const char *path, const struct wh_plan *plan, const struct wh_ask *ask,
+                   struct wh_err *err)
+{
+    const struct wh_step_ask_idmap *s = (const struct wh_step_ask_idmap *)ask->step;
+
+    if (ask->pid <= 0)
+        return wh_err_sys(err, -ESRCH, "write id maps");
+    return write_maps(proc_fd, path, ask->pid, wh_plan_str(plan, s->uid_map), wh_plan_str(plan, s->gid_map),
+                      wh_plan_str(plan, s->setgroups), err);
+}
+
+int wh_idmap_userns(int proc_fd, const char *path, const char *uid_map, const char *gid_map, struct wh_err *err)
+{
+    struct wh_holder h;
+    WH_CLEANUP_FD int fd = -1;
+    char name[32];
+    int r = wh_spawn_holder(&h, err);
+
+    if (r < 0)
+        return r;
+    r = write_maps(proc_fd, path, h.pid, uid_map, gid_map, "allow", err);
+    if (r == 0) {
+        snprintf(name, sizeof name, "%d/ns/user", (int)h.pid);
+        fd = openat(proc_fd, name, O_RDONLY | O_CLOEXEC);
+        if (fd < 0)
+            r = wh_err_sys(err, -errno, "open the user namespace of an id-mapped mount");
+    }
+    wh_holder_done(&h);
+    return r < 0 ? r : wh_take_fd(&fd);
 }

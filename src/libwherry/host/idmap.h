@@ -12,4 +12,7 @@
 int wh_idmap_write(int proc_fd, const char *path, const struct wh_plan *plan, const struct wh_ask *ask,
                    struct wh_err *err);
 
+/* A new user namespace with these maps, for an id-mapped mount: its fd (O_CLOEXEC), which alone keeps it alive, or -errno. */
+int wh_idmap_userns(int proc_fd, const char *path, const char *uid_map, const char *gid_map, struct wh_err *err);
+
 #endif

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
@@ -278,4 +279,58 @@ int wh_spawn(const struct wh_spawn *s, int *ret_pidfd, pid_t *ret_pid, struct wh
         *ret_pid = (pid_t)r;
     *ret_pidfd = wh_take_fd(&pidfd);
     return 0;
+}
+
+/*
+ * Runs beside us in our memory, on a stack of its own and with every signal blocked. errno is not its own: none of these calls
+ * fails or returns early. There is no other way: a map is written by a process outside of the namespace while one is inside, and
+ * a fork or an exec would cost more than all else that an id-mapped mount takes.
+ */
+ON_CHILD_STACK static int holder_main(void *arg)
+{
+    syscall(SYS_prctl, PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    /* The parent that it should die with may be gone already. */
+    while (syscall(SYS_getppid) == (long)(intptr_t)arg)
+        syscall(SYS_ppoll, NULL, 0, NULL, NULL, 0);
+    return 0;
+}
+
+int wh_spawn_holder(struct wh_holder *ret, struct wh_err *err)
+{
+    struct wh_clone_args args = { .flags = CLONE_VM | CLONE_PIDFD | CLONE_NEWUSER, .stack_size = STACK_SIZE };
+    char *stack = mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+    void *self = (void *)(intptr_t)getpid();
+    unsigned long all = ~0ul, before;
+    int pidfd = -1;
+    long r;
+
+    if (stack == MAP_FAILED)
+        return wh_err_sys(err, -errno, "allocate a stack for a user namespace");
+    args.pidfd = (unsigned long long)(uintptr_t)&pidfd;
+    args.stack = (unsigned long long)(uintptr_t)stack;
+    syscall(SYS_rt_sigprocmask, SIG_BLOCK, &all, &before, 8);
+    r = raw_clone3(&args, holder_main, self);
+    /* As in spawn_clone(): a sandbox may hide clone3. A refusal of the namespace itself comes again. */
+    if (r == -ENOSYS || r == -EPERM) {
+        r = clone(holder_main, stack + STACK_SIZE, CLONE_VM | CLONE_PIDFD | CLONE_NEWUSER, self, &pidfd);
+        if (r < 0)
+            r = -errno;
+    }
+    syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before, NULL, 8);
+    if (r < 0) {
+        munmap(stack, STACK_SIZE);
+        return wh_err_sys(err, (int)r, "make a user namespace for an id-mapped mount");
+    }
+    *ret = (struct wh_holder){ .pid = (pid_t)r, .pidfd = pidfd, .stack = stack };
+    return 0;
+}
+
+void wh_holder_done(struct wh_holder *h)
+{
+    wh_pidfd_kill(h->pidfd, SIGKILL);
+    /* Whoever reaped it: it is dead then, and its stack free. */
+    wh_pidfd_wait(h->pidfd, -1);
+    wh_pidfd_reap(h->pidfd, NULL);
+    wh_close(h->pidfd);
+    munmap(h->stack, STACK_SIZE);
 }

@@ -48,4 +48,14 @@ void wh_spawn_init(struct wh_spawn *s, const char *what);
  * may be null. */
 int wh_spawn(const struct wh_spawn *s, int *ret_pidfd, pid_t *ret_pid, struct wh_err *err);
 
+/* A process that sleeps in a new user namespace, so that its maps can be written and the namespace be opened. */
+struct wh_holder {
+    pid_t pid;
+    int pidfd;
+    void *stack;
+};
+/* 0, or -errno with nothing left behind. It dies with this thread at the latest; wh_holder_done() kills and reaps it. */
+int wh_spawn_holder(struct wh_holder *ret, struct wh_err *err);
+void wh_holder_done(struct wh_holder *h);
+
 #endif

@@ -14,6 +14,8 @@ struct wh_mount_job {
     uint64_t attr; /* of a file system of its own: all attribute words together, as fsmount(2) takes them */
     wh_slot slot; /* where the mount is kept */
     uint32_t attach; /* WH_ATTACH_* */
+    /* An id-mapped bind: both texts, or the path of the joined user namespace. */
+    const char *uid_map, *gid_map, *userns;
     bool late_ro; /* stays writable until devices and hooks are done */
 };
 
@@ -39,6 +41,9 @@ uint64_t wh_mount_clone_attr(uint64_t attr);
 /* compile-root.c: what rootfsPropagation asks for, WH_MS_*: of the old tree (returned), and of the new root after the pivot
  * (0 = nothing). Reports an unknown name. */
 uint32_t wh_mount_root_propagation(struct wh_compile *c, uint32_t *ret_after, bool *ret_rec);
+
+/* compile-idmap.c: fills uid_map and gid_map, or userns, where the mount is id-mapped. 0, or -errno and the error is recorded. */
+int wh_mount_idmap(struct wh_compile *c, struct wh_mount_job *j);
 
 /* compile-mountcg.c: types cgroup and cgroup2. */
 void wh_mount_cgroup(struct wh_compile *c, struct wh_mount_job *j);

@@ -140,10 +140,10 @@ static const struct word *find_word(const char *name)
     return NULL;
 }
 
-/* What this version refuses is not announced to engines, which choose by what is listed. */
+/* Id-mapped mounts have a place of their own in `features`, where engines look for them. */
 static bool supported(const struct word *w)
 {
-    return w->kind != W_IDMAP && w->kind != W_RIDMAP && w->kind != W_COPY_SYMLINK;
+    return w->kind != W_IDMAP && w->kind != W_RIDMAP;
 }
 
 const char *const *wh_mountopts_names(size_t *ret_n)
@@ -349,10 +349,11 @@ static int add_word(struct wh_compile *c, const struct wh_sstr *opt, const struc
         ret->tmpcopyup = true;
         break;
     case W_IDMAP:
-        ret->idmap = true;
-        break;
     case W_RIDMAP:
-        ret->idmap = ret->ridmap = true;
+        /* The later wins. */
+        ret->idmap = true;
+        ret->ridmap = w->kind == W_RIDMAP;
+        ret->idmap_opt = opt;
         break;
     case W_COPY_SYMLINK:
         ret->copy_symlink = true;
@@ -398,8 +399,10 @@ int wh_mountopts_parse(struct wh_compile *c, const struct wh_mount_spec *m, stru
 
         if (w) {
             r = add_word(c, opt, w, &s);
-        } else if (wh_startswith(opt->v, "idmap=")) {
+        } else if (wh_startswith(opt->v, "idmap=") || wh_startswith(opt->v, "ridmap=")) {
             ret->idmap = true;
+            ret->ridmap = *opt->v == 'r';
+            ret->idmap_opt = opt;
         } else {
             s.data = s.data ? s.data : opt;
             r = add_params(c, opt, ret);

@@ -31,21 +31,27 @@ void wh_mount_add_bind(struct wh_compile *c, const struct wh_mount_job *j, wh_sl
                        bool alt)
 {
     uint16_t flags = alt ? WH_STEP_ALT : 0;
+    bool idmapped = j->uid_map || j->userns;
 
     if (!source)
         return;
     /* The container's root may not be allowed to walk to the source, and what it cloned itself would have the attributes of
      * the host's mounts locked. An ordinary user's host has no right to clone anything, nor has root of a user namespace
      * in a mount namespace from outside; B has, in its own mount namespace. */
-    if (wh_mount_foreign(c) && c->facts->euid == 0 && !c->facts->mnt_foreign) {
+    if (idmapped || (wh_mount_foreign(c) && c->facts->euid == 0 && !c->facts->mnt_foreign)) {
         struct wh_step_ask_mount *s = WH_STEP(c, ASK_MOUNT, ask_mount, j->m->src);
 
         if (!s)
             return;
         s->s.flags = flags;
         s->source = wh_build_str(c->b, source);
+        s->userns = wh_build_str(c->b, j->userns);
+        s->uid_map = wh_build_str(c->b, j->uid_map);
+        s->gid_map = wh_build_str(c->b, j->gid_map);
+        s->propagation = c->propagation;
         s->recursive = rec;
-        s->nofollow = j->o.src_nofollow;
+        s->idmap_recursive = idmapped && j->o.ridmap;
+        s->nofollow = j->o.src_nofollow || j->o.copy_symlink;
         s->mount = slot;
     } else {
         struct wh_step_mount_bind *s = WH_STEP(c, MOUNT_BIND, mount_bind, j->m->src);
@@ -55,7 +61,7 @@ void wh_mount_add_bind(struct wh_compile *c, const struct wh_mount_job *j, wh_sl
         s->s.flags = flags;
         s->source = wh_build_str(c->b, source);
         s->recursive = rec;
-        s->nofollow = j->o.src_nofollow;
+        s->nofollow = j->o.src_nofollow || j->o.copy_symlink;
         s->mount = slot;
     }
 }
@@ -215,14 +221,63 @@ static void compile_bind(struct wh_compile *c, struct wh_mount_job *j)
 {
     const char *source = bind_source(c, j);
 
-    if (!source)
+    if (!source || wh_mount_idmap(c, j) < 0)
         return;
     wh_mount_add_bind(c, j, j->slot, source, j->o.rec, false);
+    if (j->o.copy_symlink) {
+        struct wh_step_copy_link *s = WH_STEP(c, COPY_LINK, copy_link, j->m->src);
+
+        if (s) {
+            s->mount = j->slot;
+            s->root = WH_SLOT_ROOT;
+            s->dst = wh_build_str(c->b, j->dst);
+        }
+    }
     /* Of a clone, attributes are only added, or removed where the words say so: the host's nosuid or nodev stays. */
     wh_mount_add_attr(c, j->m->src, j->slot, j->o.attr_set, j->o.attr_clr, 0, false, false);
     wh_mount_add_attr(c, j->m->src, j->slot, j->o.rattr_set, j->o.rattr_clr, 0, true, false);
     wh_mount_add_propagation(c, j, j->slot);
     wh_mount_add_attach(c, j->m->src, j->slot, j->dst, j->attach);
+}
+
+/* ---------------------------------------------------------------- what is mounted already */
+
+static bool keep_for_late_ro(struct wh_compile *c, struct wh_mount_job *j)
+{
+    j->slot = wh_build_alloc_slot(c->b);
+    if (j->slot >= WH_SLOTS) {
+        wh_compile_err(c, -E2BIG, j->m->src,
+                       "too many read-only tmpfs mounts: each is kept open until devices and hooks are done, and there "
+                       "is room for %u",
+                       c->nlate_ro);
+        return false;
+    }
+    c->late_ro[c->nlate_ro].slot = j->slot;
+    c->late_ro[c->nlate_ro++].src = j->m->src;
+    return true;
+}
+
+static void compile_remount(struct wh_compile *c, struct wh_mount_job *j)
+{
+    struct wh_step_remount *s;
+
+    /* Devices are made there yet. */
+    if (wh_streq(j->dst, "/dev") && (j->o.attr_set & WH_MOUNT_ATTR_RDONLY)) {
+        j->o.attr_set &= ~WH_MOUNT_ATTR_RDONLY;
+        if (!keep_for_late_ro(c, j))
+            return;
+    }
+    s = WH_STEP(c, REMOUNT, remount, j->m->src);
+    if (!s)
+        return;
+    s->params = wh_build_strv(c->b, j->o.params.v, j->o.params.n);
+    s->root = WH_SLOT_ROOT;
+    s->dst = wh_build_str(c->b, j->dst);
+    s->mount = j->slot;
+    /* What the words do not name stays: mount(2) would have cleared it, and with it what protects. */
+    wh_mount_add_attr(c, j->m->src, j->slot, j->o.attr_set, j->o.attr_clr, 0, false, false);
+    wh_mount_add_attr(c, j->m->src, j->slot, j->o.rattr_set, j->o.rattr_clr, 0, true, false);
+    wh_mount_add_propagation(c, j, j->slot);
 }
 
 /* ---------------------------------------------------------------- destinations */
@@ -262,7 +317,7 @@ static int check_destination(struct wh_compile *c, struct wh_mount_job *j)
             return wh_compile_err(c, -EINVAL, src, "\"%s\" cannot be mounted because it is inside /proc", j->dst);
         j->attach |= WH_ATTACH_BENEATH_PROC;
     }
-    if (wh_streq(j->dst, "/proc")) {
+    if (wh_streq(j->dst, "/proc") && !j->o.remount) {
         if (!j->o.bind && !wh_streq(type, "proc"))
             return wh_compile_err(c, -EINVAL, src, "\"/proc\" cannot be mounted because it is not of type proc");
         j->attach |= WH_ATTACH_SOURCE_PROC;
@@ -274,10 +329,15 @@ static int check_options(struct wh_compile *c, const struct wh_mount_job *j)
 {
     const char *type = j->m->type.v;
 
-    if (j->o.copy_symlink)
+    if (j->o.remount && (j->o.idmap || j->o.copy_symlink || j->o.tmpcopyup))
+        return wh_compile_err(
+            c, -EINVAL, j->m->src,
+            "the option remount changes a mount that is there: it goes with attributes and options of "
+            "the file system only");
+    if (j->o.copy_symlink && (!j->o.bind || wh_streq(j->dst, "/proc") || wh_compile_is_below(j->dst, "/proc")))
         return wh_compile_err(c, -EINVAL, j->m->src,
-                              "the mount option copy-symlink is not supported by this version of wherry");
-    if (j->o.bind)
+                              "the option copy-symlink is for bind mounts, and not on or below /proc");
+    if (j->o.bind || j->o.remount)
         return 0;
     if (!type || !*type)
         return wh_compile_err(c, -EINVAL, j->m->src,
@@ -285,8 +345,6 @@ static int check_options(struct wh_compile *c, const struct wh_mount_job *j)
     if (wh_streq(type, "bind"))
         return wh_compile_err(c, -EINVAL, j->m->src,
                               "the type bind alone makes no bind mount: add the option bind or rbind");
-    if (j->o.remount)
-        return wh_compile_err(c, -EINVAL, j->m->src, "only a bind mount can have the option remount");
     return 0;
 }
 
@@ -334,6 +392,10 @@ static void compile_mount(struct wh_compile *c, const struct wh_mount_spec *m)
     }
     if (check_options(c, &j) < 0 || check_destination(c, &j) < 0)
         return;
+    if (j.o.remount) {
+        compile_remount(c, &j);
+        return;
+    }
     if (j.o.dest_nofollow)
         j.attach |= WH_ATTACH_NOFOLLOW;
     if (j.o.bind) {
@@ -354,19 +416,8 @@ static void compile_mount(struct wh_compile *c, const struct wh_mount_spec *m)
     if (tmpfs && !j.o.has_mode)
         j.attach |= WH_ATTACH_KEEP_MODE;
     j.late_ro = (j.attr & WH_MOUNT_ATTR_RDONLY) && (tmpfs || wh_streq(j.dst, "/dev"));
-    if (j.late_ro) {
-        j.slot = wh_build_alloc_slot(c->b);
-        if (j.slot >= WH_SLOTS) {
-            wh_compile_err(
-                c, -E2BIG, m->src,
-                "too many read-only tmpfs mounts: each is kept open until devices and hooks are done, and there "
-                "is room for %u",
-                c->nlate_ro);
-            return;
-        }
-        c->late_ro[c->nlate_ro].slot = j.slot;
-        c->late_ro[c->nlate_ro++].src = m->src;
-    }
+    if (j.late_ro && !keep_for_late_ro(c, &j))
+        return;
     compile_fs(c, &j);
 }
 
@@ -381,7 +432,7 @@ void wh_compile_mounts(struct wh_compile *c)
     uint32_t before, after;
     bool rec;
 
-    before = wh_mount_root_propagation(c, &after, &rec);
+    c->propagation = before = wh_mount_root_propagation(c, &after, &rec);
     prop = WH_STEP(c, ROOT_PROPAGATION, root_propagation, spec->linux_.rootfs_propagation.src);
     if (prop)
         prop->propagation = before;

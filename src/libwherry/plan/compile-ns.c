@@ -67,23 +67,6 @@ bool wh_compile_maps_id(const struct wh_idmaps *m, uint32_t id)
     return false;
 }
 
-/* The text of /proc/PID/uid_map. Built in one pass: maps have up to 340 lines, and each append would copy the rest. */
-static wh_off map_text(struct wh_compile *c, const struct wh_idmaps *m)
-{
-    enum { LINE = sizeof "4294967295 4294967295 4294967295\n" };
-    size_t cap = m->n * LINE + 1, len = 0;
-    char *text = wh_arena_alloc(c->arena, cap);
-
-    if (!text) {
-        c->failed = true;
-        return 0;
-    }
-    for (size_t i = 0; i < m->n; i++)
-        len += (size_t)snprintf(text + len, cap - len, "%s%u %u %u", i ? "\n" : "", m->v[i].container_id,
-                                m->v[i].host_id, m->v[i].size);
-    return wh_build_str(c->b, text);
-}
-
 static void time_namespace(struct wh_compile *c)
 {
     const struct wh_linux *l = &c->spec->linux_;
@@ -153,8 +136,8 @@ static void user_namespace(struct wh_compile *c)
     s = WH_STEP(c, ASK_IDMAP, ask_idmap, l->uid_mappings.src);
     if (!s)
         return;
-    s->uid_map = map_text(c, &l->uid_mappings);
-    s->gid_map = map_text(c, &l->gid_mappings);
+    s->uid_map = wh_build_str(c->b, wh_compile_map_text(c, &l->uid_mappings));
+    s->gid_map = wh_build_str(c->b, wh_compile_map_text(c, &l->gid_mappings));
     s->setgroups = wh_build_str(c->b, must_deny_setgroups(c) ? "deny" : "allow");
 }
 
@@ -227,7 +210,7 @@ void wh_compile_ns(struct wh_compile *c)
     /* Before the other namespaces: the root of an IPC namespace's mqueue belongs to the id that makes it. */
     if (user)
         set_ids(c);
-    if (c->new_ns[WH_NS_MOUNT]) {
+    if (!c->join_ns[WH_NS_MOUNT]) {
         struct wh_step_chdir_rootfs *s = WH_STEP(c, CHDIR_ROOTFS, chdir_rootfs, c->spec->root.src);
 
         wh_build_host_slot(c->b, WH_SLOT_ROOTFS);

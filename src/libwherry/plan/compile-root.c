@@ -191,3 +191,16 @@ void wh_compile_pivot(struct wh_compile *c)
         share->recursive = rec;
     }
 }
+
+void wh_compile_chroot(struct wh_compile *c)
+{
+    struct wh_step_root_open *root = WH_STEP(c, ROOT_OPEN, root_open, c->spec->root.src);
+    struct wh_step_pivot *pivot = root ? WH_STEP(c, PIVOT, pivot, c->spec->root.src) : NULL;
+
+    if (!pivot)
+        return;
+    root->root = WH_SLOT_ROOT;
+    root->mode = 0;
+    pivot->root = WH_SLOT_ROOT;
+    pivot->mode = 2;
+}

@@ -91,25 +91,6 @@ static void resources(struct wh_compile *c, const struct wh_resources *r)
         refuse(c, r->unified.src, "resources.unified");
 }
 
-static void mounts(struct wh_compile *c)
-{
-    for (size_t i = 0; i < c->spec->nmounts; i++) {
-        const struct wh_mount_spec *m = &c->spec->mounts[i];
-
-        if (m->uid.n)
-            refuse(c, m->uid.src, "an id-mapped mount (uidMappings)");
-        else if (m->gid.n)
-            refuse(c, m->gid.src, "an id-mapped mount (gidMappings)");
-        for (size_t k = 0; k < m->options.n; k++) {
-            const char *o = m->options.v[k].v;
-
-            if (wh_streq(o, "idmap") || wh_streq(o, "ridmap") || wh_startswith(o, "idmap=") ||
-                wh_startswith(o, "ridmap="))
-                refuse(c, m->options.v[k].src, "an id-mapped mount");
-        }
-    }
-}
-
 static void seccomp(struct wh_compile *c, const struct wh_seccomp *s)
 {
     refuse_str(c, &s->listener_path, "seccomp.listenerPath");
@@ -123,7 +104,6 @@ void wh_compile_refuse(struct wh_compile *c)
     const struct wh_spec *s = c->spec;
     const struct wh_linux *l = &s->linux_;
 
-    mounts(c);
     if (l->net_devices.n)
         refuse(c, l->net_devices.src, "linux.netDevices");
     if ((l->intel_rdt.clos_id.v && *l->intel_rdt.clos_id.v) ||

@@ -40,21 +40,20 @@ static void namespaces(struct wh_compile *c)
     }
     c->userns = c->new_ns[WH_NS_USER] || c->join_ns[WH_NS_USER] || c->facts->in_userns;
 
-    /* Without one, every mount made for the container would be the host's, and pivot_root would move the host's root. */
-    if (!ns[WH_NS_MOUNT].set)
-        wh_compile_err(c, -EINVAL, c->spec->linux_.src,
-                       "a container without a mount namespace is not supported by this version of wherry: add "
-                       "{\"type\": \"mount\"} to linux.namespaces");
     /* Ids would be set, files owned and maps written with rights that only real root has. */
     if (c->facts->euid != 0 && !ns[WH_NS_USER].set)
         wh_compile_err(c, -EINVAL, c->spec->linux_.src, "rootless container requires user namespaces");
 }
 
-/* In a joined mount namespace nothing is set up (its owner has done so), hence whatever asks for it would be skipped. */
-static void refuse_in_joined_mntns(struct wh_compile *c)
+/*
+ * Only in a mount namespace of the container's own is anything set up. A joined one was set up by its owner; without one, what is
+ * mounted would be mounted on the host, and stay there. What asks for it is refused: it would be skipped.
+ */
+static void refuse_setup(struct wh_compile *c)
 {
     const struct wh_spec *s = c->spec;
     const struct wh_linux *l = &s->linux_;
+    const char *in = c->join_ns[WH_NS_MOUNT] ? "in a joined mount namespace" : "without a mount namespace";
 
     if (l->masked_paths.n)
         wh_compile_err(c, -EINVAL, l->masked_paths.src,
@@ -63,17 +62,17 @@ static void refuse_in_joined_mntns(struct wh_compile *c)
         wh_compile_err(c, -EINVAL, l->readonly_paths.src,
                        "unable to restrict sys entries without a private MNT namespace");
     if (s->root.readonly.set && s->root.readonly.v)
-        wh_compile_err(c, -EINVAL, s->root.readonly.src, "a joined mount namespace cannot be made read-only");
+        wh_compile_err(c, -EINVAL, s->root.readonly.src, "the root cannot be made read-only %s", in);
     if (l->rootfs_propagation.v && *l->rootfs_propagation.v)
-        wh_compile_err(c, -EINVAL, l->rootfs_propagation.src,
-                       "rootfsPropagation has no effect in a joined mount namespace");
+        wh_compile_err(c, -EINVAL, l->rootfs_propagation.src, "rootfsPropagation has no effect %s", in);
     if (s->nmounts)
-        wh_compile_err(c, -EINVAL, s->mounts[0].src, "mounts are not made in a joined mount namespace: leave them out");
+        wh_compile_err(c, -EINVAL, s->mounts[0].src, "mounts are not made %s: leave them out%s", in,
+                       c->join_ns[WH_NS_MOUNT] ? "" : ", or add {\"type\": \"mount\"} to linux.namespaces");
     if (l->devices.n)
-        wh_compile_err(c, -EINVAL, l->devices.src, "devices are not made in a joined mount namespace: leave them out");
+        wh_compile_err(c, -EINVAL, l->devices.src, "devices are not made %s: leave them out", in);
     /* The pty comes from the container's own devpts, whose place in a foreign namespace nobody has set up for us. */
     if (s->process && s->process->terminal.set && s->process->terminal.v)
-        wh_compile_err(c, -EINVAL, s->process->terminal.src, "a terminal in a joined mount namespace is not supported");
+        wh_compile_err(c, -EINVAL, s->process->terminal.src, "a terminal is not supported %s", in);
 }
 
 /* The order of design: docs/DESIGN.md, "Phases and order". Each part appends; where order matters the reason is here. */
@@ -112,6 +111,8 @@ static void parts(struct wh_compile *c)
          * mount left with the old root is refused. */
         wh_compile_masks(c);
         wh_compile_pivot(c);
+    } else if (!c->join_ns[WH_NS_MOUNT]) {
+        wh_compile_chroot(c);
     }
     /* Through the host's procfs, so that a read-only /proc/sys in the container is no obstacle. */
     wh_compile_sysctl(c);
@@ -156,8 +157,8 @@ int wh_compile(const struct wh_spec *spec, const struct wh_request *req, const s
     namespaces(&c);
     if (!spec->root.set || !spec->root.path.v || !*spec->root.path.v)
         wh_compile_err(&c, -EINVAL, spec->root.src, "root property must not be empty");
-    if (c.join_ns[WH_NS_MOUNT])
-        refuse_in_joined_mntns(&c);
+    if (!c.new_ns[WH_NS_MOUNT])
+        refuse_setup(&c);
     wh_compile_refuse(&c);
     if (!spec->process)
         wh_compile_err(&c, -EINVAL, 0, "process property must not be empty");

@@ -19,6 +19,7 @@ struct wh_compile {
     const char
         *cgroup_path; /* below the cgroup2 mount; null when disabled. Set by wh_compile_cgroup(), which comes first */
     const char *mount_label, *mount_context; /* of new file systems, and the option that carries it; null: none */
+    uint32_t propagation; /* WH_MS_* of the old tree, which clones get as well; set by wh_compile_mounts */
     bool failed;
     /* Mounts that stay writable until devices and hooks are done; wh_compile_masks makes them read-only. */
     struct {
@@ -39,6 +40,8 @@ uint32_t wh_compile_line(const struct wh_compile *c, wh_node src);
 
 /* True if the container id lies in the map. */
 bool wh_compile_maps_id(const struct wh_idmaps *m, uint32_t id);
+/* compile-idmap.c. The text of /proc/PID/uid_map; null (and c->failed) when memory ran out. */
+const char *wh_compile_map_text(struct wh_compile *c, const struct wh_idmaps *m);
 /* compile-paths.c. base + "/" + path, absolute, with ".", ".." and double slashes resolved in the text alone; ".." stays at
  * "/". In arena; null when memory ran out. */
 char *wh_compile_clean_path(struct wh_arena *arena, const char *base, const char *path);
@@ -52,6 +55,8 @@ void wh_compile_mounts(struct wh_compile *c);
 /* compile-root.c: what became read-only late, masks, read-only paths; root, pivot. */
 void wh_compile_masks(struct wh_compile *c);
 void wh_compile_pivot(struct wh_compile *c);
+/* The root of a container that has no mount namespace of its own. */
+void wh_compile_chroot(struct wh_compile *c);
 /* compile-dev.c: default and listed devices, symlinks, console. */
 void wh_compile_devices(struct wh_compile *c);
 /* compile-hooks.c: host list and ASK_HOOK steps. */
@@ -89,6 +94,7 @@ struct wh_mountopts {
     bool prop_rec[4];
     unsigned nprop;
     bool ro, src_nofollow, dest_nofollow, copy_symlink;
+    const struct wh_sstr *idmap_opt; /* the last word that asked for an id-mapped mount */
     struct wh_strv params; /* pairs key, value-or-null: fsconfig */
     bool has_mode;
 };

@@ -397,16 +397,25 @@ static void field(struct wh_buf *out, const struct wh_plan *p, const struct wh_s
     }
 }
 
+/* One op, of which two modes pivot and one does not. */
+static const char *template_of(const struct wh_step *s)
+{
+    if (s->op == WH_OP_PIVOT && ((const struct wh_step_pivot *)s)->mode == 2)
+        return "chroot to the rootfs";
+    return wh_optext(s->op)->tmpl;
+}
+
 void wh_explain_step(const struct wh_plan *plan, const struct wh_step *step, unsigned flags, struct wh_buf *out)
 {
     const struct wh_optext *t = wh_optext(step->op);
     const struct wh_opinfo *info = wh_opinfo(step->op);
-    const char *p = t->tmpl, *open;
+    const char *p = template_of(step), *open;
     bool first = true;
 
     while ((open = strchr(p, '{'))) {
         size_t literal = (size_t)(open - p), len = strcspn(open + 1, "}"), before, after;
-        bool quoted = literal && open[-1] == '"';
+        /* Between quotes; a suffix after the closing one is not. */
+        bool quoted = literal && open[-1] == '"' && open[1 + len] && open[2 + len] == '"';
         unsigned i = 0;
 
         while (i < info->nfields && (strncmp(t->fields[i], open + 1, len) != 0 || t->fields[i][len]))

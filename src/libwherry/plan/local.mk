@@ -17,6 +17,7 @@ plan_sources += src/libwherry/plan/compile-ns.c
 plan_sources += src/libwherry/plan/compile-process.c
 plan_sources += src/libwherry/plan/compile-tail.c
 plan_sources += src/libwherry/plan/compile-hooks.c
+plan_sources += src/libwherry/plan/compile-idmap.c
 plan_sources += src/libwherry/plan/compile-sysctl.c
 plan_sources += src/libwherry/plan/compile-unsupported.c
 cold_plan_sources += src/libwherry/plan/explain.c src/libwherry/plan/text.h

@@ -142,11 +142,25 @@ static bool has_option(const struct wh_mount_spec *m, const char *a, const char 
     return false;
 }
 
+/* The last word about ids: idmap, ridmap, or either with mappings of its own (crun). */
+static const struct wh_sstr *idmap_option(const struct wh_mount_spec *m)
+{
+    for (size_t i = m->options.n; i > 0; i--) {
+        const struct wh_sstr *o = &m->options.v[i - 1];
+        const char *word = o->v[0] == 'r' ? o->v + 1 : o->v;
+
+        if (wh_streq(word, "idmap") || wh_startswith(word, "idmap="))
+            return o;
+    }
+    return NULL;
+}
+
 static void check_mount(struct wh_check *c, const struct wh_mount_spec *m)
 {
     bool bind = has_option(m, "bind", "rbind");
+    const struct wh_sstr *idmap = idmap_option(m);
 
-    if (bind && (!m->source.v || !*m->source.v))
+    if (bind && !has_option(m, "remount", "remount") && (!m->source.v || !*m->source.v))
         wh_check_error(c, m->source.v ? m->source.src : m->src, "a bind mount needs a source");
     if (!bind && (!m->type.v || !*m->type.v) && !has_option(m, "remount", "remount"))
         wh_check_error(c, m->type.v ? m->type.src : m->src, "invalid mount type for `%s`: only a bind mount needs none",
@@ -158,10 +172,10 @@ static void check_mount(struct wh_check *c, const struct wh_mount_spec *m)
     else if (m->uid.n > 0 && !bind)
         wh_check_error(c, m->uid.src, "only a bind mount can have id mappings");
     /* Without mappings of its own such a mount takes those of the container's user namespace. */
-    if (has_option(m, "idmap", "ridmap")) {
+    if (idmap) {
         if (!bind)
             wh_check_error(c, m->options.src, "only a bind mount can be idmapped");
-        else if (m->uid.n == 0 && m->gid.n == 0 && !has_ns(c->s, WH_NS_USER))
+        else if (m->uid.n == 0 && m->gid.n == 0 && !strchr(idmap->v, '=') && !has_ns(c->s, WH_NS_USER))
             wh_check_error(c, m->options.src,
                            "an idmapped mount needs uidMappings and gidMappings, or a user namespace");
     }
