@@ -12,7 +12,7 @@ _wherry_ids() {
 
 _wherry() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} i command="" root=() options=""
-    local commands="check create delete explain features help kill list run spec start state"
+    local commands="check create delete exec explain features help kill list run spec start state"
     local globals="--root --log --log-format --log-level --debug --systemd-cgroup --cgroup-manager --rootless --version --help"
 
     COMPREPLY=()
@@ -37,7 +37,7 @@ _wherry() {
         mapfile -t COMPREPLY < <(compgen -d -- "$cur")
         return
         ;;
-    *:--log | *:--pid-file | *:--console-socket | *:--pidfd-socket | *:--config | *:--file | create:-f | run:-f | explain:-f | check:-f | spec:-f)
+    *:--log | *:--pid-file | *:--console-socket | *:--pidfd-socket | *:--config | *:--file | *:--process | exec:-p | create:-f | run:-f | explain:-f | check:-f | spec:-f)
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         return
         ;;
@@ -57,6 +57,8 @@ _wherry() {
     check) options="--bundle --config --format --strict --help" ;;
     create) options="--bundle --config --console-socket --pidfd-socket --pid-file --preserve-fds --no-pivot --no-new-keyring --help" ;;
     delete) options="--force --regex --help" ;;
+    exec) options="--detach --tty --user --additional-gids --cwd --env --cap --no-new-privs --apparmor --process-label --process \
+        --cgroup --ignore-paused --console-socket --pidfd-socket --pid-file --preserve-fds --help" ;;
     explain) options="--bundle --config --format --no-pivot --no-new-keyring --preserve-fds --help" ;;
     features) options="--help" ;;
     help) options="--help $commands" ;;
@@ -70,7 +72,7 @@ _wherry() {
     esac
     case $command:$cur in
     *:-*) _wherry_words "$options" ;;
-    start:* | state:* | kill:* | delete:*) _wherry_ids "${root[@]}" ;;
+    start:* | state:* | kill:* | delete:* | exec:*) _wherry_ids "${root[@]}" ;;
     help:*) _wherry_words "$commands" ;;
     *) _wherry_words "$options" ;;
     esac

@@ -105,6 +105,7 @@ static int value(uint8_t kind, uint64_t v)
     switch (kind) {
     case WH_FK_REC:
     case WH_FK_NOFOLLOW:
+    case WH_FK_DEVCONSOLE:
     case WH_FK_NOTIFY:
         return v > 1;
     case WH_FK_RLIMIT:
@@ -178,7 +179,7 @@ static int field(struct check *c, const struct wh_step *s, const struct wh_field
         struct wh_bytes b;
 
         memcpy(&b, at, sizeof(b));
-        /* Both users are arrays of 8-byte instructions. */
+        /* Arrays of 8-byte instructions, and masks in 64-bit words. */
         return !b.len || b.len % 8 ? WH_RULE_VECTOR : range(c, b.off, b.len, 8);
     }
     case WH_FK_SLOTIN:
@@ -218,6 +219,10 @@ static int order(struct check *c, const struct wh_step *s, const struct wh_opinf
         (s->op == WH_OP_EXEC) != last)
         return WH_RULE_ORDER;
     switch (s->op) {
+    case WH_OP_JOIN_PIDFD:
+        /* All others are closed by it. */
+        c->defined &= 1ull << WH_SLOT_CONSOLE;
+        break;
     case WH_OP_CLONE_B:
         c->clone_b = 1;
         c->phase = WH_PH_B;

@@ -35,12 +35,13 @@ struct wh_plan {
     uint32_t nslots, preserve; /* fds 3 .. 2+preserve belong to the payload */
 };
 
-/* Fixed slots. The first four are the host's to fill; JOIN namespaces follow, then what compile allocates. */
+/* Fixed slots. The first five are the host's to fill; JOIN namespaces follow, then what compile allocates. */
 enum {
     WH_SLOT_PROC, /* the host's /proc, checked: procfs magic, root inode */
     WH_SLOT_ROOTFS, /* O_PATH of root.path */
     WH_SLOT_CONSOLE, /* socket connected to --console-socket */
     WH_SLOT_LISTEN, /* listening start socket in the state directory */
+    WH_SLOT_TARGET, /* exec: pidfd of the container's init */
     WH_SLOT_NS, /* + enum wh_ns: namespaces to join */
     WH_SLOT_ROOT = WH_SLOT_NS + 8,
     WH_SLOT_DEVNULL,
@@ -81,6 +82,7 @@ enum {
 #define WH_FT_MODE uint32_t /* octal; with S_IFMT bits where a node is made */
 #define WH_FT_REC uint32_t /* 0 or 1: AT_RECURSIVE; verify refuses others */
 #define WH_FT_NOFOLLOW uint32_t /* 0 or 1: the last component of a source is not followed */
+#define WH_FT_DEVCONSOLE uint32_t /* 0 or 1: the terminal is mounted on /dev/console too */
 #define WH_FT_RLIMIT uint32_t /* RLIMIT_* < 16 */
 #define WH_FT_NSFLAGS uint32_t /* CLONE_NEW* */
 #define WH_FT_PROP uint32_t /* one of MS_SHARED, MS_SLAVE, MS_PRIVATE, MS_UNBINDABLE, or 0 = leave */
@@ -232,6 +234,7 @@ enum wh_field_kind {
     WH_FK_MODE,
     WH_FK_REC,
     WH_FK_NOFOLLOW,
+    WH_FK_DEVCONSOLE,
     WH_FK_RLIMIT,
     WH_FK_NSFLAGS,
     WH_FK_PROP,

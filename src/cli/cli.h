@@ -20,6 +20,7 @@ enum cli_verb {
     VERB_CHECK,
     VERB_CREATE,
     VERB_DELETE,
+    VERB_EXEC,
     VERB_EXPLAIN,
     VERB_FEATURES,
     VERB_KILL,
@@ -34,6 +35,12 @@ enum cli_verb {
 
 /* ---- arguments ---- */
 
+/* The values of an option that may be given more than once; null-terminated when there is one. */
+struct cli_list {
+    const char **v;
+    size_t n;
+};
+
 /* What was given; members of options that were not given are zero. */
 struct cli_args {
     /* before the command */
@@ -42,13 +49,16 @@ struct cli_args {
     /* after it */
     const char *bundle, *config, *console_socket, *pidfd_socket, *pid_file, *format;
     uint32_t preserve_fds;
+    const char *cwd, *user, *process, *process_label, *apparmor;
+    struct cli_list env, gids, caps, cgroups;
+    bool tty, no_new_privs, ignore_paused;
     bool no_pivot, no_new_keyring, detach, keep, no_subreaper, all, force, regex, quiet, verbose, strict, rootless_spec;
     /* what is not an option */
     char **pos;
     int npos;
 };
 
-enum cli_opt_kind { OPT_BOOL, OPT_STRING, OPT_U32 };
+enum cli_opt_kind { OPT_BOOL, OPT_STRING, OPT_U32, OPT_LIST };
 enum cli_opt_flags { OPT_HIDDEN = 1 };
 
 struct cli_opt {
@@ -172,6 +182,13 @@ int cli_create_opts(struct cli *cli, struct wherry_create_opts *opts);
 int cli_take_signals(const sigset_t *set);
 /* The same for those that end a program. Who ends us half-way wants no half of a container: the library is to undo what it has done. */
 int cli_take_end_signals(void);
+/*
+ * The same for all that are the payload's while this process waits for it: all but SIGCHLD and SIGURG, which tell this process about its own
+ * children and sockets. Called before there is a payload, so that none is lost.
+ */
+int cli_take_payload_signals(void);
+/* Digits only, up to the maximum. 0 or -EINVAL, -ERANGE. */
+int cli_parse_u32(const char *s, uint32_t *ret);
 /* --format text|json of explain and check. 0 or exit status. */
 int cli_report_format(struct cli *cli, bool *ret_json);
 /* Calls fn with every id that matches args.pos[0]: the id itself, or with --regex each container. Returns the exit status. */
@@ -181,6 +198,7 @@ int cli_each_id(struct cli *cli, int (*fn)(struct cli *cli, const char *id, wher
 int cmd_check(struct cli *cli);
 int cmd_create(struct cli *cli);
 int cmd_delete(struct cli *cli);
+int cmd_exec(struct cli *cli);
 int cmd_explain(struct cli *cli);
 int cmd_features(struct cli *cli);
 int cmd_kill(struct cli *cli);

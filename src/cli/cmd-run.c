@@ -2,23 +2,8 @@
 #include "cli.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <sys/prctl.h>
 #include <unistd.h>
-
-/*
- * In the foreground every signal is the payload's, but SIGCHLD and SIGURG: those tell this process about its own children and sockets.
- * Blocked before the container exists, so that one that comes while it is being made is not lost and cannot end us half-way.
- */
-static int take_signals(void)
-{
-    sigset_t set;
-
-    sigfillset(&set);
-    sigdelset(&set, SIGCHLD);
-    sigdelset(&set, SIGURG);
-    return cli_take_signals(&set);
-}
 
 int cmd_run(struct cli *cli)
 {
@@ -42,7 +27,8 @@ int cmd_run(struct cli *cli)
     } else {
         if (!cli->args.no_subreaper && prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
             return cli_failf(cli, "run failed: become the parent of orphans: %s", cli_errno_words(errno, words));
-        fd = take_signals();
+        /* Blocked before the container exists: none is lost, and none can end us half-way. */
+        fd = cli_take_payload_signals();
         opts.signal_fd = fd;
     }
     if (fd < 0)

@@ -27,6 +27,11 @@
         (name), (letter), OPT_U32, AT(member), (arg), (help), 0                                                        \
     }
 
+#define REPEAT(name, letter, member, arg, help)                                                                        \
+    {                                                                                                                  \
+        (name), (letter), OPT_LIST, AT(member), (arg), (help), 0                                                       \
+    }
+
 #define HELP FLAG("help", 'h', help, "show this text")
 #define BUNDLE VALUE("bundle", 'b', bundle, "DIR", "the bundle (default: the working directory)")
 #define CONFIG VALUE("config", 'f', config, "FILE", "the config's name in the bundle (default: config.json)")
@@ -94,6 +99,29 @@ static const struct cli_opt delete_opts[] = {
     END,
 };
 
+static const struct cli_opt exec_opts[] = {
+    FLAG("detach", 'd', detach, "return once the process runs"),
+    FLAG("tty", 't', tty, "give it a terminal"),
+    VALUE("user", 'u', user, "UID[:GID]", "run as this user (numbers)"),
+    REPEAT("additional-gids", 'g', gids, "GID", "one more group; may be repeated"),
+    VALUE("cwd", 0, cwd, "DIR", "its working directory in the container"),
+    REPEAT("env", 'e', env, "NAME=VALUE", "one more environment variable; may be repeated"),
+    REPEAT("cap", 'c', caps, "CAP", "one more capability; may be repeated"),
+    FLAG("no-new-privs", 0, no_new_privs, "it cannot gain privileges"),
+    VALUE("apparmor", 0, apparmor, "PROFILE", "its AppArmor profile"),
+    VALUE("process-label", 0, process_label, "LABEL", "its SELinux label"),
+    VALUE("process", 'p', process, "FILE", "a process object as JSON, instead of all options above and a command"),
+    REPEAT("cgroup", 0, cgroups, "[CTRL:]PATH", "a cgroup below the container's own, which must exist"),
+    FLAG("ignore-paused", 0, ignore_paused, "wait for a paused container instead of failing"),
+    VALUE("console-socket", 0, console_socket, "PATH", "socket that is sent the terminal's master"),
+    VALUE("pidfd-socket", 0, pidfd_socket, "PATH", "socket that is sent a pidfd of the process"),
+    VALUE("pid-file", 0, pid_file, "FILE", "file for the pid of the process"),
+    PRESERVE,
+    FLAG_HIDDEN("no-subreaper", 0, no_subreaper, "accepted: exec never becomes a subreaper"),
+    HELP,
+    END,
+};
+
 static const struct cli_opt explain_opts[] = {
     BUNDLE, CONFIG, VALUE("format", 0, format, "FORMAT", "text (default) or json"), NO_PIVOT, NO_KEYRING, PRESERVE,
     HELP,   END,
@@ -135,6 +163,9 @@ const struct cli_command cli_commands[] = {
       "Exit status: 0 nothing above a note, 1 warnings, 2 errors.", check_opts, 0, 0, false },
     { VERB_CREATE, "create", "ID", "create a container; its payload waits for start", NULL, create_opts, 1, 1, false },
     { VERB_DELETE, "delete", "ID", "delete a container that has ended", NULL, delete_opts, 1, 1, false },
+    { VERB_EXEC, "exec", "ID [COMMAND [ARGS]]", "run another process in a container",
+      "Exit status: that of the process, 128+N when signal N killed it; 255 when it could not be run.", exec_opts, 1,
+      -1, true },
     { VERB_EXPLAIN, "explain", "", "show step by step what create would do", "Needs no privileges and touches nothing.",
       explain_opts, 0, 0, false },
     { VERB_FEATURES, "features", "", "what this build can do, as JSON", NULL, no_opts, 0, 0, false },

@@ -67,6 +67,16 @@ int cli_take_signals(const sigset_t *set)
     return signalfd(-1, set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
+int cli_take_payload_signals(void)
+{
+    sigset_t set;
+
+    sigfillset(&set);
+    sigdelset(&set, SIGCHLD);
+    sigdelset(&set, SIGURG);
+    return cli_take_signals(&set);
+}
+
 int cli_take_end_signals(void)
 {
     sigset_t set;

@@ -34,5 +34,6 @@ dist_bashcomp_DATA = contrib/completion/wherry.bash
 cli_sources += src/cli/main.c
 cli_sources += src/cli/opts.c
 cli_sources += src/cli/cmd-run.c
+cli_sources += src/cli/cmd-exec.c
 cli_sources += src/cli/create-opts.c
 cli_sources += src/cli/commands.c

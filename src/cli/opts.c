@@ -36,7 +36,7 @@ int cli_parse_bool(const char *s)
 }
 
 /* Digits only: no sign, no blanks, nothing after them. */
-static int parse_u32(const char *s, uint32_t *ret)
+int cli_parse_u32(const char *s, uint32_t *ret)
 {
     uint64_t n = 0;
 
@@ -67,7 +67,9 @@ static const struct cli_opt *find(const struct cli_opt *opts, const char *name, 
 static int store(const struct cli_opt *o, const char *value, struct cli_args *args, struct cli_usage_error *e)
 {
     char *at = (char *)args + o->offset;
+    struct cli_list *list;
     uint32_t number;
+    const char **v;
     bool flag;
     int r;
 
@@ -80,11 +82,20 @@ static int store(const struct cli_opt *o, const char *value, struct cli_args *ar
         memcpy(at, &flag, sizeof(flag));
         return 0;
     case OPT_U32:
-        r = parse_u32(value, &number);
+        r = cli_parse_u32(value, &number);
         if (r < 0)
             return usage_error(e, "invalid value \"%.64s\" for flag --%s: %s", value, o->name,
                                r == -ERANGE ? "value out of range" : "want a number");
         memcpy(at, &number, sizeof(number));
+        return 0;
+    case OPT_LIST:
+        list = (struct cli_list *)(void *)at;
+        v = realloc(list->v, (list->n + 2) * sizeof(*v));
+        if (!v)
+            return usage_error(e, "out of memory");
+        v[list->n++] = value;
+        v[list->n] = NULL;
+        list->v = v;
         return 0;
     case OPT_STRING:
         memcpy(at, &value, sizeof(value));

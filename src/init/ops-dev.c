@@ -209,12 +209,14 @@ int op_console(struct ini *i, const struct wh_step_console *s)
             return fail(i, IOCTL, r);
     }
 
-    mnt = (int)sys_open_tree(slave, "", WH_OPEN_TREE_CLONE | WH_OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
-    if (mnt < 0)
-        return fail(i, OPEN_TREE, mnt);
-    r = ini_attach(i, mnt, root, "/dev/console", 0);
-    if (r < 0)
-        return (int)r;
+    if (s->node) {
+        mnt = (int)sys_open_tree(slave, "", WH_OPEN_TREE_CLONE | WH_OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+        if (mnt < 0)
+            return fail(i, OPEN_TREE, mnt);
+        r = ini_attach(i, mnt, root, "/dev/console", 0);
+        if (r < 0)
+            return (int)r;
+    }
 
     r = send_master(i, i->slot[s->socket], master);
     if (r < 0)

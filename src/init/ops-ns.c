@@ -84,6 +84,26 @@ int op_join(struct ini *i, const struct wh_step_join *s)
     return r < 0 ? fail(i, SETNS, r) : 0;
 }
 
+int op_affinity(struct ini *i, const struct wh_step_affinity *s)
+{
+    long r = sys_sched_setaffinity(wh_plan_at(i->plan, s->mask.off), s->mask.len);
+
+    return r < 0 ? fail(i, SCHED_SETAFFINITY, r) : 0;
+}
+
+int op_join_pidfd(struct ini *i, const struct wh_step_join_pidfd *s)
+{
+    long r = sys_setns(i->slot[s->target], (int)s->nsflags);
+    wh_slot k;
+
+    if (r < 0)
+        return fail(i, SETNS, r);
+    for (k = 0; k < WH_SLOTS; k++)
+        if (k != WH_SLOT_CONSOLE && i->slot[k] >= 0)
+            ini_slot_set(i, k, -1);
+    return 0;
+}
+
 int op_unshare(struct ini *i, const struct wh_step_unshare *s)
 {
     long r = sys_unshare(s->nsflags);

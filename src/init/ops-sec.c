@@ -22,7 +22,8 @@ static bool is_fresh(long id)
 
 int op_keyring(struct ini *i, const struct wh_step_keyring *s)
 {
-    long id = sys_keyctl(WH_KEYCTL_JOIN_SESSION_KEYRING, (unsigned long)ini_str(i, s->name), 0);
+    const char *name = ini_str(i, s->name);
+    long id = sys_keyctl(WH_KEYCTL_JOIN_SESSION_KEYRING, (unsigned long)name, 0);
     long r;
 
     /*
@@ -30,7 +31,7 @@ int op_keyring(struct ini *i, const struct wh_step_keyring *s)
      * slip it some: any user of the host can, and any container without a user namespace. A new one has exactly these
      * permissions, with which nobody can find it. Without a name it is always a new one.
      */
-    if (id >= 0 && !is_fresh(id))
+    if (id >= 0 && name && !is_fresh(id))
         id = sys_keyctl(WH_KEYCTL_JOIN_SESSION_KEYRING, 0, 0);
     if (id < 0)
         return fail(i, KEYCTL, id);

@@ -66,6 +66,23 @@ int ini_recv(int fd, struct wh_msg *ret, int *ret_fd)
     return 0;
 }
 
+/* What recvmsg would do now, without waiting and without taking the message. */
+static long ini_silent(int fd)
+{
+    struct wh_msg m;
+    struct iovec iov = { .iov_base = &m, .iov_len = sizeof(m) };
+    struct msghdr h;
+    long r;
+
+    memset(&h, 0, sizeof(h));
+    h.msg_iov = &iov;
+    h.msg_iovlen = 1;
+    do
+        r = sys_recvmsg(fd, &h, MSG_PEEK | MSG_DONTWAIT);
+    while (r == -EINTR);
+    return r;
+}
+
 int ini_ask(struct ini *i, int *ret_fd)
 {
     CLEAN_FD fd = -1;
@@ -127,6 +144,16 @@ int op_ready(struct ini *i, const struct wh_step_ready *s)
     sys_close(i->ctl);
     i->ctl = -1;
     return 0;
+}
+
+int op_host_alive(struct ini *i, const struct wh_step_host_alive *s)
+{
+    long r;
+
+    (void)s;
+    /* There is nothing to read: end of file, or silence. */
+    r = ini_silent(i->ctl);
+    return r == -EAGAIN ? 0 : fail(i, PROTOCOL, r < 0 ? r : r == 0 ? -ECONNRESET : -EPROTO);
 }
 
 int op_wait_start(struct ini *i, const struct wh_step_wait_start *s)

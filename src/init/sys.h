@@ -122,6 +122,7 @@ SYS(prlimit, (unsigned int res, const struct rlimit *set, struct rlimit *get), S
 SYS(read, (int fd, void *buf, size_t n), SYS_read, fd, buf, n)
 SYS(readlinkat, (int fd, const char *path, char *buf, size_t n), SYS_readlinkat, fd, path, buf, n)
 SYS(recvmsg, (int fd, struct msghdr *m, int flags), SYS_recvmsg, fd, m, flags)
+SYS(sched_setaffinity, (const void *mask, size_t n), SYS_sched_setaffinity, 0, n, mask)
 SYS(seccomp, (unsigned int op, unsigned int flags, const struct wh_sock_fprog *prog), SYS_seccomp, op, flags, prog)
 SYS(sendmsg, (int fd, const struct msghdr *m, int flags), SYS_sendmsg, fd, m, flags)
 SYS(set_mempolicy, (int mode, const unsigned long *nodes, unsigned long max), SYS_set_mempolicy, mode, nodes, max)

@@ -104,6 +104,44 @@ WHERRY_API int wherry_start(wherry_ctx *ctx, const char *id, wherry_error **rete
 WHERRY_API int wherry_run(wherry_ctx *ctx, const char *id, const struct wherry_create_opts *opts, int *ret_status,
                           wherry_error **reterr);
 
+enum wherry_exec_flags {
+    WHERRY_EXEC_DETACH = 1u << 0, /* return once the process runs */
+    WHERRY_EXEC_TTY = 1u << 1, /* a terminal */
+    WHERRY_EXEC_NO_NEW_PRIVS = 1u << 2,
+    WHERRY_EXEC_IGNORE_PAUSED = 1u << 3, /* a paused container is no error: the process runs when it is resumed */
+};
+struct wherry_exec_opts {
+    size_t size;
+    /* Either a process object (config.md, "process"): the name of a file, or its bytes … */
+    const char *process; /* with process_data: only what messages call it */
+    const void *process_data;
+    size_t process_len;
+    /* … or args, and what differs from the process of the container's own configuration; each may be null or 0. */
+    const char *const *args; /* null-terminated, as is env */
+    const char *const *env; /* "K=V": added */
+    const char *cwd;
+    const char *user; /* "UID" or "UID:GID" */
+    const uint32_t *additional_gids; /* added */
+    size_t nadditional_gids;
+    const char *const *caps; /* null-terminated; added */
+    const char *apparmor_profile, *process_label;
+    /* With either: */
+    const char *const *cgroups; /* null-terminated: "PATH" or "CONTROLLER:PATH" below the container's cgroup */
+    const char *console_socket; /* path, or null */
+    const char *pidfd_socket; /* path of a socket that is sent a pidfd of the process, or null */
+    const char *pid_file; /* path, or null */
+    uint32_t preserve_fds; /* fds 3 .. 2+N go to the process */
+    uint32_t flags; /* enum wherry_exec_flags */
+    int cancel_fd; /* readable = give up, until the process runs; 0 = none */
+    int signal_fd; /* a signalfd whose signals go to the process, while it runs in the foreground; 0 = none */
+};
+/*
+ * Runs another process in a container that was created. With WHERRY_EXEC_DETACH returns when it runs, else waits for its end.
+ * *ret_status (may be null): exit code, 128 + N for signal N. On failure nothing of it is left, and there is no pid file.
+ */
+WHERRY_API int wherry_exec(wherry_ctx *ctx, const char *id, const struct wherry_exec_opts *opts, int *ret_status,
+                           wherry_error **reterr);
+
 enum wherry_kill_flags { WHERRY_KILL_ALL = 1u << 0 };
 WHERRY_API int wherry_kill(wherry_ctx *ctx, const char *id, int signal, uint32_t flags, wherry_error **reterr);
 /* "TERM", "SIGTERM", "15", "RTMIN+3", any case: the number, or -EINVAL. */

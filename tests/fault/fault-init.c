@@ -75,6 +75,7 @@ static const struct tolerated tolerated[] = {
     { "WAIT_START", "accept4", "tried again", { EINTR } },
     { "WAIT_START", "recvmsg", "a start that said nothing: the next one", { 0 } },
     { "CLONE_B", "recvmsg", "tried again", { EINTR } },
+    { "HOST_ALIVE", "recvmsg", "the answer of a host that has nothing to say", { EAGAIN } },
 };
 
 /* A call with its first arguments. */
@@ -300,6 +301,7 @@ int main(void)
     all((struct tp_options){ .notify = true }, false, "create and start");
     all((struct tp_options){ .notify = true }, true, "A");
     all((struct tp_options){ .exec = true }, false, "exec");
+    all((struct tp_options){ .exec = true }, true, "A of exec");
     free(clean_conf);
     return done_testing();
 }

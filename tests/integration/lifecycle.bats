@@ -245,8 +245,10 @@ $CID-b" ]
 @test "the plan that is kept has no environment in it" {
     config '.process.env += ["TOKEN=hush-hush"]'
     sleeper
+    # The configuration itself is kept, for exec; of all else nothing.
     run grep -rl hush-hush "$ROOT"
-    have_status 1
+    [ "$output" = "$ROOT/$CID/config.json" ]
+    [ "$(stat -c %a "$output")" = 600 ]
     [ -s "$ROOT/$CID/steps.txt" ]
 }
 

@@ -122,6 +122,7 @@ SIMPLE(capset, (const struct wh_cap_header *h, const struct wh_cap_data *d), "%#
 SIMPLE(personality, (unsigned long p), "%#lx", p)
 SIMPLE(set_mempolicy, (int mode, const unsigned long *nodes, unsigned long max), "%#x, %#lx, %lu", (unsigned int)mode,
        nodes ? nodes[0] : 0, max)
+SIMPLE(sched_setaffinity, (const void *mask, size_t n), "%#lx, %zu", *(const unsigned long *)mask, n)
 SIMPLE(sethostname, (const char *name, size_t len), "%.*s", (int)len, name)
 SIMPLE(setdomainname, (const char *name, size_t len), "%.*s", (int)len, name)
 SIMPLE(setgroups, (size_t n, const uint32_t *g), "%zu: %u %u", n, n > 0 ? g[0] : 0, n > 1 ? g[1] : 0)
@@ -325,6 +326,12 @@ long sys_recvmsg(int fd, struct msghdr *m, int flags)
 {
     struct wh_msg msg = { .type = fake.pending, .step = fake.pending_step, .val = fake.pending_val };
 
+    if (flags & MSG_PEEK) {
+        ENTER(recvmsg, "%s, PEEK%s", fdn(fd), flags & MSG_DONTWAIT ? "|DONTWAIT" : "");
+        NEEDS_FD(fd);
+        fake_leave(0);
+        return fake.gone ? 0 : -EAGAIN;
+    }
     ENTER(recvmsg, "%s%s", fdn(fd), flags & MSG_CMSG_CLOEXEC ? "" : ", !CLOEXEC");
     NEEDS_FD(fd);
     fake_leave(0);

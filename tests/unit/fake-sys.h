@@ -96,6 +96,7 @@ static struct {
     uint32_t pending_step;
     int32_t pending_val;
     bool pending_fd, eof;
+    bool gone; /* the host, after it let B go */
     uint32_t uid[3], gid[3];
     unsigned int umounts;
     /* end */
@@ -203,7 +204,8 @@ static bool fake_confines(const char *name)
 {
     static const char list[] =
         " unshare setns mount_setattr capset prctl seccomp setgroups setresuid setresgid pivot_root umount2 "
-        "move_mount close_range chroot fsmount prlimit personality set_mempolicy setsid write umask fchdir ";
+        "sched_setaffinity set_mempolicy move_mount close_range chroot fsmount prlimit personality setsid write umask "
+        "fchdir ";
     char key[40];
 
     snprintf(key, sizeof(key), " %s ", name);
@@ -619,8 +621,7 @@ static char fake_elf[256];
 
 __attribute__((unused)) static void fake_reset(void)
 {
-    static const char *const fds[] = { "stdin", "stdout", "stderr", "preserved", "ctl",    "plan",
-                                       "mbox",  "PROC",   "ROOTFS", "CONSOLE",   "LISTEN", "NETNS" };
+    static const char *const fds[] = { "stdin", "stdout", "stderr", "preserved", "ctl", "plan", "mbox" };
     Elf64_Ehdr h = { .e_ident = { 0x7f, 'E', 'L', 'F', ELFCLASS64, __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? 1 : 2 },
                      .e_machine = MACHINE,
                      .e_phentsize = sizeof(Elf64_Phdr) };
@@ -654,6 +655,7 @@ __attribute__((unused)) static void fake_reset(void)
     n->major = 1, n->minor = 3;
     n = fake_node("/dev/full", S_IFCHR | 0666);
     n->major = 1, n->minor = 7;
+    fake_node("//dev/pts", S_IFDIR | 0755)->fs = WH_DEVPTS_MAGIC; /* of a mount namespace that was joined */
     n = fake_node("/etc/passwd", S_IFREG | 0644);
     n->data = passwd, n->len = sizeof(passwd) - 1;
     memcpy(fake_elf, &h, sizeof(h));
@@ -696,8 +698,15 @@ __attribute__((unused)) static void fake_reset(void)
 __attribute__((unused)) static int fake_run(struct wh_plan *plan, size_t size)
 {
     static char title[32];
+    static const char *const slots[] = { "PROC", "ROOTFS", "CONSOLE", "LISTEN", "TARGET", "NETNS" };
     char *argv[] = { title, (char[]){ "4" }, NULL };
+    unsigned int fd = 7;
 
+    for (unsigned int k = 0; k < sizeof(slots) / sizeof(slots[0]); k++)
+        if (plan->host_slots >> (k < 5 ? k : WH_SLOT_NS) & 1) {
+            fake.fd[fd] = (struct fake_fd){ .open = true, .node = { .mode = S_IFDIR | 0755 } };
+            snprintf(fake.fd[fd++].name, FAKE_NAME, "%s", slots[k]);
+        }
     strcpy(title, "wherry:[A]");
     fake.plan = plan;
     fake.plan_size = size;

@@ -110,6 +110,18 @@ static void test_whole(void)
 
     whole((struct tp_options){ .exec = true });
     is_int(run("B: exec"), 2, "a plan without READY ends in execve");
+    ok(!strstr(fake.text, "open_tree") && !strstr(fake.text, "ROOT/dev/console"),
+       "the terminal of an exec is not mounted on /dev/console");
+    whole((struct tp_options){ .exec = true });
+    fake.is_a = true;
+    is_int(run("A: exec"), 1, "A of an exec exits");
+    for (int k = 0; k < FAKE_FDS; k++)
+        if (fake.fd[k].open && (strcmp(fake.fd[k].name, "PROC") == 0 || strcmp(fake.fd[k].name, "TARGET") == 0))
+            fail_test("%s is open when B is made", fake.fd[k].name);
+    whole((struct tp_options){ .exec = true });
+    fake.gone = true;
+    is_int(run("HOST_ALIVE: the host is gone"), 1, "an exec whose host is gone does not happen");
+    is_int(fake.mbox.fail.site, WH_SITE_PROTOCOL, "and says why");
 }
 
 static void test_fallbacks(void)

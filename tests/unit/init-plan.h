@@ -77,12 +77,79 @@ __attribute__((unused)) static void tp_fs(const char *type, const char *dst, str
     ADD(ATTACH, attach, .mount = WH_SLOT_SCRATCH, .root = WH_SLOT_ROOT, .dst = STR(dst), .flags = flags);
 }
 
-__attribute__((unused)) static void tp_realistic(struct tp_options o)
+__attribute__((unused)) static void tp_tail(struct tp_options o)
 {
     static const struct wh_sock_filter filter[2] = { { 0x20, 0, 0, 0 }, { 0x06, 0, 0, 0x7fff0000 } };
+
+    ADD(PERSONALITY, personality, .persona = 8);
+    ADD(ASK_PRIO, ask_prio, .policy = 3, .nice = 5, .ioprio = 2 << WH_IOPRIO_CLASS_SHIFT | 4);
+    ADD(MEMPOLICY, mempolicy, .mode = 2, .flags = 1 << 15, .nodes = U32V(0, 3));
+    ADD(UMASK, umask, .mask = 022);
+    if (!o.exec)
+        ADD(LSM_EXEC, lsm_exec, .proc = WH_SLOT_PROC, .attr = WH_LSM_APPARMOR, .label = STR("exec box"));
+    ADD(HOME, home, .uid = 1000);
+    ADD(CWD, cwd, .path = STR("/work"));
+    ADD(STDIO, stdio, .uid = 1000);
+    ADD(SETGROUPS, setgroups, .gids = U32V(5, 6));
+    ADD(BOUNDING, bounding, .caps = 0x3, .last_cap = 5);
+    ADD(IDS, ids, .uid = 1000, .gid = 1000);
+    ADD(CAPS, caps, .effective = 1, .permitted = 3, .inheritable = 1);
+    ADD(AMBIENT, ambient, .caps = 1);
+    ADD(NNP, nnp, );
+    ADD(CWD_CHECK, cwd_check, .path = STR("/work"));
+    ADD(EXEC_CHECK, exec_check, .arg0 = STR("prog"), .candidates = STRV("/sbin/prog", "/bin/prog"));
+    if (o.exec) {
+        ADD(HOST_ALIVE, host_alive, );
+    } else {
+        ADD(READY, ready, .preserve = 1, .listen = WH_SLOT_LISTEN);
+        ADD(WAIT_START, wait_start, .listen = WH_SLOT_LISTEN);
+        ADD(ASK_HOOK, ask_hook, .kind = WH_HOOK_START_CONTAINER);
+    }
+    ADD(RLIMIT, rlimit, .soft = 64, .hard = 128, .resource = 7);
+    ADD(CLOSE_FDS, close_fds, .first = 4);
+    ADD(DUMPABLE, dumpable, .value = 1);
+    ADD(SECCOMP, seccomp, .filter = wh_build_bytes(tp, filter, sizeof(filter)), .flags = WH_SECCOMP_FILTER_FLAG_LOG,
+        .notify = o.notify);
+    ADD(EXEC, exec, .args = STRV("prog", "arg"), .env = STRV("A=1", "B=2"));
+}
+
+/* What `wherry exec` sends: no root is set up, and there is no READY. */
+__attribute__((unused)) static void tp_exec(struct tp_options o)
+{
+    static const uint64_t cpus[2] = { ~0ull, 3 };
+
+    tp_begin();
+    wh_build_preserve(tp, 1);
+    wh_build_host_slot(tp, WH_SLOT_PROC);
+    wh_build_host_slot(tp, WH_SLOT_CONSOLE);
+    wh_build_host_slot(tp, WH_SLOT_TARGET);
+
+    ADD(SIGNALS, signals, );
+    ADD(OOM_ADJ, oom_adj, .proc = WH_SLOT_PROC, .value = -17);
+    ADD(RLIMIT_RAISE, rlimit_raise, .hard = 4096, .resource = 7);
+    ADD(AFFINITY, affinity, .cpus = STR("0-65"), .mask = wh_build_bytes(tp, cpus, sizeof(cpus)));
+    ADD(LSM_EXEC, lsm_exec, .proc = WH_SLOT_PROC, .attr = WH_LSM_APPARMOR, .label = STR("exec box"));
+    ADD(DUMPABLE, dumpable, .value = 0);
+    ADD(JOIN_PIDFD, join_pidfd, .target = WH_SLOT_TARGET, .nsflags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID);
+    ADD(SET_IDS, set_ids, .uid = 0, .gid = 0);
+    ADD(CLONE_B, clone_b, );
+    ADD(SESSION, session, );
+    ADD(ROOT_OPEN, root_open, .root = WH_SLOT_ROOT, .mode = 1);
+    ADD(CONSOLE, console, .root = WH_SLOT_ROOT, .socket = WH_SLOT_CONSOLE, .uid = 1000, .rows = 24, .cols = 80);
+    ADD(KEYRING, keyring, .name = 0)->soft = WH_SOFT_NOSYS;
+    tp_tail(o);
+}
+
+__attribute__((unused)) static void tp_realistic(struct tp_options o)
+{
+    static const uint64_t cpus[2] = { ~0ull, 3 };
     const struct wh_vec none = { 0, 0 };
     wh_slot root = WH_SLOT_ROOT, tmp = WH_SLOT_SCRATCH, late;
 
+    if (o.exec) {
+        tp_exec(o);
+        return;
+    }
     tp_begin();
     late = wh_build_alloc_slot(tp);
     wh_build_preserve(tp, 1);
@@ -95,6 +162,7 @@ __attribute__((unused)) static void tp_realistic(struct tp_options o)
     ADD(SIGNALS, signals, );
     ADD(OOM_ADJ, oom_adj, .proc = WH_SLOT_PROC, .value = -17);
     ADD(RLIMIT_RAISE, rlimit_raise, .hard = 4096, .resource = 7);
+    ADD(AFFINITY, affinity, .cpus = STR("all CPUs"), .mask = wh_build_bytes(tp, cpus, sizeof(cpus)));
     ADD(JOIN, join, .ns = WH_SLOT_NS, .nstype = CLONE_NEWNET, .path = STR("/run/netns/x"));
     ADD(UNSHARE, unshare, .nsflags = CLONE_NEWUSER);
     ADD(ASK_IDMAP, ask_idmap, .uid_map = STR("0 100000 65536\n"), .gid_map = STR("0 100000 65536\n"),
@@ -144,7 +212,7 @@ __attribute__((unused)) static void tp_realistic(struct tp_options o)
     ADD(DEV_BIND, dev_bind, .source = STR("/dev/full"), .root = root, .path = STR("/dev/full"), .mode = S_IFCHR | 0666,
         .major = 1, .minor = 7);
     ADD(SYMLINK, symlink, .root = root, .target = STR("pts/ptmx"), .path = STR("/dev/ptmx"), .replace = 1);
-    ADD(CONSOLE, console, .root = root, .socket = WH_SLOT_CONSOLE, .uid = 1000, .rows = 24, .cols = 80);
+    ADD(CONSOLE, console, .root = root, .socket = WH_SLOT_CONSOLE, .uid = 1000, .rows = 24, .cols = 80, .node = 1);
     ADD(ASK_HOOK, ask_hook, .kind = WH_HOOK_CREATE_RUNTIME);
     ADD(MOUNT_ATTR, mount_attr, .mount = late, .set = WH_MOUNT_ATTR_RDONLY);
     ADD(MOUNT_FS, mount_fs, .fstype = STR("tmpfs"), .params = PARAMS("nr_inodes", "1"), .attr = WH_MOUNT_ATTR_RDONLY,
@@ -161,33 +229,7 @@ __attribute__((unused)) static void tp_realistic(struct tp_options o)
     ADD(HOSTNAME, hostname, .name = STR("host"));
     ADD(DOMAINNAME, domainname, .name = STR("domain"));
 
-    ADD(PERSONALITY, personality, .persona = 8);
-    ADD(ASK_PRIO, ask_prio, .policy = 3, .nice = 5, .ioprio = 2 << WH_IOPRIO_CLASS_SHIFT | 4);
-    ADD(MEMPOLICY, mempolicy, .mode = 2, .flags = 1 << 15, .nodes = U32V(0, 3));
-    ADD(UMASK, umask, .mask = 022);
-    ADD(LSM_EXEC, lsm_exec, .proc = WH_SLOT_PROC, .attr = WH_LSM_APPARMOR, .label = STR("exec box"));
-    ADD(HOME, home, .uid = 1000);
-    ADD(CWD, cwd, .path = STR("/work"));
-    ADD(STDIO, stdio, .uid = 1000);
-    ADD(SETGROUPS, setgroups, .gids = U32V(5, 6));
-    ADD(BOUNDING, bounding, .caps = 0x3, .last_cap = 5);
-    ADD(IDS, ids, .uid = 1000, .gid = 1000);
-    ADD(CAPS, caps, .effective = 1, .permitted = 3, .inheritable = 1);
-    ADD(AMBIENT, ambient, .caps = 1);
-    ADD(NNP, nnp, );
-    ADD(CWD_CHECK, cwd_check, .path = STR("/work"));
-    ADD(EXEC_CHECK, exec_check, .arg0 = STR("prog"), .candidates = STRV("/sbin/prog", "/bin/prog"));
-    if (!o.exec) {
-        ADD(READY, ready, .preserve = 1, .listen = WH_SLOT_LISTEN);
-        ADD(WAIT_START, wait_start, .listen = WH_SLOT_LISTEN);
-        ADD(ASK_HOOK, ask_hook, .kind = WH_HOOK_START_CONTAINER);
-    }
-    ADD(RLIMIT, rlimit, .soft = 64, .hard = 128, .resource = 7);
-    ADD(CLOSE_FDS, close_fds, .first = 4);
-    ADD(DUMPABLE, dumpable, .value = 1);
-    ADD(SECCOMP, seccomp, .filter = wh_build_bytes(tp, filter, sizeof(filter)), .flags = WH_SECCOMP_FILTER_FLAG_LOG,
-        .notify = o.notify);
-    ADD(EXEC, exec, .args = STRV("prog", "arg"), .env = STRV("A=1", "B=2"));
+    tp_tail(o);
 
     ADD(CG_WRITE, cg_write, .controller = STR("unified"), .file = STR("pids.max"), .value = STR("7"));
     ADD(HOOK, hook, .kind = WH_HOOK_CREATE_RUNTIME, .path = STR("/hook"), .args = STRV("hook"), .env = NO_STRV);

@@ -47,6 +47,12 @@ void wh_api_log(const wherry_ctx *ctx, enum wherry_log_level level, const char *
  * is no option struct. opts may be null. */
 int wh_api_opts(void *to, size_t size, const void *opts, struct wh_err *err);
 
+/* Which of fds 0-2 are closed, and whether the preserved ones are open. Before we open any. */
+int wh_api_look_at_fds(uint32_t preserve, uint32_t listen, uint32_t *ret_closed, struct wh_err *err);
+/* What is told of a process that is there; a null path is success. */
+int wh_api_send_pidfd(const char *socket, int pidfd, const char *payload, struct wh_err *err);
+int wh_api_write_pid_file(const char *path, pid_t pid, struct wh_err *err);
+
 /* A path of the caller, made absolute with the working directory. In arena; null when that fails (errno). */
 const char *wh_api_absolute(struct wh_arena *arena, const char *path);
 
@@ -82,6 +88,7 @@ struct wh_load {
     struct wh_arena *arena;
     struct wh_spec *spec;
     struct wh_errlist *errs;
+    struct wh_buf text; /* the bytes of config.json: create keeps them for exec */
     const char *bundle; /* absolute */
     int bundle_fd, proc_fd;
     struct wh_facts facts;
@@ -98,6 +105,8 @@ int wh_load_spec(struct wh_load *l, unsigned spec_flags, struct wh_err *err);
 /* Probes the host, opens namespaces, compiles filter and plan. root_fd (for the filter cache) may be -1. */
 int wh_load_plan(struct wh_load *l, const wherry_ctx *ctx, enum wh_verb verb, const char *id, int root_fd,
                  struct wh_err *err);
+/* A file of at most WH_SPEC_MAX_BYTES, regular or a pipe, whole. `flags`: more for openat, such as O_NOFOLLOW. -ENOENT leaves err empty. */
+int wh_load_file(int dir_fd, const char *name, int flags, struct wh_buf *ret, struct wh_err *err);
 /* Hands over whichever of the two errors there is. */
 int wh_load_fail(const struct wh_load *l, const struct wh_err *err, uint32_t step, wherry_error **reterr);
 
@@ -125,6 +134,20 @@ void wh_creation_done(struct wh_creation *c);
 #define WH_CLEANUP_CREATION __attribute__((cleanup(wh_creation_done)))
 int wh_api_create(struct wh_creation *c, wherry_ctx *ctx, const char *id, const struct wherry_create_opts *opts,
                   enum wh_verb verb, wherry_error **reterr);
+
+/* ---- foreground.c: run and exec, while the payload runs ---- */
+
+struct wh_foreground {
+    struct wh_run *run; /* its pidfd_b is reaped and closed */
+    struct wh_tty *tty; /* the one that we serve, or null */
+    int signal_fd; /* signals for the payload, or -1 */
+    bool subreaper; /* orphans of the container become children of ours */
+    const char *what; /* for messages: "container init" */
+};
+/* Waits for its end. On failure it was killed. *ret_status: exit code, or 128 + signal. */
+int wh_api_foreground(const struct wh_foreground *f, int *ret_status, struct wh_err *err);
+/* Children that nobody waits for, but for `init`. */
+void wh_api_reap_orphans(pid_t init);
 
 /* ---- start.c ---- */
 struct wh_starting {

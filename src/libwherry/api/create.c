@@ -12,15 +12,13 @@
 #include <unistd.h>
 
 #include "abi/kernel.h"
-#include "abi/proto.h"
 #include "api/api.h"
 #include "base/fd.h"
 #include "host/console.h"
 #include "host/hooks.h"
 #include "host/idmap.h"
-#include "host/image.h"
+#include "host/init.h"
 #include "host/mountfd.h"
-#include "host/spawn.h"
 
 #define KILL_MS 10000
 
@@ -144,23 +142,6 @@ static const struct wh_serve_ops serve_ops = {
 
 /* ---- before anything is made ---- */
 
-/* Fds that are not open now must not be mistaken for ours later: what we open takes the lowest free number. */
-static int look_at_fds(struct wh_creation *c, struct wh_err *err)
-{
-    uint32_t n = c->load.opts.preserve_fds;
-
-    for (int fd = 0; fd < 3; fd++)
-        if (fcntl(fd, F_GETFD) < 0)
-            c->closed_stdio |= 1u << fd;
-    if (n > 1u << 20 || c->load.opts.listen_fds > n)
-        return wh_err_set(err, WH_ERR_USAGE, -EINVAL, NULL, "%u preserved fds, %u of them to listen on", n,
-                          c->load.opts.listen_fds);
-    for (uint32_t i = 0; i < n; i++)
-        if (fcntl(3 + (int)i, F_GETFD) < 0)
-            return wh_err_sys(err, -errno, "unable to stat preserved-fd %u (of %u)", i, n);
-    return 0;
-}
-
 static int open_rootfs(struct wh_creation *c, struct wh_err *err)
 {
     struct wh_load *l = &c->load;
@@ -227,6 +208,7 @@ static int fill_state(struct wh_creation *c, struct wh_err *err)
     /* One that is joined has other processes in it: they do not die with ours. */
     s->private_pidns = pidns->set && !pidns->path.v;
     s->nsflags = own_namespaces(l->spec);
+    s->no_new_keyring = l->req.no_new_keyring;
     s->nannotations = l->spec->annotations.n;
     s->annotations = wh_arena_new_array(l->arena, struct wh_annotation, s->nannotations);
     r = wh_hooks_of_plan(l->plan, l->arena, &c->hooks, &c->nhooks);
@@ -270,7 +252,7 @@ static int load(struct wh_creation *c, const struct wherry_create_opts *opts, en
     if (r == 0)
         r = wh_state_check_id(c->id, err);
     if (r == 0)
-        r = look_at_fds(c, err);
+        r = wh_api_look_at_fds(l->opts.preserve_fds, l->opts.listen_fds, &c->closed_stdio, err);
     if (r < 0)
         return r;
     detach = verb == WH_VERB_CREATE || (l->opts.flags & WHERRY_CREATE_DETACH);
@@ -306,73 +288,22 @@ static int load(struct wh_creation *c, const struct wherry_create_opts *opts, en
 
 /* ---- making ---- */
 
-static int slot_fd(const struct wh_creation *c, unsigned slot)
-{
-    if (slot == WH_SLOT_PROC)
-        return c->load.proc_fd;
-    if (slot == WH_SLOT_ROOTFS)
-        return c->rootfs_fd;
-    if (slot == WH_SLOT_CONSOLE)
-        return c->own_tty ? c->tty.console : c->console_fd;
-    if (slot == WH_SLOT_LISTEN)
-        return c->listen_fd;
-    if (slot >= WH_SLOT_NS && slot < WH_SLOT_NS + WH_NS_MAX)
-        return c->load.ns.fd[slot - WH_SLOT_NS];
-    return -1;
-}
-
 static int spawn_init(struct wh_creation *c, struct wh_err *err)
 {
-    static const char *const no_env[] = { NULL };
-    WH_CLEANUP_FD int image = wh_image_open(c->root_fd, err), plan = -1, theirs = -1;
-    const char *argv[] = { "wherry:[A]", NULL, NULL };
-    char base[12];
-    struct wh_spawn s;
-    int pair[2], r;
+    struct wh_init_start s;
 
-    if (image < 0)
-        return image;
-    plan = wh_image_plan(c->load.plan, err);
-    if (plan < 0)
-        return plan;
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
-        return wh_err_sys(err, -errno, "make a socket pair");
-    c->run.ctl = pair[0];
-    theirs = pair[1];
-
-    wh_spawn_init(&s, "wherry-init");
-    for (int i = 0; i < 3; i++)
-        if (c->closed_stdio & (1u << i))
-            s.stdio[i] = WH_SPAWN_NULL;
-    s.exec_fd = image;
-    s.keep = c->load.plan->preserve;
-    snprintf(base, sizeof base, "%u", 3 + s.keep);
-    argv[1] = base;
-    s.argv = argv;
-    s.envp = no_env;
-    s.fds[WH_INIT_CTL] = theirs;
-    s.fds[WH_INIT_PLAN] = plan;
-    s.fds[WH_INIT_MBOX] = c->mbox_fd;
-    s.nfds = WH_INIT_SLOTS;
-    for (unsigned i = 0; i < WH_SLOTS; i++)
-        if (c->load.plan->host_slots >> i & 1) {
-            int fd = slot_fd(c, i);
-
-            if (fd < 0 || s.nfds == WH_SPAWN_MAX_FDS)
-                return wh_err_set(err, WH_ERR_HOST, -EBADF, NULL, "the plan wants an fd for slot %u, and there is none",
-                                  i);
-            s.fds[s.nfds++] = fd;
-        }
+    wh_init_start_init(&s, c->load.plan);
+    s.root_fd = c->root_fd;
+    s.mbox_fd = c->mbox_fd;
     s.cgroup_fd = wh_cgroup_fd(&c->cgroup);
-    r = wh_spawn(&s, &c->run.pidfd_a, NULL, err);
-    if (r == -EACCES && wh_startswith(err->msg, "execute")) {
-        *err = (struct wh_err){ 0 };
-        wh_err_set(err, WH_ERR_HOST, r, NULL,
-                   "execute wherry-init: permission denied: a security module forbids it, or sysctl vm.memfd_noexec "
-                   "does and the "
-                   "state root is mounted noexec");
-    }
-    return r;
+    s.closed_stdio = c->closed_stdio;
+    s.slot[WH_SLOT_PROC] = c->load.proc_fd;
+    s.slot[WH_SLOT_ROOTFS] = c->rootfs_fd;
+    s.slot[WH_SLOT_CONSOLE] = c->own_tty ? c->tty.console : c->console_fd;
+    s.slot[WH_SLOT_LISTEN] = c->listen_fd;
+    for (unsigned i = 0; i < WH_NS_MAX; i++)
+        s.slot[WH_SLOT_NS + i] = c->load.ns.fd[i];
+    return wh_init_start(&s, &c->run, err);
 }
 
 static int make(struct wh_creation *c, struct wh_err *err)
@@ -434,29 +365,6 @@ static int make(struct wh_creation *c, struct wh_err *err)
     return r;
 }
 
-static int send_pidfd(const struct wh_creation *c, struct wh_err *err)
-{
-    WH_CLEANUP_FD int sock = -1;
-    int r;
-
-    if (!c->load.opts.pidfd_socket)
-        return 0;
-    r = wh_console_connect(c->load.opts.pidfd_socket, "pidfd socket", &sock, err);
-    return r < 0 ? r : wh_console_send(sock, c->run.pidfd_b, "standard", "pidfd socket", err);
-}
-
-/* Complete or absent, no newline. The caller's directory, so the caller's umask. */
-static int write_pid_file(const struct wh_creation *c, struct wh_err *err)
-{
-    char text[16];
-    int n = snprintf(text, sizeof text, "%d", (int)c->state.pid), r;
-
-    if (!c->load.opts.pid_file)
-        return 0;
-    r = wh_replace_at(AT_FDCWD, c->load.opts.pid_file, text, (size_t)n, 0644);
-    return r < 0 ? wh_err_sys(err, r, "write pid file %s", c->load.opts.pid_file) : 0;
-}
-
 static int commit(struct wh_creation *c, enum wh_verb verb, struct wh_err *err)
 {
     WH_CLEANUP_BUF struct wh_buf state = { 0 }, steps = { 0 };
@@ -470,10 +378,13 @@ static int commit(struct wh_creation *c, enum wh_verb verb, struct wh_err *err)
             return r;
     }
     wh_state_write(&c->state, &state);
+    r = wh_store_write(c->dir_fd, "config.json", &c->load.text, err);
+    if (r < 0)
+        return r;
     r = wh_store_write(c->dir_fd, "state.json", &state, err);
     if (r == 0)
-        r = send_pidfd(c, err);
-    return r < 0 ? r : write_pid_file(c, err);
+        r = wh_api_send_pidfd(c->load.opts.pidfd_socket, c->run.pidfd_b, "standard", err);
+    return r < 0 ? r : wh_api_write_pid_file(c->load.opts.pid_file, c->state.pid, err);
 }
 
 /* Nothing half-made stays. What cannot be removed stays with its state directory, for `delete --force`. */

@@ -23,6 +23,7 @@ void wh_load_done(struct wh_load *l)
     wh_nsfds_done(&l->ns);
     wh_closep(&l->bundle_fd);
     wh_closep(&l->proc_fd);
+    wh_buf_done(&l->text);
     wh_spec_free(l->spec);
     wh_arena_free(l->arena);
     free(l->errs);
@@ -64,18 +65,18 @@ static int open_bundle(struct wh_load *l, struct wh_err *err)
 }
 
 /*
- * Read, not mapped: whoever truncates a mapped file kills us with SIGBUS. A regular file by its size; a pipe to its end. malloc'ed.
- * The limit holds before anything is read: 1 GB is refused at once.
+ * Read, not mapped: whoever truncates a mapped file kills us with SIGBUS. A regular file by its size; a pipe to its end. The limit
+ * holds before anything is read: 1 GB is refused at once.
  */
-static int read_config(int bundle_fd, const char *name, char **ret, size_t *ret_len, struct wh_err *err)
+int wh_load_file(int dir_fd, const char *name, int flags, struct wh_buf *ret, struct wh_err *err)
 {
-    WH_CLEANUP_FD int fd = openat(bundle_fd, name, O_RDONLY | O_NOCTTY | O_CLOEXEC);
+    WH_CLEANUP_FD int fd = openat(dir_fd, name, O_RDONLY | O_NOCTTY | O_CLOEXEC | flags);
     size_t cap, len = 0;
     struct stat st;
     char *buf;
 
     if (fd < 0 && errno == ENOENT)
-        return wh_err_set(err, WH_ERR_USAGE, -ENOENT, NULL, "JSON specification file %s not found", name);
+        return -ENOENT;
     if (fd < 0 || fstat(fd, &st) < 0)
         return wh_err_sys(err, -errno, "open %s", name);
     if (S_ISDIR(st.st_mode))
@@ -116,16 +117,13 @@ static int read_config(int bundle_fd, const char *name, char **ret, size_t *ret_
     }
     if (!buf)
         return wh_err_sys(err, -ENOMEM, "read %s", name);
-    *ret = buf;
-    *ret_len = len;
+    *ret = (struct wh_buf){ .data = buf, .len = len, .cap = cap };
     return 0;
 }
 
 int wh_load_spec(struct wh_load *l, unsigned spec_flags, struct wh_err *err)
 {
     const char *name = l->opts.config ? l->opts.config : "config.json";
-    char *text = NULL;
-    size_t len = 0;
     int r;
 
     l->arena = wh_arena_new();
@@ -142,14 +140,17 @@ int wh_load_spec(struct wh_load *l, unsigned spec_flags, struct wh_err *err)
         if (l->opts.config_len > WH_SPEC_MAX_BYTES)
             return wh_err_set(err, WH_ERR_SPEC, -EFBIG, NULL, "%s has %zu bytes, more than %u", name,
                               l->opts.config_len, WH_SPEC_MAX_BYTES);
-        return wh_spec_parse(l->opts.config_data, l->opts.config_len, name, spec_flags, &l->spec, l->errs);
+        wh_buf_add(&l->text, l->opts.config_data, l->opts.config_len);
+    } else {
+        r = wh_load_file(l->bundle_fd, name, 0, &l->text, err);
+        if (r == -ENOENT && err->code == 0)
+            return wh_err_set(err, WH_ERR_USAGE, -ENOENT, NULL, "JSON specification file %s not found", name);
+        if (r < 0)
+            return r;
     }
-    r = read_config(l->bundle_fd, name, &text, &len, err);
-    if (r < 0)
-        return r;
-    r = wh_spec_parse(text, len, name, spec_flags, &l->spec, l->errs);
-    free(text);
-    return r;
+    if (l->text.failed)
+        return wh_err_sys(err, -ENOMEM, "load %s", name);
+    return wh_spec_parse(l->text.data, l->text.len, name, spec_flags, &l->spec, l->errs);
 }
 
 static int load_namespaces(struct wh_load *l, struct wh_err *err)
@@ -231,7 +232,10 @@ int wh_load_plan(struct wh_load *l, const wherry_ctx *ctx, enum wh_verb verb, co
                  struct wh_err *err)
 {
     const struct wherry_create_opts *o = &l->opts;
-    bool lsm = l->spec->process && (l->spec->process->apparmor_profile.v || l->spec->process->selinux_label.v);
+    const struct wh_process *p = l->spec->process, *e = l->spec->exec ? l->spec->exec->process : NULL;
+    bool lsm = (p && (p->apparmor_profile.v || p->selinux_label.v)) ||
+               (e && (e->apparmor_profile.v || e->selinux_label.v)) ||
+               (l->req.exec && (l->req.exec->apparmor_profile || l->req.exec->selinux_label));
     unsigned want = (lsm || l->spec->linux_.mount_label.v ? WH_FACTS_LSM : 0) |
                     (l->spec->linux_.seccomp.set ? WH_FACTS_SECCOMP : 0);
     int r = wh_facts_probe(l->proc_fd, want, l->arena, &l->facts, err);
@@ -251,10 +255,12 @@ int wh_load_plan(struct wh_load *l, const wherry_ctx *ctx, enum wh_verb verb, co
     l->req.rootless = ctx->rootless == WHERRY_ROOTLESS_YES  ? WH_ROOTLESS_YES
                       : ctx->rootless == WHERRY_ROOTLESS_NO ? WH_ROOTLESS_NO
                                                             : WH_ROOTLESS_AUTO;
-    if (l->facts.euid != 0 || l->facts.in_userns || l->req.rootless == WH_ROOTLESS_YES)
+    if (verb == WH_VERB_EXEC)
+        ; /* the container has its cgroup */
+    else if (l->facts.euid != 0 || l->facts.in_userns || l->req.rootless == WH_ROOTLESS_YES)
         wh_facts_delegation(l->spec->linux_.cgroups_path.v, l->arena, &l->facts);
     l->req.console_socket = o->console_socket || (verb == WH_VERB_RUN && !(o->flags & WHERRY_CREATE_DETACH));
-    if (verb != WH_VERB_EXPLAIN) {
+    if (verb != WH_VERB_EXPLAIN && verb != WH_VERB_EXEC) {
         r = load_namespaces(l, err);
         if (r < 0)
             return r;

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "api/api.h"
+#include "base/fd.h"
+#include "host/console.h"
 
 int wh_api_opts(void *to, size_t size, const void *opts, struct wh_err *err)
 {
@@ -24,6 +27,45 @@ int wh_api_opts(void *to, size_t size, const void *opts, struct wh_err *err)
                               "option struct sets a member that this library does not have");
     memcpy(to, opts, theirs < size ? theirs : size);
     return 0;
+}
+
+/* Fds that are not open now must not be mistaken for ours later: what we open takes the lowest free number. */
+int wh_api_look_at_fds(uint32_t preserve, uint32_t listen, uint32_t *ret_closed, struct wh_err *err)
+{
+    *ret_closed = 0;
+    for (int fd = 0; fd < 3; fd++)
+        if (fcntl(fd, F_GETFD) < 0)
+            *ret_closed |= 1u << fd;
+    if (preserve > 1u << 20 || listen > preserve)
+        return wh_err_set(err, WH_ERR_USAGE, -EINVAL, NULL, "%u preserved fds, %u of them to listen on", preserve,
+                          listen);
+    for (uint32_t i = 0; i < preserve; i++)
+        if (fcntl(3 + (int)i, F_GETFD) < 0)
+            return wh_err_sys(err, -errno, "unable to stat preserved-fd %u (of %u)", i, preserve);
+    return 0;
+}
+
+int wh_api_send_pidfd(const char *socket, int pidfd, const char *payload, struct wh_err *err)
+{
+    WH_CLEANUP_FD int sock = -1;
+    int r;
+
+    if (!socket)
+        return 0;
+    r = wh_console_connect(socket, "pidfd socket", &sock, err);
+    return r < 0 ? r : wh_console_send(sock, pidfd, payload, "pidfd socket", err);
+}
+
+/* Complete or absent, no newline. The caller's directory, so the caller's umask. */
+int wh_api_write_pid_file(const char *path, pid_t pid, struct wh_err *err)
+{
+    char text[16];
+    int n = snprintf(text, sizeof text, "%d", (int)pid), r;
+
+    if (!path)
+        return 0;
+    r = wh_replace_at(AT_FDCWD, path, text, (size_t)n, 0644);
+    return r < 0 ? wh_err_sys(err, r, "write pid file %s", path) : 0;
 }
 
 const char *wh_api_absolute(struct wh_arena *arena, const char *path)

@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/signalfd.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "api/api.h"
@@ -140,68 +137,6 @@ int wherry_start(wherry_ctx *ctx, const char *id, wherry_error **reterr)
 
 /* ---- run ---- */
 
-/* Reaps what the container's processes left to us (the program made itself subreaper), but not init: its status is ours to
- * return. Looked at first, because waiting for all children cannot leave one out. */
-static void reap_orphans(pid_t init)
-{
-    siginfo_t si;
-
-    for (;;) {
-        si.si_pid = 0;
-        if (waitid(P_ALL, 0, &si, WEXITED | WNOHANG | WNOWAIT) < 0 || si.si_pid == 0 || si.si_pid == init)
-            return;
-        if (waitid(P_PID, (id_t)si.si_pid, &si, WEXITED | WNOHANG) < 0)
-            return;
-    }
-}
-
-static int pass_signals(int signal_fd, const struct wh_run *run, bool subreaper)
-{
-    struct signalfd_siginfo si;
-    ssize_t n;
-
-    do
-        n = read(signal_fd, &si, sizeof si);
-    while (n < 0 && errno == EINTR);
-    if (n < 0)
-        return errno == EAGAIN ? 0 : -errno;
-    if (n != sizeof si)
-        return -EIO;
-    if (si.ssi_signo == SIGCHLD) {
-        if (subreaper)
-            reap_orphans(run->pid_b);
-    } else if (si.ssi_signo != SIGURG) {
-        wh_pidfd_kill(run->pidfd_b, (int)si.ssi_signo);
-    }
-    return 0;
-}
-
-/* Without a terminal: the payload has our own stdio, there is nothing to copy. */
-static int wait_payload(const struct wh_creation *c, int signal_fd, bool subreaper, struct wh_err *err)
-{
-    struct pollfd p[3] = { { .fd = c->run.pidfd_b, .events = POLLIN },
-                           { .fd = signal_fd, .events = POLLIN },
-                           { .fd = c->run.cancel_fd, .events = POLLIN } };
-
-    for (;;) {
-        int n = poll(p, 3, -1), r;
-
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return wh_err_sys(err, -errno, "poll");
-        if (p[0].revents)
-            return 0;
-        if (p[1].revents) {
-            r = pass_signals(signal_fd, &c->run, subreaper);
-            if (r < 0)
-                return wh_err_sys(err, r, "read signals");
-        }
-        if (p[2].revents)
-            return wh_err_set(err, WH_ERR_HOST, -ECANCELED, NULL, "canceled");
-    }
-}
-
 static int destroy_own(struct wh_creation *c, struct wh_err *err)
 {
     struct wh_target t;
@@ -230,27 +165,13 @@ static int destroy_own(struct wh_creation *c, struct wh_err *err)
 static int foreground(struct wh_creation *c, int *ret_status, struct wh_err *err)
 {
     const struct wherry_create_opts *o = &c->load.opts;
-    int signal_fd = o->signal_fd > 0 ? o->signal_fd : -1;
-    bool subreaper = !(o->flags & WHERRY_CREATE_NO_SUBREAPER);
-    struct wh_exit ex = { 0 };
-    int r, d = 0;
+    struct wh_foreground f = { .run = &c->run,
+                               .tty = c->own_tty ? &c->tty : NULL,
+                               .signal_fd = o->signal_fd > 0 ? o->signal_fd : -1,
+                               .subreaper = !(o->flags & WHERRY_CREATE_NO_SUBREAPER),
+                               .what = "container init" };
+    int r = wh_api_foreground(&f, ret_status, err), d = 0;
 
-    if (c->own_tty)
-        r = wh_tty_copy(&c->tty, c->run.pidfd_b, signal_fd, c->run.cancel_fd, err);
-    else
-        r = wait_payload(c, signal_fd, subreaper, err);
-    wh_tty_done(&c->tty);
-    if (r < 0)
-        wh_pidfd_kill(c->run.pidfd_b, SIGKILL);
-    d = wh_pidfd_reap(c->run.pidfd_b, &ex);
-    if (d == 0)
-        *ret_status = ex.signalled ? 128 + ex.value : ex.value;
-    else if (r == 0)
-        r = wh_err_sys(err, d, "wait for container init");
-    wh_closep(&c->run.pidfd_b);
-    if (signal_fd >= 0 && subreaper)
-        reap_orphans(0);
-    d = 0;
     if (r < 0 || !(o->flags & WHERRY_CREATE_KEEP)) {
         struct wh_err second = { 0 };
 

@@ -100,3 +100,17 @@ int wh_image_data(const char *name, const void *data, size_t len, struct wh_err 
         return wh_err_sys(err, -errno, "seek in a memfd");
     return fd < 0 ? wh_err_sys(err, fd, "make a memfd") : wh_take_fd(&fd);
 }
+
+int wh_image_mbox(struct wh_err *err)
+{
+    WH_CLEANUP_FD int fd = memfd("wherry-mbox", MFD_NOEXEC_SEAL);
+    const uint32_t abi = WH_ABI_VERSION;
+
+    /* Its size is sealed: wherry-init, which may end up in somebody's hands, could shrink it otherwise. */
+    if (fd < 0)
+        return wh_err_sys(err, fd, "make the mailbox");
+    if (ftruncate(fd, WH_MBOX_SIZE) < 0 || pwrite(fd, &abi, sizeof abi, 0) != sizeof abi ||
+        fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW) < 0)
+        return wh_err_sys(err, -errno, "make the mailbox");
+    return wh_take_fd(&fd);
+}

@@ -22,4 +22,7 @@ int wh_image_plan(const struct wh_plan *plan, struct wh_err *err);
 /* Data as a sealed memfd that is read from the start (stdin of hooks). */
 int wh_image_data(const char *name, const void *data, size_t len, struct wh_err *err);
 
+/* A mailbox without a place in the state directory, for a process that nobody else will ask about: exec. fd or -errno. */
+int wh_image_mbox(struct wh_err *err);
+
 #endif

@@ -18,6 +18,7 @@ cold_host_sources += src/libwherry/host/idmap.c src/libwherry/host/idmap.h
 host_sources += src/libwherry/host/image.c src/libwherry/host/image.h
 cold_host_sources += src/libwherry/host/mountfd.c src/libwherry/host/mountfd.h
 cold_host_sources += src/libwherry/host/prio.c src/libwherry/host/prio.h
+host_sources += src/libwherry/host/init.c src/libwherry/host/init.h
 host_sources += src/libwherry/host/proc.c src/libwherry/host/proc.h
 host_sources += src/libwherry/host/seccomp-cache.c src/libwherry/host/seccomp-cache.h
 host_sources += src/libwherry/host/serve.c src/libwherry/host/serve.h

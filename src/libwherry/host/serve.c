@@ -128,6 +128,7 @@ static int epitaph(struct wh_run *r, const struct wh_spec *spec, const char *ste
                    const struct wh_exit *ex, struct wh_err *err)
 {
     WH_CLEANUP_BUF struct wh_buf text = { 0 };
+    const char *what = r->what ? r->what : "container init";
     const struct wh_step *step;
     struct wh_mbox mbox;
 
@@ -155,11 +156,11 @@ static int epitaph(struct wh_run *r, const struct wh_spec *spec, const char *ste
         wh_buf_puts(&text, ")");
     }
     if (ex && ex->signalled)
-        return wh_err_set(err, WH_ERR_STEP, -ECHILD, NULL, "container init was killed by signal %d during step %u%s%s",
+        return wh_err_set(err, WH_ERR_STEP, -ECHILD, NULL, "%s was killed by signal %d during step %u%s%s", what,
                           ex->value, mbox.step, text.data ? text.data : "",
                           ex->value == SIGKILL ? ": OOM-killed (memory limit too low?)" : "");
-    return wh_err_set(err, WH_ERR_STEP, -ECHILD, NULL, "container init ended during step %u%s without a reason",
-                      mbox.step, text.data ? text.data : "");
+    return wh_err_set(err, WH_ERR_STEP, -ECHILD, NULL, "%s ended during step %u%s without a reason", what, mbox.step,
+                      text.data ? text.data : "");
 }
 
 static int finish(struct wh_run *r, int *pidfd, struct wh_exit *ex)
@@ -273,7 +274,8 @@ static int on_ask(struct wh_run *r, const struct wh_spec *spec, const struct inb
 }
 
 /* One message before READY. 1 = READY, 0 = go on, -errno. */
-static int on_message(struct wh_run *r, const struct wh_spec *spec, bool *greeted, struct inbox *in, struct wh_err *err)
+static int on_message(struct wh_run *r, const struct wh_spec *spec, bool exec, bool *greeted, struct inbox *in,
+                      struct wh_err *err)
 {
     if (!*greeted) {
         if (in->m.type != WH_MSG_HELLO || in->nfds > 0)
@@ -285,10 +287,11 @@ static int on_message(struct wh_run *r, const struct wh_spec *spec, bool *greete
         return answer(r->ctl, WH_MSG_GO, 0, 0, -1);
     }
     if (in->m.type == WH_MSG_ASK)
-        return on_ask(r, spec, in, r->pidfd_b >= 0 ? WH_PH_B : WH_PH_A, err);
+        /* Without READY nothing is between B and C. */
+        return on_ask(r, spec, in, r->pidfd_b < 0 ? WH_PH_A : exec ? WH_PH_B | WH_PH_C : WH_PH_B, err);
     if (in->m.type == WH_MSG_FORKED)
         return on_forked(r, in, err);
-    if (in->m.type == WH_MSG_READY && r->pidfd_b >= 0 && in->nfds == 0) {
+    if (in->m.type == WH_MSG_READY && !exec && r->pidfd_b >= 0 && in->nfds == 0) {
         const struct wh_step *step = step_at(r, in->m.step);
 
         if (step && step->op == WH_OP_READY)
@@ -318,8 +321,10 @@ static int await(const struct wh_run *r, struct wh_err *err)
     }
 }
 
-static int serve(struct wh_run *r, const struct wh_spec *spec, struct wh_err *err)
+/* `exec`: to the execve, else to READY. */
+static int serve(struct wh_run *r, const struct wh_spec *spec, bool exec, struct wh_err *err)
 {
+    struct wh_mbox mbox;
     bool greeted = false;
 
     for (;;) {
@@ -331,13 +336,16 @@ static int serve(struct wh_run *r, const struct wh_spec *spec, struct wh_err *er
         rc = rc == 1 ? 0 : receive(r->ctl, &in);
         if (rc == -EAGAIN)
             continue;
+        /* The end of the socket alone is no success: whoever dies closes it, too. */
+        if (rc == 0 && exec && r->pidfd_b >= 0 && wh_mbox_read(r->mbox_fd, &mbox) == 0 && mbox.state == WH_MBOX_EXEC)
+            return 0;
         if (rc == 0)
             return ended(r, spec, err);
         if (rc == -EPROTO)
             return violation(r, &in, err);
         if (rc < 0)
             return wh_err_sys(err, rc, "receive from wherry-init");
-        rc = on_message(r, spec, &greeted, &in, err);
+        rc = on_message(r, spec, exec, &greeted, &in, err);
         if (rc < 0)
             return err->code ? rc : wh_err_sys(err, rc, "answer wherry-init");
         if (rc == 1)
@@ -345,16 +353,26 @@ static int serve(struct wh_run *r, const struct wh_spec *spec, struct wh_err *er
     }
 }
 
-int wh_serve_create(struct wh_run *r, const struct wh_spec *spec, struct wh_err *err)
+static int serve_spawn(struct wh_run *r, const struct wh_spec *spec, bool exec, struct wh_err *err)
 {
     int rc;
 
     r->failed_step = WH_NO_STEP;
-    rc = serve(r, spec, err);
+    rc = serve(r, spec, exec, err);
     finish(r, &r->pidfd_a, NULL);
     if (rc < 0)
         finish(r, &r->pidfd_b, NULL);
     return rc;
+}
+
+int wh_serve_create(struct wh_run *r, const struct wh_spec *spec, struct wh_err *err)
+{
+    return serve_spawn(r, spec, false, err);
+}
+
+int wh_serve_exec(struct wh_run *r, const struct wh_spec *spec, struct wh_err *err)
+{
+    return serve_spawn(r, spec, true, err);
 }
 
 int wh_serve_start(struct wh_run *r, const struct wh_spec *spec, const char *steps, size_t steps_len,

@@ -47,6 +47,7 @@ struct wh_run {
     pid_t pid_b;
     const struct wh_serve_ops *ops;
     void *data;
+    const char *what; /* for messages; null: "container init" */
     uint32_t next_ask; /* lowest step that may still ask */
     /* The step that failed, for the caller's error object; WH_NO_STEP when none did. */
     uint32_t failed_step;
@@ -59,6 +60,12 @@ struct wh_run {
  */
 struct wh_spec;
 int wh_serve_create(struct wh_run *r, const struct wh_spec *spec, struct wh_err *err);
+
+/*
+ * Serves a spawn whose plan has no READY (exec) until execve closed the socket. 0: the payload runs, or has ended already, and A is
+ * reaped. Negative errno: A and B are dead and reaped, err says why.
+ */
+int wh_serve_exec(struct wh_run *r, const struct wh_spec *spec, struct wh_err *err);
 
 /*
  * After connecting to the start socket: START, then what the steps of phase C ask, until execve closed the socket. 0: the

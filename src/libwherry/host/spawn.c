@@ -25,11 +25,16 @@
 #define AT_EMPTY_PATH 0x1000
 #endif
 
-enum child_step { STEP_NONE, STEP_CGROUP, STEP_SESSION, STEP_SIGNALS, STEP_FDS, STEP_CWD, STEP_EXEC };
+enum child_step { STEP_NONE, STEP_CPUS, STEP_CGROUP, STEP_SESSION, STEP_SIGNALS, STEP_FDS, STEP_CWD, STEP_EXEC };
 
-static const char *const step_words[] = {
-    "", "join the cgroup of", "setsid for", "reset signals of", "set up fds of", "change directory for", "execute"
-};
+static const char *const step_words[] = { "",
+                                          "set the CPU affinity of",
+                                          "join the cgroup of",
+                                          "setsid for",
+                                          "reset signals of",
+                                          "set up fds of",
+                                          "change directory for",
+                                          "execute" };
 
 struct child {
     const struct wh_spawn *s;
@@ -111,6 +116,10 @@ ON_CHILD_STACK static int child_main(void *arg)
     struct child *c = arg;
     const struct wh_spawn *s = c->s;
 
+    if (s->cpus_len && syscall(SYS_sched_setaffinity, 0, s->cpus_len, s->cpus) < 0) {
+        child_fail(c, STEP_CPUS);
+        return 127;
+    }
     if (c->self_procs >= 0 && write(c->self_procs, "0", 1) != 1) {
         child_fail(c, STEP_CGROUP);
         return 127;
@@ -198,11 +207,11 @@ static long spawn_clone(struct child *c, char *stack, int *pidfd)
     int cgroup_fd = c->s->cgroup_fd;
     long r;
 
-    if (cgroup_fd >= 0) {
+    if (cgroup_fd >= 0 && c->s->cpus_len == 0) {
         args.flags |= CLONE_INTO_CGROUP;
         args.cgroup = (unsigned long long)cgroup_fd;
     }
-    r = raw_clone3(&args, child_main, c);
+    r = cgroup_fd >= 0 && c->s->cpus_len > 0 ? -ENOSYS : raw_clone3(&args, child_main, c);
     if (r != -ENOSYS && r != -EPERM)
         return r;
     /*

@@ -37,6 +37,9 @@ struct wh_spawn {
     bool session; /* setsid: a hook leads a process group of its own, which a timeout can kill */
     bool reset_signals; /* default dispositions, nothing blocked (wherry-init does that by itself) */
     int cwd_fd; /* directory, or -1 */
+    /* A mask for sched_setaffinity(2), set before the cgroup is entered: then it enters by itself, because clone3 would place it at once. */
+    const void *cpus;
+    size_t cpus_len; /* 0 = as ours */
 };
 
 #define WH_SPAWN_NULL (-2)

@@ -59,6 +59,8 @@ void wh_state_write(const struct wh_state *s, struct wh_buf *out)
     wh_json_str(&j, "cgroup", s->cgroup);
     wh_json_u64(&j, "cgroup_manager", s->cgroup_manager);
     wh_json_bool(&j, "private_pidns", s->private_pidns);
+    if (s->no_new_keyring)
+        wh_json_bool(&j, "no_new_keyring", true);
     wh_json_u64(&j, "pidns", s->pidns);
     wh_json_str(&j, "boot_id", s->boot_id);
     wh_json_open(&j, "annotations", '{');
@@ -213,6 +215,8 @@ static int on_bool(void *ctx, int value)
         r->s->rootless = value;
     else if (r->depth == 1 && wh_streq(r->key[1], "private_pidns"))
         r->s->private_pidns = value;
+    else if (r->depth == 1 && wh_streq(r->key[1], "no_new_keyring"))
+        r->s->no_new_keyring = value;
     else if (in_hooks(r) && r->depth == 3 && r->s->nhooks > 0 && wh_streq(r->key[3], "env_set"))
         r->s->hooks[r->s->nhooks - 1].env_set = value;
     return 1;

@@ -18,6 +18,7 @@
  *   <root>/<id>/journal     first line: this state, as JSON, written before the first side effect; then one line for each thing
  *                           learned since: "init PID START". Enough to clean up after SIGKILL at any instruction (I10).
  *   <root>/<id>/state.json  the same state, complete; there from the moment that the container is created.
+ *   <root>/<id>/config.json the configuration as create read it: exec's template, whatever becomes of the bundle's
  *   <root>/<id>/steps.txt   the plan for people, without environment values: `start` names step 57 by line 57.
  *   <root>/<id>/mbox        wherry-init's mailbox
  *   <root>/<id>/start.sock  where the created container waits
@@ -45,7 +46,7 @@ struct wh_state {
     const char *cgroup; /* as wh_cgroup_save() wrote it; "" = none */
     const char *cgroup_path; /* for people: "/sys/fs/cgroup/a/b", or null */
     uint32_t cgroup_manager;
-    bool rootless, private_pidns;
+    bool rootless, private_pidns, no_new_keyring;
     /* Init's identity. pid 0 = not known (yet). */
     pid_t pid;
     uint64_t start, pidns; /* pidns: of the process that wrote this; elsewhere the pid means nothing */

@@ -267,7 +267,7 @@ int wh_store_remove(int root_fd, const char *id, struct wh_err *err)
 {
     /* The journal goes last: killed on the way, we can be called again. What else there may be, of a damaged or foreign directory, is
      * looked for only when the directory is not empty then. */
-    static const char *const files[] = { "state.json", "steps.txt", "start.sock", "mbox", "journal" };
+    static const char *const files[] = { "state.json", "config.json", "steps.txt", "start.sock", "mbox", "journal" };
     WH_CLEANUP_FD int fd = open_dir(root_fd, id);
     int r;
 

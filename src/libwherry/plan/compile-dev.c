@@ -177,9 +177,10 @@ static uint32_t cells(uint64_t n)
     return n > UINT16_MAX ? UINT16_MAX : (uint32_t)n;
 }
 
-static void add_console(struct wh_compile *c)
+void wh_compile_console(struct wh_compile *c)
 {
-    const struct wh_process *p = c->spec->process;
+    const struct wh_process *p = c->process;
+    bool exec = c->req->verb == WH_VERB_EXEC;
     const struct wh_mount_spec *pts = mount_at(c, "/dev/pts");
     struct wh_step_console *s;
 
@@ -190,9 +191,22 @@ static void add_console(struct wh_compile *c)
                        "cannot allocate tty if runc will detach without setting console socket");
         return;
     }
+    if (exec && !c->spec->linux_.ns[WH_NS_MOUNT].set) {
+        wh_compile_err(c, -EINVAL, p->terminal.src, "a terminal is not supported without a mount namespace");
+        return;
+    }
+    if (exec) {
+        struct wh_step_root_open *open = WH_STEP(c, ROOT_OPEN, root_open, 0);
+
+        if (!open)
+            return;
+        open->root = WH_SLOT_ROOT;
+        open->mode = 1;
+    }
     /* The terminal belongs to the container's own devpts: one of the host's would give it the others' terminals as well. What
      * a bind brings is checked when it is there. */
-    if (!(pts && (is_bind(pts) || (pts->type.v && wh_streq(pts->type.v, "devpts")))) && !is_bind(mount_at(c, "/dev"))) {
+    if (!exec && !(pts && (is_bind(pts) || (pts->type.v && wh_streq(pts->type.v, "devpts")))) &&
+        !is_bind(mount_at(c, "/dev"))) {
         wh_compile_err(c, -EINVAL, p->terminal.src, "a terminal needs a mount of type devpts on /dev/pts");
         return;
     }
@@ -202,9 +216,10 @@ static void add_console(struct wh_compile *c)
     wh_build_host_slot(c->b, WH_SLOT_CONSOLE);
     s->root = WH_SLOT_ROOT;
     s->socket = WH_SLOT_CONSOLE;
+    s->node = !exec;
     s->uid = p->user.uid.v;
-    s->rows = p->console_size.set ? cells(p->console_size.height) : 0;
-    s->cols = p->console_size.set ? cells(p->console_size.width) : 0;
+    s->rows = p->console_size.set ? cells(p->console_size.height) : exec ? cells(c->req->exec->rows) : 0;
+    s->cols = p->console_size.set ? cells(p->console_size.width) : exec ? cells(c->req->exec->cols) : 0;
 }
 
 void wh_compile_devices(struct wh_compile *c)
@@ -225,5 +240,5 @@ void wh_compile_devices(struct wh_compile *c)
         add_listed(c, &c->spec->linux_.devices.v[i], dev_is_bind);
     if (!dev_is_bind)
         add_links(c);
-    add_console(c);
+    wh_compile_console(c);
 }

@@ -141,13 +141,11 @@ static void user_namespace(struct wh_compile *c)
     s->setgroups = wh_build_str(c->b, must_deny_setgroups(c) ? "deny" : "allow");
 }
 
-static void set_ids(struct wh_compile *c)
+void wh_compile_set_ids(struct wh_compile *c)
 {
     const struct wh_linux *l = &c->spec->linux_;
     struct wh_step_set_ids *s;
 
-    if (!c->new_ns[WH_NS_USER] && !c->join_ns[WH_NS_USER])
-        return;
     s = WH_STEP(c, SET_IDS, set_ids, l->ns[WH_NS_USER].src);
     if (!s)
         return;
@@ -158,10 +156,13 @@ static void set_ids(struct wh_compile *c)
         s->gid = l->gid_mappings.v[0].container_id;
 }
 
-static void before_unshare(struct wh_compile *c)
+void wh_compile_before_ns(struct wh_compile *c)
 {
-    const struct wh_process *p = c->spec->process;
+    const struct wh_process *p = c->process;
 
+    /* Of a joined user namespace nobody has told; an ordinary user's is most likely one where it is denied. */
+    c->no_setgroups = (c->facts->feat & WH_FEAT_SETGROUPS_DENIED) ||
+                      (c->new_ns[WH_NS_USER] ? must_deny_setgroups(c) : c->facts->euid != 0);
     WH_STEP(c, SIGNALS, signals, 0);
     /* In a joined user namespace setgroups may be denied, and nobody can tell. The caller's groups are dropped while that is
      * still possible; groups that are asked for are set in B, and fail there if they must. */
@@ -175,6 +176,7 @@ static void before_unshare(struct wh_compile *c)
             s->proc = WH_SLOT_PROC;
             s->value = p->oom_score_adj.v;
         }
+        wh_build_host_slot(c->b, WH_SLOT_PROC);
     }
     for (size_t i = 0; i < p->rlimits.n; i++) {
         const struct wh_rlimit *l = &p->rlimits.v[i];
@@ -185,6 +187,7 @@ static void before_unshare(struct wh_compile *c)
         s->hard = l->hard;
         s->resource = (uint32_t)l->resource;
     }
+    wh_compile_affinity(c);
 }
 
 void wh_compile_ns(struct wh_compile *c)
@@ -197,11 +200,7 @@ void wh_compile_ns(struct wh_compile *c)
     wh_node src = 0;
 
     wh_build_host_slot(c->b, WH_SLOT_PROC);
-    /* Of a joined user namespace nobody has told; an ordinary user's is most likely one where it is denied. */
-    c->no_setgroups = (c->facts->feat & WH_FEAT_SETGROUPS_DENIED) ||
-                      (c->new_ns[WH_NS_USER] ? must_deny_setgroups(c) : c->facts->euid != 0);
-
-    before_unshare(c);
+    wh_compile_before_ns(c);
     joins(c, false);
     user_namespace(c);
     /* Before SET_IDS: changing ids makes the process non-dumpable, and then /proc/self/timens_offsets is no longer ours. */
@@ -209,7 +208,7 @@ void wh_compile_ns(struct wh_compile *c)
     joins(c, true);
     /* Before the other namespaces: the root of an IPC namespace's mqueue belongs to the id that makes it. */
     if (user)
-        set_ids(c);
+        wh_compile_set_ids(c);
     if (!c->join_ns[WH_NS_MOUNT]) {
         struct wh_step_chdir_rootfs *s = WH_STEP(c, CHDIR_ROOTFS, chdir_rootfs, c->spec->root.src);
 

@@ -263,6 +263,7 @@ static void exec(struct wh_compile *c, const struct wh_process *p, const struct 
 
 static void keyring(struct wh_compile *c)
 {
+    bool exec = c->req->verb == WH_VERB_EXEC;
     struct wh_step_keyring *s;
 
     if (c->req->no_new_keyring || !(c->facts->feat & WH_FEAT_KEYRINGS))
@@ -274,7 +275,10 @@ static void keyring(struct wh_compile *c)
     /* Sandboxes that we are nested in answer EPERM; a rootless caller has no keyring of the host's to leak. */
     if (c->facts->euid != 0 || c->facts->in_userns)
         s->s.soft |= WH_SOFT_PERM;
-    s->name = wh_build_str(c->b, wh_arena_printf(c->arena, "_ses.%s", c->req->id ? c->req->id : "container"));
+    /* The name is one that any process of the container, and any user of a host without user namespaces, could have taken: exec would be
+     * handed somebody's keys, and could not tell. */
+    if (!exec)
+        s->name = wh_build_str(c->b, wh_arena_printf(c->arena, "_ses.%s", c->req->id ? c->req->id : "container"));
 }
 
 static void rlimits(struct wh_compile *c, const struct wh_process *p, bool nofile)
@@ -317,8 +321,26 @@ static void seccomp(struct wh_compile *c)
     s->notify = wh_seccomp_notifies(c->spec);
 }
 
-void wh_compile_process(struct wh_compile *c, const struct wh_process *p)
+/* The container is created; what follows is after `start`. */
+static void ready(struct wh_compile *c)
 {
+    struct wh_step_ready *s = WH_STEP(c, READY, ready, 0);
+    struct wh_step_wait_start *wait = WH_STEP(c, WAIT_START, wait_start, 0);
+
+    wh_build_host_slot(c->b, WH_SLOT_LISTEN);
+    if (s) {
+        s->preserve = c->req->preserve_fds;
+        s->listen = WH_SLOT_LISTEN;
+    }
+    if (wait)
+        wait->listen = WH_SLOT_LISTEN;
+    wh_compile_hooks(c, WH_HOOK_START_CONTAINER);
+}
+
+void wh_compile_process(struct wh_compile *c)
+{
+    const struct wh_process *p = c->process;
+    bool exec_verb = c->req->verb == WH_VERB_EXEC;
     bool nnp = p->no_new_privileges.set && p->no_new_privileges.v, filter = c->spec->linux_.seccomp.set;
     /* The kernel lets a process load a filter that has CAP_SYS_ADMIN or can no longer gain privileges. execve takes the
      * capability away where the bounding and inheritable sets lack it. */
@@ -352,7 +374,8 @@ void wh_compile_process(struct wh_compile *c, const struct wh_process *p)
         um->mask = p->user.umask.set ? p->user.umask.v : 0022;
     rlimits(c, p, false);
     /* From here on nothing is executed but the payload; and no_new_privs, later, would forbid most transitions. */
-    wh_compile_lsm(c, p);
+    if (!exec_verb)
+        wh_compile_lsm(c, p); /* exec has done it in A */
     if (!env.home) {
         struct wh_step_home *s = WH_STEP(c, HOME, home, p->env.src);
 
@@ -393,20 +416,12 @@ void wh_compile_process(struct wh_compile *c, const struct wh_process *p)
     if (check)
         check->path = wh_build_str(c->b, p->cwd.v);
     exec_check(c, p, &env);
-    struct wh_step_ready *ready = WH_STEP(c, READY, ready, 0);
-
-    wh_build_host_slot(c->b, WH_SLOT_LISTEN);
-    if (ready) {
-        ready->preserve = c->req->preserve_fds;
-        ready->listen = WH_SLOT_LISTEN;
-    }
+    if (exec_verb)
+        WH_STEP(c, HOST_ALIVE, host_alive, 0);
+    else
+        ready(c);
 
     /* ---- C ---- */
-    struct wh_step_wait_start *wait = WH_STEP(c, WAIT_START, wait_start, 0);
-
-    if (wait)
-        wait->listen = WH_SLOT_LISTEN;
-    wh_compile_hooks(c, WH_HOOK_START_CONTAINER);
     struct wh_step_close_fds *close_fds = WH_STEP(c, CLOSE_FDS, close_fds, 0);
 
     if (close_fds)

@@ -97,6 +97,7 @@ static void lsm_exec(struct wh_compile *c, wh_node src, enum wh_lsm_attr attr, c
     if (!s)
         return;
     s->proc = WH_SLOT_PROC;
+    wh_build_host_slot(c->b, WH_SLOT_PROC);
     s->attr = attr;
     s->label = wh_build_str(c->b, label);
 }

@@ -71,14 +71,13 @@ static void refuse_setup(struct wh_compile *c)
     if (l->devices.n)
         wh_compile_err(c, -EINVAL, l->devices.src, "devices are not made %s: leave them out", in);
     /* The pty comes from the container's own devpts, whose place in a foreign namespace nobody has set up for us. */
-    if (s->process && s->process->terminal.set && s->process->terminal.v)
+    if (c->req->verb != WH_VERB_EXEC && s->process && s->process->terminal.set && s->process->terminal.v)
         wh_compile_err(c, -EINVAL, s->process->terminal.src, "a terminal is not supported %s", in);
 }
 
 /* The order of design: docs/DESIGN.md, "Phases and order". Each part appends; where order matters the reason is here. */
 static void parts(struct wh_compile *c)
 {
-    const struct wh_process *p = c->spec->process;
     bool setup = c->new_ns[WH_NS_MOUNT];
 
     /* Host lists: made before A is spawned, because A is born in the cgroup. */
@@ -118,11 +117,23 @@ static void parts(struct wh_compile *c)
     wh_compile_sysctl(c);
 
     /* ---- the tail, and C ---- */
-    wh_compile_process(c, p);
+    wh_compile_process(c);
 
     /* Host lists again: run after the payload started, and after it is gone. */
     wh_compile_hooks(c, WH_HOOK_POSTSTART);
     wh_compile_hooks(c, WH_HOOK_POSTSTOP);
+}
+
+/* In a container that is there: its namespaces instead of a root to set up, and then the same tail. */
+static void exec_parts(struct wh_compile *c)
+{
+    wh_compile_exec(c);
+    WH_STEP(c, SESSION, session, 0);
+    /* Else the root of the namespace that was joined is the container's already. */
+    if (!c->spec->linux_.ns[WH_NS_MOUNT].set)
+        wh_compile_chroot(c);
+    wh_compile_console(c);
+    wh_compile_process(c);
 }
 
 /* Explained by a user who could not run it: what root of this host would do. */
@@ -159,11 +170,16 @@ int wh_compile(const struct wh_spec *spec, const struct wh_request *req, const s
         wh_compile_err(&c, -EINVAL, spec->root.src, "root property must not be empty");
     if (!c.new_ns[WH_NS_MOUNT])
         refuse_setup(&c);
+    c.process = spec->process;
+    if (req->verb == WH_VERB_EXEC)
+        wh_compile_exec_process(&c);
     wh_compile_refuse(&c);
-    if (!spec->process)
+    if (!c.process)
         wh_compile_err(&c, -EINVAL, 0, "process property must not be empty");
-    else if (spec->process->args.n == 0)
-        wh_compile_err(&c, -EINVAL, spec->process->src, "args must not be empty");
+    else if (c.process->args.n == 0)
+        wh_compile_err(&c, -EINVAL, c.process->src, "args must not be empty");
+    else if (req->verb == WH_VERB_EXEC)
+        exec_parts(&c);
     else
         parts(&c);
     wh_build_preserve(c.b, req->preserve_fds);

@@ -12,6 +12,7 @@ struct wh_compile {
     struct wh_arena *arena;
     struct wh_build *b;
     struct wh_errlist *errs;
+    const struct wh_process *process; /* what is to run: the configuration's, or what exec made of it */
     bool new_ns[WH_NS_MAX]; /* made for this container */
     bool join_ns[WH_NS_MAX]; /* joined by path */
     bool userns; /* new or joined, or we run inside one ourselves: no mknod, no raw mounts of host sources */
@@ -48,6 +49,14 @@ char *wh_compile_clean_path(struct wh_arena *arena, const char *base, const char
 /* True if path is below dir, not dir itself; both clean. */
 bool wh_compile_is_below(const char *path, const char *dir);
 
+/* compile-exec.c: c->process of an exec; and its phase A, to CLONE_B. */
+void wh_compile_exec_process(struct wh_compile *c);
+void wh_compile_exec(struct wh_compile *c);
+/* compile-affinity.c: host step and step of execCPUAffinity, or the reset. */
+void wh_compile_affinity(struct wh_compile *c);
+/* compile-ns.c: what both phases A begin with; and SET_IDS. */
+void wh_compile_before_ns(struct wh_compile *c);
+void wh_compile_set_ids(struct wh_compile *c);
 /* compile-ns.c: JOIN, UNSHARE, id maps, TIMENS, CLONE_B (phase A, in the order of design §3). */
 void wh_compile_ns(struct wh_compile *c);
 /* compile-mounts.c: propagation, ROOT_BIND, config mounts. */
@@ -59,12 +68,13 @@ void wh_compile_pivot(struct wh_compile *c);
 void wh_compile_chroot(struct wh_compile *c);
 /* compile-dev.c: default and listed devices, symlinks, console. */
 void wh_compile_devices(struct wh_compile *c);
+void wh_compile_console(struct wh_compile *c);
 /* compile-hooks.c: host list and ASK_HOOK steps. */
 void wh_compile_hooks(struct wh_compile *c, enum wh_hook_kind kind);
 /* The capabilities that the container's process can get at all: known to the kernel, and ours or a new user namespace's. */
 uint64_t wh_compile_grantable(const struct wh_compile *c);
 /* compile-process.c: the tail, shared with exec. */
-void wh_compile_process(struct wh_compile *c, const struct wh_process *p);
+void wh_compile_process(struct wh_compile *c);
 /* compile-tail.c: ASK_PRIO, MEMPOLICY, LSM_EXEC; refused where the security module is not there. */
 void wh_compile_prio(struct wh_compile *c, const struct wh_process *p);
 void wh_compile_mempolicy(struct wh_compile *c);

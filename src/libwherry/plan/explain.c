@@ -207,7 +207,7 @@ static void params(struct wh_buf *out, const struct wh_plan *p, const struct wh_
 
 static void slot(struct wh_buf *out, wh_slot s)
 {
-    static const char *const names[] = { "PROC", "ROOTFS", "CONSOLE", "LISTEN" };
+    static const char *const names[] = { "PROC", "ROOTFS", "CONSOLE", "LISTEN", "TARGET" };
     static const char *const more[] = { "ROOT", "DEVNULL", "MASKFS", "SCRATCH" };
 
     if (s < WH_SLOT_NS)
@@ -327,6 +327,9 @@ static void field(struct wh_buf *out, const struct wh_plan *p, const struct wh_s
     case WH_FK_NOFOLLOW:
         wh_buf_puts(out, v.u32 ? " nofollow" : "");
         break;
+    case WH_FK_DEVCONSOLE:
+        wh_buf_puts(out, v.u32 ? " and /dev/console" : "");
+        break;
     case WH_FK_RLIMIT:
         wh_buf_puts(out, wh_rlimit_name((int)v.u32));
         break;
@@ -435,6 +438,8 @@ void wh_explain_step(const struct wh_plan *plan, const struct wh_step *step, uns
         first = false;
     }
     wh_buf_puts(out, p);
+    if (!out->failed && out->len && out->data[out->len - 1] == ' ')
+        out->data[--out->len] = 0;
 }
 
 /* ---- whole plans ---- */
@@ -482,7 +487,7 @@ static void place(const struct wh_spec *spec, const struct wh_step *s, struct wh
     if (!s->src)
         return;
     if (spec)
-        wh_buf_printf(out, "   (%s:%u: %s)", spec->name, s->src_line,
+        wh_buf_printf(out, "   (%s:%u: %s)", wh_spec_file(spec, s->src), s->src_line,
                       wh_spec_pointer(spec, s->src, pointer, sizeof pointer));
     else
         wh_buf_printf(out, "   (line %u)", s->src_line);
@@ -550,6 +555,7 @@ static void json_field(struct walk *w, const struct wh_step *s, const struct wh_
         return;
     case WH_FK_REC:
     case WH_FK_NOFOLLOW:
+    case WH_FK_DEVCONSOLE:
     case WH_FK_NOTIFY:
         wh_json_bool(&w->json, name, v.u32);
         return;

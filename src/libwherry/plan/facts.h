@@ -64,6 +64,24 @@ enum wh_ns_owner {
     WH_NSO_USER
 }; /* of a joined namespace: host's userns, or the one we join */
 
+/*
+ * What the command line of an exec changes of the process that it starts from: that of the container (`args` then replace its
+ * own), or, with --process, the one of that file (wh_spec.exec), and nothing here but `join` and the size counts. Null, 0 and false leave
+ * it as it is.
+ */
+struct wh_exec_request {
+    const char *const *args, *const *env;
+    size_t nargs, nenv;
+    const char *cwd, *apparmor_profile, *selinux_label;
+    bool terminal, no_new_privileges, set_uid, set_gid;
+    uint32_t uid, gid;
+    const uint32_t *gids; /* added */
+    size_t ngids;
+    uint64_t caps; /* added */
+    uint32_t rows, cols; /* of the caller's terminal, where the process has no consoleSize */
+    uint32_t join; /* CLONE_NEW*: namespaces of the container's init that are not ours already */
+};
+
 /* What the caller asked for, next to config.json; filled by api. */
 struct wh_request {
     enum wh_verb verb;
@@ -79,6 +97,7 @@ struct wh_request {
     /* The compiled seccomp filter (struct sock_filter[]), or null: see wh_seccomp_*. */
     const void *seccomp_bpf;
     size_t seccomp_bpf_len;
+    const struct wh_exec_request *exec; /* WH_VERB_EXEC only */
     bool in_host_netns; /* a network namespace joined by path is the host's own */
 };
 

@@ -516,6 +516,8 @@ TYPE(linux_object, .set = OFF(set), .src = OFF(src), .key = -1);
 /* ---------------------------------------------------------------- the document */
 
 #define T struct wh_spec
+/* In the document, and the document itself of `exec --process`. */
+const struct wh_row wh_row_process = OBJ("process", process, WH_F_POINTER, process);
 static const struct wh_row spec_rows[] = {
     STR("ociVersion", oci_version, REQ | NONEMPTY, CHECK(version)),
     OBJ("root", root, REQ, root),

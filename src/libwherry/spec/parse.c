@@ -79,7 +79,7 @@ static wh_node new_node(struct wh_parser *p, wh_node parent, const struct wh_jso
     struct wh_srcnode n = { .parent = parent, .key = v->key, .offset = v->offset };
 
     wh_buf_add(&p->nodes, &n, sizeof n);
-    return (wh_node)(p->nodes.len / sizeof n - 1);
+    return (wh_node)(p->nodes.len / sizeof n - 1) | p->tag;
 }
 
 static struct frame *enter(struct wh_parser *p, enum mode mode)
@@ -327,12 +327,11 @@ static int element(struct wh_parser *p, struct frame *f, const struct wh_json_va
 
 static int on_value(void *ctx, const struct wh_json_value *v)
 {
-    static const struct wh_row top = { .name = "", .kind = WH_K_OBJECT, .sub.type = &wh_type_spec };
     struct wh_parser *p = ctx;
     struct frame *f;
 
     if (p->depth == 0)
-        return begin_object(p, &top, 0, v, new_node(p, 0, v));
+        return begin_object(p, p->top, 0, v, new_node(p, 0, v));
     f = &p->frame[p->depth - 1];
     if (f->mode == M_SKIP)
         return skip(p, v);
@@ -449,6 +448,7 @@ static struct wh_spec *finish(struct wh_parser *p)
         return NULL;
     memcpy(s, p->scratch.data, sizeof *s);
     s->arena = p->arena;
+    s->tag = p->tag;
     s->nnodes = (uint32_t)(p->nodes.len / sizeof *s->nodes);
     s->nodes = (struct wh_srcnode *)keep(p->arena, &p->nodes);
     s->keys = keep(p->arena, &p->r.names);
@@ -474,12 +474,13 @@ static int no_memory(struct wh_errlist *errs, const char *name)
     return wh_err_set(wh_errlist_next(errs), WH_ERR_HOST, -ENOMEM, name, "not enough memory to read the configuration");
 }
 
-int wh_spec_parse(const char *json, size_t len, const char *name, unsigned flags, struct wh_spec **ret,
-                  struct wh_errlist *errs)
+static int parse(const char *json, size_t len, const char *name, unsigned flags, const struct wh_row *top, wh_node tag,
+                 struct wh_spec **ret, struct wh_errlist *errs)
 {
     static const struct wh_json_events events = { on_value, on_end, on_problem };
     WH_CLEANUP_ARENA struct wh_arena *arena = NULL;
-    __attribute__((cleanup(parser_done))) struct wh_parser p = { .errs = errs, .flags = flags, .name = name };
+    __attribute__((cleanup(
+        parser_done))) struct wh_parser p = { .errs = errs, .flags = flags, .name = name, .tag = tag, .top = top };
     static const struct wh_srcnode none;
     struct wh_spec *s;
     bool bad;
@@ -510,6 +511,19 @@ int wh_spec_parse(const char *json, size_t len, const char *name, unsigned flags
     p.arena = arena = NULL;
     *ret = s;
     return bad ? -EINVAL : 0;
+}
+
+int wh_spec_parse(const char *json, size_t len, const char *name, unsigned flags, struct wh_spec **ret,
+                  struct wh_errlist *errs)
+{
+    static const struct wh_row top = { .name = "", .kind = WH_K_OBJECT, .sub.type = &wh_type_spec };
+
+    return parse(json, len, name, flags, &top, 0, ret, errs);
+}
+
+int wh_spec_parse_process(const char *json, size_t len, const char *name, struct wh_spec **ret, struct wh_errlist *errs)
+{
+    return parse(json, len, name, 0, &wh_row_process, WH_NODE_PROCESS, ret, errs);
 }
 
 void wh_spec_free(struct wh_spec *s)

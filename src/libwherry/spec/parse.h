@@ -29,6 +29,8 @@ struct wh_parser {
     struct wh_json_reader r;
     struct wh_buf scratch, nodes, lines, unknown;
     const char *name;
+    wh_node tag; /* of all nodes */
+    const struct wh_row *top; /* what the document is */
     struct frame frame[WH_JSON_MAX_DEPTH + 1];
     unsigned depth; /* frames in use */
 };

@@ -15,6 +15,9 @@
  * that the property was absent (or JSON null, which the specification treats alike).
  */
 typedef uint32_t wh_node; /* 0 = not from the configuration */
+/* Nodes of the process object of an exec (wh_spec_parse_process) have this bit, so that a plan of both files names the right
+ * one. Neither file is large enough to reach it. */
+#define WH_NODE_PROCESS 0x40000000u
 
 struct wh_srcnode {
     wh_node parent;
@@ -419,6 +422,9 @@ struct wh_spec {
     struct wh_linux linux_;
     struct wh_unknown_key *unknown; /* only with WH_SPEC_UNKNOWN */
     size_t nunknown;
+    wh_node tag; /* what all nodes have in common: 0 or WH_NODE_PROCESS */
+    const struct wh_spec
+        *exec; /* of a container: the file with the process that exec adds, or null; owned by whoever set it */
 };
 
 enum wh_spec_flags {
@@ -436,6 +442,12 @@ enum wh_spec_flags {
  */
 int wh_spec_parse(const char *json, size_t len, const char *name, unsigned flags, struct wh_spec **ret,
                   struct wh_errlist *errs);
+/*
+ * The same for a file that is a process object by itself (`exec --process`): of *ret only `process` is filled. What it says is held
+ * against itself alone; compile holds it against the container.
+ */
+int wh_spec_parse_process(const char *json, size_t len, const char *name, struct wh_spec **ret,
+                          struct wh_errlist *errs);
 void wh_spec_free(struct wh_spec *s);
 
 static inline void wh_spec_freep(struct wh_spec **s)
@@ -451,6 +463,9 @@ const char *wh_spec_pointer(const struct wh_spec *s, wh_node n, char *buf, size_
 uint32_t wh_spec_line(const struct wh_spec *s, wh_node n, uint32_t *ret_col);
 /* "config.json:41:20: /mounts/3/source"; returns buf. */
 const char *wh_spec_where(const struct wh_spec *s, wh_node n, char *buf, size_t size);
+
+/* The file that the node is in: "config.json". */
+const char *wh_spec_file(const struct wh_spec *s, wh_node n);
 
 /* The value of an annotation, or null. */
 const char *wh_spec_annotation(const struct wh_spec *s, const char *key);

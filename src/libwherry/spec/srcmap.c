@@ -5,6 +5,15 @@
 #include "base/json.h"
 #include "spec/fields.h"
 
+/* The file that a node is of, and its place there. */
+static const struct wh_spec *of(const struct wh_spec *s, wh_node *n)
+{
+    if ((*n & WH_NODE_PROCESS) != s->tag && s->exec)
+        s = s->exec;
+    *n &= ~WH_NODE_PROCESS;
+    return s;
+}
+
 static size_t pointer(const struct wh_spec *s, wh_node n, char *buf, size_t size)
 {
     wh_node up[WH_JSON_MAX_DEPTH + 1];
@@ -12,7 +21,7 @@ static size_t pointer(const struct wh_spec *s, wh_node n, char *buf, size_t size
 
     buf[0] = '\0';
     /* Node 1 is the document, whose pointer is the empty string. */
-    for (; n > 1 && n < s->nnodes && depth < WH_ELEMENTSOF(up); n = s->nodes[n].parent)
+    for (; n > 1 && n < s->nnodes && depth < WH_ELEMENTSOF(up); n = s->nodes[n].parent & ~WH_NODE_PROCESS)
         up[depth++] = n;
     while (depth > 0)
         pos = wh_json_pointer_add(buf, size, pos, s->keys, s->nodes[up[--depth]].key);
@@ -21,14 +30,17 @@ static size_t pointer(const struct wh_spec *s, wh_node n, char *buf, size_t size
 
 const char *wh_spec_pointer(const struct wh_spec *s, wh_node n, char *buf, size_t size)
 {
+    s = of(s, &n);
     pointer(s, n, buf, size);
     return buf;
 }
 
 uint32_t wh_spec_line(const struct wh_spec *s, wh_node n, uint32_t *ret_col)
 {
-    uint32_t lo = 0, hi = s->nlines, offset;
+    uint32_t lo = 0, hi, offset;
 
+    s = of(s, &n);
+    hi = s->nlines;
     if (n == 0 || n >= s->nnodes) {
         if (ret_col)
             *ret_col = 0;
@@ -53,6 +65,7 @@ const char *wh_spec_where(const struct wh_spec *s, wh_node n, char *buf, size_t 
     uint32_t col, line = wh_spec_line(s, n, &col);
     int len;
 
+    s = of(s, &n);
     if (line == 0) {
         snprintf(buf, size, "%s", s->name);
         return buf;
@@ -63,12 +76,17 @@ const char *wh_spec_where(const struct wh_spec *s, wh_node n, char *buf, size_t 
     return buf;
 }
 
+const char *wh_spec_file(const struct wh_spec *s, wh_node n)
+{
+    return of(s, &n)->name;
+}
+
 wh_node wh_spec_child(const struct wh_spec *s, wh_node object, const char *name)
 {
-    for (wh_node n = object + 1; n < s->nnodes; n++)
+    for (wh_node n = (object & ~WH_NODE_PROCESS) + 1; n < s->nnodes; n++)
         if (s->nodes[n].parent == object && !(s->nodes[n].key & WH_KEY_INDEX) &&
             wh_streq(s->keys + s->nodes[n].key, name))
-            return n;
+            return n | s->tag;
     return object;
 }
 

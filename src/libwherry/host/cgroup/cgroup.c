@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -215,6 +216,80 @@ int wh_cgroup_attach(struct wh_cgroup *cg, pid_t pid, struct wh_err *err)
                               cg->one[i].path);
     }
     return 0;
+}
+
+int wh_cgroup_enter(struct wh_cgroup *cg, pid_t pid, struct wh_err *err)
+{
+    char text[24];
+    int r;
+
+    if (cg->two.fd >= 0) {
+        snprintf(text, sizeof text, "%d", (int)pid);
+        r = wh_write_at(cg->two.fd, "cgroup.procs", text);
+        if (r < 0)
+            return wh_err_sys(err, r, "put the process into cgroup %s%s", cg->two.mount, cg->two.path);
+    }
+    return wh_cgroup_attach(cg, pid, err);
+}
+
+static int descend(struct wh_cgroup_dir *dir, const char *path)
+{
+    int fd;
+
+    if (dir->fd < 0)
+        return -ENOENT;
+    path += strspn(path, "/");
+    if (!*path)
+        return 0;
+    fd = wh_openat2(dir->fd, path, O_RDONLY | O_DIRECTORY, 0, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV);
+    if (fd < 0)
+        return fd == -EXDEV ? -EINVAL : fd;
+    wh_closep(&dir->fd);
+    dir->fd = fd;
+    return 0;
+}
+
+int wh_cgroup_descend_to(struct wh_cgroup *cg, const char *path)
+{
+    size_t len = cg->two.path ? strlen(cg->two.path) : 0;
+
+    if (len == 0 || strncmp(path, cg->two.path, len) != 0 || path[len] != '/')
+        return -ENOENT;
+    return descend(&cg->two, path + len);
+}
+
+int wh_cgroup_descend(struct wh_cgroup *cg, const char *where, struct wh_err *err)
+{
+    const char *colon = strchr(where, ':'), *path = colon ? colon + 1 : where;
+    int r = 0;
+
+    if (!wh_cgroup_exists(cg))
+        return wh_err_set(err, WH_ERR_USAGE, -EOPNOTSUPP, NULL, "cgroup %s: the container has no cgroup", where);
+    for (const char *w = where; colon && w < colon; w += *w == ',') {
+        size_t len = strcspn(w, ",:");
+        char name[64];
+        const struct wh_cgroup_dir *dir;
+
+        snprintf(name, sizeof name, "%.*s", (int)len, w);
+        dir = len < sizeof name ? wh_cg_v1_find(cg, name) : NULL;
+        if (!dir)
+            return wh_err_set(err, WH_ERR_USAGE, -EINVAL, NULL,
+                              "cgroup %s: the container is in no v1 hierarchy of controller %s", where, name);
+        r = descend(&cg->one[dir - cg->one], path);
+        if (r < 0)
+            return wh_err_sys(err, r, "open cgroup %s of the container", where);
+        w += len;
+    }
+    if (colon)
+        return colon == where ? wh_err_set(err, WH_ERR_USAGE, -EINVAL, NULL, "cgroup %s names no controller", where)
+                              : 0;
+    r = descend(&cg->two, path);
+    for (uint32_t i = 0; i < cg->none && r == 0; i++) {
+        r = descend(&cg->one[i], path);
+        /* On a hybrid host the path is most often one of cgroup2 alone. */
+        r = r == -ENOENT ? 0 : r;
+    }
+    return r < 0 ? wh_err_sys(err, r, "open cgroup %s of the container", where) : 0;
 }
 
 static int write_limit(const struct wh_cgroup *cg, const struct wh_plan *plan, const struct wh_step_cg_write *a,

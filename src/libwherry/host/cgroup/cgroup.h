@@ -83,6 +83,18 @@ int wh_cgroup_fd(const struct wh_cgroup *cg);
 /* Puts a process into the v1 directories; nothing to do on a unified host. */
 int wh_cgroup_attach(struct wh_cgroup *cg, pid_t pid, struct wh_err *err);
 
+/* Puts a process that was made elsewhere into all of its directories. */
+int wh_cgroup_enter(struct wh_cgroup *cg, pid_t pid, struct wh_err *err);
+
+/*
+ * For exec. A cgroup below the container's own, which must be there already: from now on `cg` stands for that (and is not to be
+ * saved or removed). `where` is "PATH", or "CONTROLLER,…:PATH" for the v1 hierarchy of a controller. -EINVAL for what would lead out of it.
+ */
+int wh_cgroup_descend(struct wh_cgroup *cg, const char *where, struct wh_err *err);
+/* The same for the one that a process is in, in cgroup2 (`path` as /proc/PID/cgroup has it): the container's own takes none where it has handed its
+ * controllers on. -ENOENT when it is not below. */
+int wh_cgroup_descend_to(struct wh_cgroup *cg, const char *path);
+
 /* Loads the device program ahead of wh_cgroup_apply(): the kernel's verifier takes longer than most of create, and there is time
  * while wherry-init starts. What fails is tried again, and reported, by apply. */
 void wh_cgroup_preload(struct wh_cgroup *cg, const struct wh_plan *plan);

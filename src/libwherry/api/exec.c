@@ -1,0 +1,476 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "api/api.h"
+#include "base/fd.h"
+#include "host/console.h"
+#include "host/image.h"
+#include "host/init.h"
+
+/* One exec. No lock is taken: kill, state and delete never wait for it. What a delete takes away meanwhile (init's pidfd, the
+ * cgroup) is held by fd, and using it fails. */
+struct executing {
+    struct wherry_exec_opts opts;
+    struct wh_target target;
+    struct wh_load load;
+    struct wh_spec *process; /* of --process */
+    struct wh_buf text; /* of that */
+    struct wh_exec_request req;
+    uint32_t closed_stdio;
+    int console_fd, mbox_fd, rootfs_fd;
+    struct wh_tty tty;
+    bool own_tty;
+    bool late; /* B enters the cgroup, instead of A being born there */
+    struct wh_run run;
+};
+
+static void executing_init(struct executing *x)
+{
+    memset(x, 0, sizeof *x);
+    wh_target_init(&x->target);
+    wh_load_init(&x->load);
+    wh_tty_init(&x->tty, 0, 1);
+    x->console_fd = x->mbox_fd = x->rootfs_fd = -1;
+    x->run = (struct wh_run){ .proc_fd = -1,
+                              .ctl = -1,
+                              .mbox_fd = -1,
+                              .cancel_fd = -1,
+                              .pidfd_a = -1,
+                              .pidfd_b = -1,
+                              .failed_step = WH_NO_STEP };
+}
+
+static void executing_done(struct executing *x)
+{
+    wh_closep(&x->run.ctl);
+    wh_closep(&x->run.pidfd_b);
+    wh_closep(&x->console_fd);
+    wh_closep(&x->mbox_fd);
+    wh_closep(&x->rootfs_fd);
+    wh_tty_done(&x->tty);
+    wh_load_done(&x->load);
+    wh_spec_free(x->process);
+    wh_buf_done(&x->text);
+    wh_target_done(&x->target);
+}
+#define CLEANUP_EXECUTING __attribute__((cleanup(executing_done)))
+
+/* ---- what was asked for ---- */
+
+/* "UID[:GID]", numbers: names would have to be looked up in files of the container. */
+static int parse_user(struct wh_exec_request *req, const char *user, struct wh_err *err)
+{
+    const char *colon = strchr(user, ':');
+    char uid[16];
+    uint64_t v;
+
+    snprintf(uid, sizeof uid, "%.*s", colon ? (int)(colon - user) : (int)strlen(user), user);
+    if ((colon ? (size_t)(colon - user) : strlen(user)) >= sizeof uid || wh_parse_u64(uid, UINT32_MAX - 1, &v) < 0)
+        return wh_err_set(err, WH_ERR_USAGE, -EINVAL, NULL, "bad uid in user \"%s\": want UID or UID:GID", user);
+    req->set_uid = true;
+    req->uid = (uint32_t)v;
+    if (!colon)
+        return 0;
+    if (wh_parse_u64(colon + 1, UINT32_MAX - 1, &v) < 0)
+        return wh_err_set(err, WH_ERR_USAGE, -EINVAL, NULL, "bad gid in user \"%s\": want UID or UID:GID", user);
+    req->set_gid = true;
+    req->gid = (uint32_t)v;
+    return 0;
+}
+
+static int parse_caps(struct wh_exec_request *req, const char *const *caps, struct wh_err *err)
+{
+    for (size_t i = 0; caps && caps[i]; i++) {
+        int cap = wh_cap_from_name(caps[i]);
+
+        if (cap < 0)
+            return wh_err_set(err, WH_ERR_USAGE, -EINVAL, NULL, "unknown capability \"%s\"", caps[i]);
+        req->caps |= UINT64_C(1) << cap;
+    }
+    return 0;
+}
+
+static size_t count(const char *const *v)
+{
+    size_t n = 0;
+
+    while (v && v[n])
+        n++;
+    return n;
+}
+
+static const char *some(const char *s)
+{
+    return s && *s ? s : NULL;
+}
+
+static int fill_request(struct executing *x, struct wh_err *err)
+{
+    const struct wherry_exec_opts *o = &x->opts;
+    struct wh_exec_request *req = &x->req;
+    int r = 0;
+
+    if (o->process || o->process_data)
+        return 0;
+    req->args = o->args;
+    req->nargs = count(o->args);
+    if (req->nargs == 0)
+        return wh_err_set(err, WH_ERR_USAGE, -EINVAL, NULL, "exec args cannot be empty");
+    req->env = o->env;
+    req->nenv = count(o->env);
+    req->cwd = some(o->cwd);
+    req->apparmor_profile = some(o->apparmor_profile);
+    req->selinux_label = some(o->process_label);
+    req->terminal = o->flags & WHERRY_EXEC_TTY;
+    req->no_new_privileges = o->flags & WHERRY_EXEC_NO_NEW_PRIVS;
+    req->gids = o->additional_gids;
+    req->ngids = o->nadditional_gids;
+    for (size_t i = 0; i < req->ngids; i++)
+        if (req->gids[i] == UINT32_MAX)
+            return wh_err_set(err, WH_ERR_USAGE, -EINVAL, NULL, "bad gid %u in additional gids", req->gids[i]);
+    if (some(o->user))
+        r = parse_user(req, o->user, err);
+    return r < 0 ? r : parse_caps(req, o->caps, err);
+}
+
+static int load_process(struct executing *x, struct wh_err *err)
+{
+    const struct wherry_exec_opts *o = &x->opts;
+    const char *name = o->process ? o->process : "process.json", *base = strrchr(name, '/');
+    const char *data = o->process_data;
+    size_t len = o->process_len;
+    int r;
+
+    if (!data) {
+        r = wh_load_file(AT_FDCWD, name, 0, &x->text, err);
+        if (r == -ENOENT && err->code == 0)
+            return wh_err_sys(err, r, "open process file %s", name);
+        if (r < 0)
+            return r;
+        data = x->text.data;
+        len = x->text.len;
+    }
+    return wh_spec_parse_process(data, len, base && base[1] ? base + 1 : name, &x->process, x->load.errs);
+}
+
+/* Of the container, as it was when it was created. */
+static int load_config(struct executing *x, struct wh_err *err)
+{
+    struct wh_load *l = &x->load;
+    int r;
+
+    l->arena = wh_arena_new();
+    l->errs = calloc(1, sizeof *l->errs);
+    if (!l->arena || !l->errs)
+        return wh_err_sys(err, -ENOMEM, "load config.json");
+    l->proc_fd = fcntl(x->target.proc_fd, F_DUPFD_CLOEXEC, 3);
+    if (l->proc_fd < 0)
+        return wh_err_sys(err, -errno, "duplicate a descriptor");
+    r = wh_load_file(x->target.dir_fd, "config.json", O_NOFOLLOW | O_NONBLOCK, &l->text, err);
+    if (r == -ENOENT && err->code == 0)
+        return wh_err_set(err, WH_ERR_STATE, r, NULL,
+                          "the configuration of container %s was not kept: it was created by an older version",
+                          x->target.state.id);
+    if (r < 0)
+        return r;
+    r = wh_spec_parse(l->text.data, l->text.len, "config.json", 0, &l->spec, l->errs);
+    if (r == 0 && (x->opts.process || x->opts.process_data)) {
+        r = load_process(x, err);
+        l->spec->exec = x->process;
+    }
+    if (r == 0 && !x->process && !l->spec->process)
+        return wh_err_set(err, WH_ERR_SPEC, -EINVAL, NULL, "process property must not be empty");
+    return r;
+}
+
+/* ---- the container ---- */
+
+static int stopped(struct wh_err *err)
+{
+    return wh_err_set((*err = (struct wh_err){ 0 }, err), WH_ERR_STATE, -ESRCH, NULL,
+                      "cannot exec in a stopped container");
+}
+
+static int refuse(const struct executing *x, struct wh_err *err)
+{
+    switch (x->target.status) {
+    case WH_STATUS_CREATED:
+    case WH_STATUS_RUNNING:
+        return 0;
+    case WH_STATUS_PAUSED:
+        if (x->opts.flags & WHERRY_EXEC_IGNORE_PAUSED)
+            return 0;
+        return wh_err_set(err, WH_ERR_STATE, -EBUSY, NULL,
+                          "cannot exec in a paused container (use --ignore-paused to override)");
+    default:
+        return stopped(err);
+    }
+}
+
+/* Which of init's namespaces are not ours already: joining one's own user namespace is an error. */
+static int find_namespaces(struct executing *x, struct wh_err *err)
+{
+    static const struct {
+        uint32_t flag;
+        const char *name;
+    } all[] = {
+        { CLONE_NEWUSER, "user" }, { CLONE_NEWNS, "mnt" },  { CLONE_NEWPID, "pid" },   { CLONE_NEWNET, "net" },
+        { CLONE_NEWIPC, "ipc" },   { CLONE_NEWUTS, "uts" }, { CLONE_NEWTIME, "time" }, { CLONE_NEWCGROUP, "cgroup" },
+    };
+    const struct wh_target *t = &x->target;
+    char link[40];
+
+    for (size_t i = 0; i < WH_ELEMENTSOF(all); i++) {
+        uint64_t own, theirs;
+        int r;
+
+        if (!(t->state.nsflags & all[i].flag))
+            continue;
+        snprintf(link, sizeof link, "self/ns/%s", all[i].name);
+        r = wh_proc_ns_ino(t->proc_fd, link, &own);
+        if (r == 0) {
+            snprintf(link, sizeof link, "%d/ns/%s", (int)t->state.pid, all[i].name);
+            r = wh_proc_ns_ino(t->proc_fd, link, &theirs);
+        }
+        if (r == -ENOENT || r == -ESRCH)
+            return stopped(err);
+        if (r < 0)
+            return wh_err_sys(err, r, "look at the %s namespace of the container", all[i].name);
+        if (own != theirs)
+            x->req.join |= all[i].flag;
+    }
+    /* The number may have become another process's while we looked, whose namespaces are perhaps our own. */
+    return wh_pidfd_wait(t->pidfd, 0) == -ETIMEDOUT ? 0 : stopped(err);
+}
+
+static int find_cgroup(struct executing *x, struct wh_err *err)
+{
+    int r = 0;
+
+    for (size_t i = 0; x->opts.cgroups && x->opts.cgroups[i] && r == 0; i++)
+        r = wh_cgroup_descend(&x->target.cgroup, x->opts.cgroups[i], err);
+    return r;
+}
+
+static int load(struct executing *x, wherry_ctx *ctx, const char *id, const struct wherry_exec_opts *opts,
+                struct wh_err *err)
+{
+    struct wh_load *l = &x->load;
+    const struct wh_process *p;
+    struct winsize ws;
+    bool detach;
+    int r;
+
+    r = wh_api_opts(&x->opts, sizeof x->opts, opts, err);
+    if (r == 0)
+        r = wh_api_look_at_fds(x->opts.preserve_fds, 0, &x->closed_stdio, err);
+    if (r == 0)
+        r = fill_request(x, err);
+    if (r == 0)
+        r = wh_target_open(&x->target, ctx, id, false, err);
+    if (r == 0)
+        r = refuse(x, err);
+    if (r == 0)
+        r = load_config(x, err);
+    if (r == 0)
+        r = find_namespaces(x, err);
+    if (r == 0)
+        r = find_cgroup(x, err);
+    if (r < 0)
+        return r;
+    detach = x->opts.flags & WHERRY_EXEC_DETACH;
+    p = x->process ? x->process->process : NULL;
+    if (p ? p->terminal.v : x->req.terminal) {
+        r = wh_console_check(true, detach, x->opts.console_socket, err);
+        x->own_tty = !detach;
+    } else {
+        r = wh_console_check(false, detach, x->opts.console_socket, err);
+    }
+    if (r < 0)
+        return r;
+    if (x->own_tty && ioctl(0, TIOCGWINSZ, &ws) == 0) {
+        x->req.rows = ws.ws_row;
+        x->req.cols = ws.ws_col;
+    }
+    x->late = x->target.status == WH_STATUS_PAUSED;
+    l->opts.preserve_fds = x->opts.preserve_fds;
+    l->opts.console_socket = x->own_tty ? "" : x->opts.console_socket;
+    l->opts.flags = x->target.state.no_new_keyring ? WHERRY_CREATE_NO_NEW_KEYRING : 0;
+    l->req.exec = &x->req;
+    return wh_load_plan(l, ctx, WH_VERB_EXEC, id, x->target.root_fd, err);
+}
+
+/* ---- making it ---- */
+
+static int on_forked(void *data, pid_t pid, int pidfd, struct wh_err *err)
+{
+    struct executing *x = data;
+
+    (void)pidfd;
+    /* B does nothing before we answer. Entering, unlike being born, is not refused by pids.max; and the v1 hierarchies know no other
+     * way. */
+    return x->late ? wh_cgroup_enter(&x->target.cgroup, pid, err) : wh_cgroup_attach(&x->target.cgroup, pid, err);
+}
+
+static const struct wh_serve_ops serve_ops = { .forked = on_forked };
+
+static int spawn(struct executing *x, struct wh_err *err)
+{
+    struct wh_init_start s;
+    int r;
+
+    wh_closep(&x->mbox_fd);
+    x->mbox_fd = wh_image_mbox(err);
+    if (x->mbox_fd < 0)
+        return x->mbox_fd;
+    wh_init_start_init(&s, x->load.plan);
+    s.root_fd = x->target.root_fd;
+    s.mbox_fd = x->mbox_fd;
+    s.cgroup_fd = x->late ? -1 : wh_cgroup_fd(&x->target.cgroup);
+    s.closed_stdio = x->closed_stdio;
+    s.slot[WH_SLOT_PROC] = x->target.proc_fd;
+    s.slot[WH_SLOT_CONSOLE] = x->own_tty ? x->tty.console : x->console_fd;
+    s.slot[WH_SLOT_ROOTFS] = x->rootfs_fd;
+    s.slot[WH_SLOT_TARGET] = x->target.pidfd;
+    r = wh_init_start(&s, &x->run, err);
+    if (r < 0)
+        return r;
+    x->run.plan = x->load.plan;
+    x->run.proc_fd = x->target.proc_fd;
+    x->run.mbox_fd = x->mbox_fd;
+    x->run.ops = &serve_ops;
+    x->run.data = x;
+    x->run.next_ask = 0;
+    r = wh_serve_exec(&x->run, x->load.spec, err);
+    wh_closep(&x->run.ctl);
+    return r;
+}
+
+/* The cgroup of init below the container's own: a payload such as systemd hands its controllers on, and then no process may be in a cgroup
+ * that has others below it. */
+static int descend_to_init(struct executing *x)
+{
+    char link[40], text[8192], *line, *end;
+    ssize_t n;
+
+    snprintf(link, sizeof link, "%d/cgroup", (int)x->target.state.pid);
+    n = wh_read_at(x->target.proc_fd, link, text, sizeof text - 1);
+    if (n < 0)
+        return (int)n;
+    for (line = text; line && strncmp(line, "0::", 3) != 0; line = end ? end + 1 : NULL)
+        end = strchr(line, '\n');
+    if (!line || wh_pidfd_wait(x->target.pidfd, 0) != -ETIMEDOUT)
+        return -ENOENT;
+    line[strcspn(line, "\n")] = '\0';
+    return wh_cgroup_descend_to(&x->target.cgroup, line + 3);
+}
+
+static bool failed_at(const struct executing *x, uint16_t op)
+{
+    const struct wh_step *s = x->run.failed_step != WH_NO_STEP ? wh_plan_step(x->load.plan, x->run.failed_step) : NULL;
+
+    return s && s->op == op;
+}
+
+static int make(struct executing *x, struct wh_err *err)
+{
+    int r;
+
+    /* A container without a mount namespace: the plan changes the root. */
+    if (x->load.plan->host_slots >> WH_SLOT_ROOTFS & 1) {
+        x->rootfs_fd = openat(AT_FDCWD, x->target.state.rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (x->rootfs_fd < 0)
+            return wh_err_sys(err, -errno, "open rootfs %s", x->target.state.rootfs);
+    }
+    if (x->opts.console_socket) {
+        r = wh_console_connect(x->opts.console_socket, "console socket", &x->console_fd, err);
+        if (r < 0)
+            return r;
+    }
+    if (x->own_tty) {
+        r = wh_tty_open(&x->tty, err);
+        if (r < 0)
+            return r;
+    }
+    r = spawn(x, err);
+    if (r == -EBUSY && x->run.failed_step == WH_NO_STEP && descend_to_init(x) == 0) {
+        *err = (struct wh_err){ 0 };
+        r = spawn(x, err);
+    }
+    /* pids.max has room for one, and A was that one; or for none: then B enters, which the kernel does not refuse. */
+    if (r == -EAGAIN && !x->late && wh_cgroup_fd(&x->target.cgroup) >= 0 &&
+        (x->run.failed_step == WH_NO_STEP || failed_at(x, WH_OP_CLONE_B))) {
+        *err = (struct wh_err){ 0 };
+        x->late = true;
+        x->run.failed_step = WH_NO_STEP;
+        r = spawn(x, err);
+    }
+    wh_closep(&x->console_fd);
+    if (x->own_tty)
+        wh_tty_release(&x->tty);
+    return r;
+}
+
+/* It runs; who waits for it is told. */
+static int tell(struct executing *x, struct wh_err *err)
+{
+    int r = x->own_tty ? wh_tty_receive(&x->tty, err) : 0;
+
+    if (r == 0)
+        r = wh_api_send_pidfd(x->opts.pidfd_socket, x->run.pidfd_b, "setns", err);
+    if (r == 0)
+        r = wh_api_write_pid_file(x->opts.pid_file, x->run.pid_b, err);
+    if (r == 0)
+        return 0;
+    wh_tty_done(&x->tty);
+    wh_pidfd_kill(x->run.pidfd_b, SIGKILL);
+    wh_pidfd_reap(x->run.pidfd_b, NULL);
+    wh_closep(&x->run.pidfd_b);
+    return r;
+}
+
+int wherry_exec(wherry_ctx *ctx, const char *id, const struct wherry_exec_opts *opts, int *ret_status,
+                wherry_error **reterr)
+{
+    CLEANUP_EXECUTING struct executing x;
+    struct wh_err err = { 0 };
+    int r, status = 0;
+
+    if (reterr)
+        *reterr = NULL;
+    executing_init(&x);
+    r = load(&x, ctx, id, opts, &err);
+    if (r == 0) {
+        x.run.what = "the process";
+        x.run.cancel_fd = x.opts.cancel_fd > 0 ? x.opts.cancel_fd : -1;
+        r = make(&x, &err);
+    }
+    if (r < 0) {
+        if (failed_at(&x, WH_OP_EXEC_CHECK) || failed_at(&x, WH_OP_EXEC))
+            wh_err_prefix(&err, "unable to start container process");
+        return wh_load_fail(&x.load, &err, x.run.failed_step, reterr);
+    }
+    r = tell(&x, &err);
+    /* From here on signals are the process's own business. */
+    x.run.cancel_fd = -1;
+    if (r == 0 && !(x.opts.flags & WHERRY_EXEC_DETACH)) {
+        struct wh_foreground f = { .run = &x.run,
+                                   .tty = x.own_tty ? &x.tty : NULL,
+                                   .signal_fd = x.opts.signal_fd > 0 ? x.opts.signal_fd : -1,
+                                   .what = "the process" };
+
+        r = wh_api_foreground(&f, &status, &err);
+    }
+    if (ret_status)
+        *ret_status = status;
+    return r < 0 ? wh_api_fail(reterr, &err, WH_NO_STEP) : 0;
+}

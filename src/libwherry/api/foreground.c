@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* What `run` and `exec` do while their payload runs: signals to it, its status back. */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "api/api.h"
+#include "base/fd.h"
+
+/* Reaps what the container's processes left to us (the program made itself subreaper), but not init: its status is ours to
+ * return. Looked at first, because waiting for all children cannot leave one out. */
+void wh_api_reap_orphans(pid_t init)
+{
+    siginfo_t si;
+
+    for (;;) {
+        si.si_pid = 0;
+        if (waitid(P_ALL, 0, &si, WEXITED | WNOHANG | WNOWAIT) < 0 || si.si_pid == 0 || si.si_pid == init)
+            return;
+        if (waitid(P_PID, (id_t)si.si_pid, &si, WEXITED | WNOHANG) < 0)
+            return;
+    }
+}
+
+static int pass_signals(int signal_fd, const struct wh_run *run, bool subreaper)
+{
+    struct signalfd_siginfo si;
+    ssize_t n;
+
+    do
+        n = read(signal_fd, &si, sizeof si);
+    while (n < 0 && errno == EINTR);
+    if (n < 0)
+        return errno == EAGAIN ? 0 : -errno;
+    if (n != sizeof si)
+        return -EIO;
+    if (si.ssi_signo == SIGCHLD) {
+        if (subreaper)
+            wh_api_reap_orphans(run->pid_b);
+    } else if (si.ssi_signo != SIGURG) {
+        wh_pidfd_kill(run->pidfd_b, (int)si.ssi_signo);
+    }
+    return 0;
+}
+
+/* Without a terminal: the payload has our own stdio, there is nothing to copy. */
+static int wait_payload(const struct wh_foreground *f, struct wh_err *err)
+{
+    struct pollfd p[3] = { { .fd = f->run->pidfd_b, .events = POLLIN },
+                           { .fd = f->signal_fd, .events = POLLIN },
+                           { .fd = f->run->cancel_fd, .events = POLLIN } };
+
+    for (;;) {
+        int n = poll(p, 3, -1), r;
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return wh_err_sys(err, -errno, "poll");
+        if (p[0].revents)
+            return 0;
+        if (p[1].revents) {
+            r = pass_signals(f->signal_fd, f->run, f->subreaper);
+            if (r < 0)
+                return wh_err_sys(err, r, "read signals");
+        }
+        if (p[2].revents)
+            return wh_err_set(err, WH_ERR_HOST, -ECANCELED, NULL, "canceled");
+    }
+}
+
+int wh_api_foreground(const struct wh_foreground *f, int *ret_status, struct wh_err *err)
+{
+    struct wh_run *run = f->run;
+    struct wh_exit ex = { 0 };
+    int r, d;
+
+    r = f->tty ? wh_tty_copy(f->tty, run->pidfd_b, f->signal_fd, run->cancel_fd, err) : wait_payload(f, err);
+    if (f->tty)
+        wh_tty_done(f->tty);
+    if (r < 0)
+        wh_pidfd_kill(run->pidfd_b, SIGKILL);
+    d = wh_pidfd_reap(run->pidfd_b, &ex);
+    if (d == 0)
+        *ret_status = ex.signalled ? 128 + ex.value : ex.value;
+    else if (r == 0)
+        r = wh_err_sys(err, d, "wait for %s", f->what);
+    wh_closep(&run->pidfd_b);
+    if (f->signal_fd >= 0 && f->subreaper)
+        wh_api_reap_orphans(0);
+    return r;
+}
