@@ -208,6 +208,12 @@ int op_loopback(struct ini *i, const struct wh_step_loopback *s)
     return r < 0 ? fail(i, IOCTL, r) : 0;
 }
 
+int op_ask_netdev(struct ini *i, const struct wh_step_ask_netdev *s)
+{
+    (void)s;
+    return ini_ask(i, NULL);
+}
+
 int op_sysctl(struct ini *i, const struct wh_step_sysctl *s)
 {
     const char *text = ini_str(i, s->value);

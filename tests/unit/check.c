@@ -51,8 +51,9 @@ static const struct test tests[] = {
     { WH_CHECK_UNKNOWN_KEY, "/process/noNewPrivilege", "did you mean \"noNewPrivileges\"?",
       .process = USER "," NNP "," ARGS ",\"noNewPrivilege\":true" },
     { WH_CHECK_UNKNOWN_KEY, "/qqqqqqqqqqqqqqqq", "unknown property", .top = ",\"qqqqqqqqqqqqqqqq\":1" },
-    { WH_CHECK_REFUSED, "/mounts/1", "copy-symlink is not supported by this version",
-      .mounts = MOUNT("/a", "none", "/dev/null", "\"bind\",\"copy-symlink\"") },
+    { WH_CHECK_REFUSED, "/linux/resources/rdma", "resources.rdma is not supported by this version",
+      .linux_ = NAMESPACES "," SECCOMP "," PATHS "," CGROUP
+                           ",\"resources\":{\"pids\":{\"limit\":9},\"rdma\":{\"mlx5\":{\"hcaHandles\":1}}}" },
     { WH_CHECK_DUPLICATE_ENV, "/process/env/2", "A is set twice",
       .process = USER "," NNP "," ARGS ",\"env\":[\"A=1\",\"AB=2\",\"A=3\"]" },
     { WH_CHECK_HIDDEN_MOUNT, "/mounts/1", "the mount on /a/b is hidden by the later one on /a",

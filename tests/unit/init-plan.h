@@ -178,6 +178,7 @@ __attribute__((unused)) static void tp_realistic(struct tp_options o)
     ADD(SESSION, session, );
     ADD(KEYRING, keyring, .name = STR("_ses.test"))->soft = WH_SOFT_NOSYS;
     ADD(LOOPBACK, loopback, );
+    ADD(ASK_NETDEV, ask_netdev, .device = STR("eth0"), .name = STR("net%d"));
     ADD(ROOT_PROPAGATION, root_propagation, .propagation = WH_MS_SLAVE);
     ADD(OPEN_DEVNULL, open_devnull, .devnull = WH_SLOT_DEVNULL);
     ADD(ROOT_BIND, root_bind, .root = root, .recursive = 1);

@@ -19,6 +19,7 @@
 #include "host/idmap.h"
 #include "host/init.h"
 #include "host/mountfd.h"
+#include "host/netdev.h"
 
 #define KILL_MS 10000
 
@@ -114,6 +115,14 @@ static int on_mount(void *data, const struct wh_ask *ask, int *ret_fd, struct wh
     return 0;
 }
 
+static int on_netdev(void *data, const struct wh_ask *ask, int *ret_fd, struct wh_err *err)
+{
+    struct wh_creation *c = data;
+
+    (void)ret_fd;
+    return wh_netdev_move(c->load.proc_fd, c->dir_fd, c->journal_fd, c->load.plan, ask, err);
+}
+
 static struct wh_hook_run hook_run(struct wh_creation *c)
 {
     return (struct wh_hook_run){ .hooks = c->hooks,
@@ -137,7 +146,7 @@ static int on_hook(void *data, const struct wh_ask *ask, int *ret_fd, struct wh_
 }
 
 static const struct wh_serve_ops serve_ops = {
-    .forked = on_forked, .limits = on_limits, .idmap = on_idmap, .mount = on_mount, .hook = on_hook
+    .forked = on_forked, .limits = on_limits, .idmap = on_idmap, .mount = on_mount, .netdev = on_netdev, .hook = on_hook
 };
 
 /* ---- before anything is made ---- */

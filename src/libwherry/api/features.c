@@ -116,7 +116,7 @@ static void linux_part(struct wh_json *j)
     wh_json_open(j, "mountExtensions", '{');
     enabled(j, "idmap", true);
     wh_json_close(j, '}');
-    enabled(j, "netDevices", false);
+    enabled(j, "netDevices", true);
     wh_json_close(j, '}');
 }
 

@@ -34,6 +34,7 @@ struct wh_serve_ops {
     int (*limits)(void *data, const struct wh_ask *ask, int *ret_fd, struct wh_err *err);
     int (*idmap)(void *data, const struct wh_ask *ask, int *ret_fd, struct wh_err *err);
     int (*mount)(void *data, const struct wh_ask *ask, int *ret_fd, struct wh_err *err);
+    int (*netdev)(void *data, const struct wh_ask *ask, int *ret_fd, struct wh_err *err);
     int (*hook)(void *data, const struct wh_ask *ask, int *ret_fd, struct wh_err *err);
 };
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "host/netdev.h"
 #include "host/state.h"
 
 /* A state holds annotations and hooks of one configuration: never near this. */
@@ -271,6 +272,10 @@ int wh_store_remove(int root_fd, const char *id, struct wh_err *err)
     WH_CLEANUP_FD int fd = open_dir(root_fd, id);
     int r;
 
+    /* From here, so that no way of removing a container can forget what it has of the host's. */
+    r = fd >= 0 ? wh_netdev_return(fd, err) : 0;
+    if (r < 0)
+        return r;
     for (size_t i = 0; fd >= 0 && i < WH_ELEMENTSOF(files); i++)
         unlinkat(fd, files[i], 0);
     if (unlinkat(root_fd, id, AT_REMOVEDIR) == 0 || errno == ENOENT)

@@ -104,8 +104,6 @@ void wh_compile_refuse(struct wh_compile *c)
     const struct wh_spec *s = c->spec;
     const struct wh_linux *l = &s->linux_;
 
-    if (l->net_devices.n)
-        refuse(c, l->net_devices.src, "linux.netDevices");
     if ((l->intel_rdt.clos_id.v && *l->intel_rdt.clos_id.v) ||
         (l->intel_rdt.l3_cache_schema.v && *l->intel_rdt.l3_cache_schema.v) ||
         (l->intel_rdt.mem_bw_schema.v && *l->intel_rdt.mem_bw_schema.v) || l->intel_rdt.schemata.n ||

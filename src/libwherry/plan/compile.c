@@ -95,6 +95,8 @@ static void parts(struct wh_compile *c)
     /* Hooks and the payload expect a working lo. */
     if (c->new_ns[WH_NS_NETWORK])
         WH_STEP(c, LOOPBACK, loopback, c->spec->linux_.ns[WH_NS_NETWORK].src);
+    /* Before sysctls, which may be about them, and before hooks. */
+    wh_compile_netdevs(c);
     if (setup) {
         wh_compile_mount_label(c);
         wh_compile_mounts(c);

@@ -13,6 +13,7 @@ plan_sources += src/libwherry/plan/compile-mountcg.c
 plan_sources += src/libwherry/plan/compile-root.c
 plan_sources += src/libwherry/plan/compile-dev.c
 plan_sources += src/libwherry/plan/compile.c
+plan_sources += src/libwherry/plan/compile-netdev.c
 plan_sources += src/libwherry/plan/compile-ns.c
 plan_sources += src/libwherry/plan/compile-process.c
 plan_sources += src/libwherry/plan/compile-tail.c

@@ -1,0 +1,194 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# linux.netDevices: devices of the host in a container, and back. The "host" is a network namespace of the test's own.
+load helpers
+load inside
+
+test_setup() {
+    need root nsenter ip
+    unshare -n sleep 1000 >/dev/null 2>&1 3>&- 4>&- &
+    NET=$!
+    local i
+    for ((i = 0; i < 100; i++)); do
+        [ "$(readlink /proc/$NET/ns/net)" != "$(readlink /proc/self/ns/net)" ] && break
+        sleep 0.02
+    done
+    host ip link add v0 type veth peer name v1 2>/dev/null || skip "this kernel has no veth devices"
+    host ip addr add 192.0.2.7/24 brd 192.0.2.255 dev v0
+    host ip addr add 2001:db8::7/64 dev v0 nodad
+    host ip link set v0 up
+    host ip link set v1 up
+    BEFORE=$(on_host v0)
+    config '.linux.netDevices = {v0: {name: "net0"}}'
+}
+test_teardown() { [ -z "${NET:-}" ] || kill "$NET"; }
+
+host() { nsenter --net="/proc/$NET/ns/net" "$@"; }
+# What the host knows of a device: number, name, up or not, addresses.
+on_host() { host ip -j addr show dev "$1" 2>/dev/null | jq -c '.[0] | [.ifindex, .ifname, (.flags | contains(["UP"])),
+    ([.addr_info[] | select(.scope == "global") | "\(.local)/\(.prefixlen) \(.broadcast)"] | sort)]'; }
+w() { host "$WHERRY" --root "$ROOT" "$@" 3>&- 4>&-; }
+created() {
+    run to_file w create "$CID"
+    have_status 0
+}
+# refused TEXT…, and the device is where it was, as it was.
+stays() {
+    local text
+    run to_file w create "$CID"
+    have_status 1
+    for text in "$@"; do have "$text"; done
+    [ "$(on_host v0)" = "$BEFORE" ]
+    [ ! -e "$ROOT/$CID" ]
+}
+inside_net() { nsenter --net="/proc/$(pid_of "$CID")/ns/net" "$@"; }
+
+@test "a device is moved, renamed and set up, with its addresses; delete of the stopped container returns it as it was" {
+    host ip link set v0 down
+    host ip addr flush dev v0
+    host ip addr add 192.0.2.7/24 brd 192.0.2.255 dev v0
+    host ip addr add 2001:db8::7/64 dev v0 nodad
+    BEFORE=$(on_host v0)
+    [[ $BEFORE = *false* ]]
+    shell_is 'ip addr show dev net0'
+    created
+    [ -z "$(on_host v0)" ]
+    run inside_net ip -j addr show dev net0
+    [ "$(jq -c '.[0].flags | contains(["UP"])' <<<"$output")" = true ]
+    have '"local":"192.0.2.7","prefixlen":24,"broadcast":"192.0.2.255"'
+    have '"local":"2001:db8::7","prefixlen":64'
+    inside_net ping -c 1 -W 2 192.0.2.7 >/dev/null 2>&1 || true
+    w start "$CID"
+    wait_status "$CID" stopped
+    # Virtual devices die with their namespace: this one is kept.
+    [ -z "$(on_host v0)" ]
+    w delete "$CID"
+    [ "$(on_host v0)" = "$BEFORE" ]
+}
+
+@test "a device that was up is up again, after run" {
+    shell_is 'ip addr show dev net0'
+    run w run "$CID" </dev/null
+    have_status 0
+    have "192.0.2.7/24"
+    have "2001:db8::7/64"
+    have ",UP"
+    [ "$(on_host v0)" = "$BEFORE" ]
+}
+
+@test "the name is that on the host where none is given, and may be a template" {
+    config '.linux.netDevices = {v0: {}, v1: {name: "eth%d"}}'
+    shell_is 'ip link show dev v0 && ip link show dev eth0'
+    run w run "$CID" </dev/null
+    have_status 0
+    [ "$(on_host v0)" = "$BEFORE" ]
+    [ -n "$(on_host v1)" ]
+}
+
+@test "in a joined network namespace; delete -f from another one returns it, the name that it has by then does not matter" {
+    unshare -n sleep 1000 >/dev/null 2>&1 3>&- 4>&- &
+    local other=$!
+    sleep 0.3
+    config '(.linux.namespaces[] | select(.type == "network")).path = $p' --arg p "/proc/$other/ns/net"
+    shell_is 'sleep 1000'
+    created
+    w start "$CID"
+    inside_net ip link set net0 down
+    inside_net ip link set net0 name other0
+    run nsenter --net="/proc/$other/ns/net" "$WHERRY" --root "$ROOT" delete -f "$CID"
+    have_status 0
+    [ "$(on_host v0)" = "$BEFORE" ]
+    run nsenter --net="/proc/$other/ns/net" ip link
+    have_not other0
+    kill "$other"
+}
+
+@test "the container has a device of that name: refused, and nothing has changed" {
+    unshare -n sleep 1000 >/dev/null 2>&1 3>&- 4>&- &
+    local other=$!
+    sleep 0.3
+    nsenter --net="/proc/$other/ns/net" ip link add net0 type veth peer name x
+    config '(.linux.namespaces[] | select(.type == "network")).path = $p' --arg p "/proc/$other/ns/net"
+    stays "/linux/netDevices/v0: move network device v0: the container's network namespace has a device net0 already"
+    # Its own number is another device's there, too.
+    config '.linux.netDevices = {v0: {name: "net%d"}}'
+    shell_is 'ip addr show dev net1'
+    run w run "$CID" </dev/null
+    have_status 0
+    have "192.0.2.7/24"
+    [ "$(on_host v0)" = "$BEFORE" ]
+    kill "$other"
+}
+
+@test "a create that fails later returns it, and so does one whose second device is missing" {
+    command_is /no/such/program
+    stays "no such file or directory"
+    command_is true
+    config '.linux.netDevices = {v0: {}, wt9: {}}'
+    stays "/linux/netDevices/wt9: find network device wt9: no such device"
+}
+
+@test "devices that cannot be moved are told: of this kind, loopback, in the host's namespace" {
+    host ip link add br9 type bridge 2>/dev/null || skip "this kernel has no bridges"
+    config '.linux.netDevices = {br9: {}}'
+    stays "/linux/netDevices/br9: move network device br9 to the container as br9: invalid argument (devices of this kind belong"
+    config '.linux.netDevices = {lo: {name: "x"}}'
+    stays "/linux/netDevices/lo: the loopback device cannot be moved"
+    config '.linux.netDevices = {v0: {}} | (.linux.namespaces[] | select(.type == "network")).path = "/proc/self/ns/net"'
+    stays "/linux/netDevices: unable to move network devices without a NET namespace"
+    config '.linux.namespaces |= map(select(.type != "network")) | .mounts |= map(select(.type != "sysfs"))'
+    stays "/linux/netDevices: unable to move network devices without a NET namespace"
+}
+
+@test "delete -f from the journal alone, and with a damaged state" {
+    shell_is 'sleep 1000'
+    local damage
+    for damage in 'rm state.json' 'echo x >state.json' 'rm state.json mbox steps.txt'; do
+        created
+        w start "$CID"
+        (cd "$ROOT/$CID" && eval "$damage")
+        run w delete -f "$CID"
+        have_status 0
+        [ "$(on_host v0)" = "$BEFORE" ] || { echo "after $damage: $(on_host v0), not $BEFORE"; return 1; }
+    done
+}
+
+@test "create killed at any moment: delete -f returns it" {
+    local i
+    command_is sleep 1000
+    for i in 02 03 04 05 06 07 08 10 12 15 20; do
+        timeout -s KILL "0.0$i" nsenter --net="/proc/$NET/ns/net" "$WHERRY" --root "$ROOT" create "$CID" >/dev/null 2>&1 </dev/null 3>&- 4>&- || true
+        run w delete -f "$CID"
+        have_status 0
+        [ "$(on_host v0)" = "$BEFORE" ] || { echo "after 0.0$i s: $(on_host v0), not $BEFORE"; return 1; }
+    done
+}
+
+@test "a device that the container deleted is nothing to return" {
+    shell_is 'sleep 1000'
+    created
+    inside_net ip link del net0
+    run w delete -f "$CID"
+    have_status 0
+    [ -z "$(on_host v0)" ]
+}
+
+@test "the host has another device of that name by now: it gets the name that the kernel gives" {
+    shell_is 'sleep 1000'
+    created
+    host ip link add v0 type veth peer name v2
+    run w delete -f "$CID"
+    have_status 0
+    [ -n "$(on_host dev0)" ]
+}
+
+@test "a container with a user namespace" {
+    need userns
+    config '.linux.namespaces += [{type: "user"}] | .linux.uidMappings = [{containerID: 0, hostID: 100000, size: 65536}]
+        | .linux.gidMappings = .linux.uidMappings'
+    shell_is 'ip addr show dev net0'
+    run w run "$CID" </dev/null
+    have_status 0
+    have "192.0.2.7/24"
+    [ "$(on_host v0)" = "$BEFORE" ]
+}
