@@ -12,7 +12,7 @@ _wherry_ids() {
 
 _wherry() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} i command="" root=() options=""
-    local commands="check create delete exec explain features help kill list run spec start state"
+    local commands="check create delete doctor exec explain features help kill list run spec start state"
     local globals="--root --log --log-format --log-level --debug --systemd-cgroup --cgroup-manager --rootless --version --help"
 
     COMPREPLY=()
@@ -57,6 +57,7 @@ _wherry() {
     check) options="--bundle --config --format --strict --help" ;;
     create) options="--bundle --config --console-socket --pidfd-socket --pid-file --preserve-fds --no-pivot --no-new-keyring --help" ;;
     delete) options="--force --regex --help" ;;
+    doctor) options="--rootless --json --format --help" ;;
     exec) options="--detach --tty --user --additional-gids --cwd --env --cap --no-new-privs --apparmor --process-label --process \
         --cgroup --ignore-paused --console-socket --pidfd-socket --pid-file --preserve-fds --help" ;;
     explain) options="--bundle --config --format --no-pivot --no-new-keyring --preserve-fds --help" ;;

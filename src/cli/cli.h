@@ -20,6 +20,7 @@ enum cli_verb {
     VERB_CHECK,
     VERB_CREATE,
     VERB_DELETE,
+    VERB_DOCTOR,
     VERB_EXEC,
     VERB_EXPLAIN,
     VERB_FEATURES,
@@ -52,7 +53,8 @@ struct cli_args {
     const char *cwd, *user, *process, *process_label, *apparmor;
     struct cli_list env, gids, caps, cgroups;
     bool tty, no_new_privs, ignore_paused;
-    bool no_pivot, no_new_keyring, detach, keep, no_subreaper, all, force, regex, quiet, verbose, strict, rootless_spec;
+    bool no_pivot, no_new_keyring, detach, keep, no_subreaper, all, force, regex, quiet, verbose, strict, rootless_spec,
+        json;
     /* what is not an option */
     char **pos;
     int npos;
@@ -198,6 +200,7 @@ int cli_each_id(struct cli *cli, int (*fn)(struct cli *cli, const char *id, wher
 int cmd_check(struct cli *cli);
 int cmd_create(struct cli *cli);
 int cmd_delete(struct cli *cli);
+int cmd_doctor(struct cli *cli);
 int cmd_exec(struct cli *cli);
 int cmd_explain(struct cli *cli);
 int cmd_features(struct cli *cli);

@@ -99,6 +99,14 @@ static const struct cli_opt delete_opts[] = {
     END,
 };
 
+static const struct cli_opt doctor_opts[] = {
+    FLAG("rootless", 0, rootless_spec, "what an ordinary user can have, also when root asks"),
+    FLAG("json", 0, json, "as JSON"),
+    VALUE("format", 0, format, "FORMAT", "text (default) or json"),
+    HELP,
+    END,
+};
+
 static const struct cli_opt exec_opts[] = {
     FLAG("detach", 'd', detach, "return once the process runs"),
     FLAG("tty", 't', tty, "give it a terminal"),
@@ -163,6 +171,9 @@ const struct cli_command cli_commands[] = {
       "Exit status: 0 nothing above a note, 1 warnings, 2 errors.", check_opts, 0, 0, false },
     { VERB_CREATE, "create", "ID", "create a container; its payload waits for start", NULL, create_opts, 1, 1, false },
     { VERB_DELETE, "delete", "ID", "delete a container that has ended", NULL, delete_opts, 1, 1, false },
+    { VERB_DOCTOR, "doctor", "", "try what containers need of this host, and say what mends each lack",
+      "Exit status: 0 when containers run here, 1 when something that they need is missing.", doctor_opts, 0, 0,
+      false },
     { VERB_EXEC, "exec", "ID [COMMAND [ARGS]]", "run another process in a container",
       "Exit status: that of the process, 128+N when signal N killed it; 255 when it could not be run.", exec_opts, 1,
       -1, true },

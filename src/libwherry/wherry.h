@@ -187,6 +187,12 @@ enum wherry_check_flags { WHERRY_CHECK_JSON = 1u << 0, WHERRY_CHECK_STRICT = 1u 
 WHERRY_API int wherry_check(wherry_ctx *ctx, const struct wherry_create_opts *opts, uint32_t flags, char **ret_report,
                             int *ret_worst, wherry_error **reterr);
 
+enum wherry_doctor_flags { WHERRY_DOCTOR_JSON = 1u << 0, WHERRY_DOCTOR_ROOTLESS = 1u << 1 };
+/* Tries what containers need of this host, in processes and a cgroup that are gone when it returns. path: value of PATH, for newuidmap; may be null.
+ * *ret_usable: 1 when everything needed is there. */
+WHERRY_API int wherry_doctor(wherry_ctx *ctx, const char *path, uint32_t flags, char **ret_report, int *ret_usable,
+                             wherry_error **reterr);
+
 WHERRY_API const char *wherry_version(void); /* "0.1.0" */
 WHERRY_API const char *wherry_spec_version(void); /* "1.3.0" */
 WHERRY_API const char *wherry_build_features(void); /* "+SECCOMP +EBPF ..." */

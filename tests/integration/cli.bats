@@ -32,7 +32,7 @@ apart() {
 
 @test "every command has help without an id, before and after operands" {
     local c
-    for c in check create delete explain features help kill list run spec start state; do
+    for c in check create delete doctor explain features help kill list run spec start state; do
         run --separate-stderr "$WHERRY" "$c" --help
         have_status 0
         have "Usage: wherry [GLOBAL OPTIONS] $c"
@@ -83,7 +83,7 @@ apart() {
     [ "$(cat err)" = 'wherry: "kill" requires a minimum of 1 argument(s)' ]
     fails apart kill a b c
     [ "$(cat err)" = 'wherry: "kill" requires a maximum of 2 argument(s)' ]
-    for c in list spec features explain check; do
+    for c in list spec features explain check doctor; do
         fails apart $c extra
         [ "$(cat err)" = "wherry: \"$c\" requires exactly 0 argument(s)" ]
     done

@@ -20,3 +20,4 @@ cold_api_sources += src/libwherry/api/check.c
 cold_api_sources += src/libwherry/api/check-report.c
 cold_api_sources += src/libwherry/api/check-spec.c
 cold_api_sources += src/libwherry/api/check-host.c
+cold_api_sources += src/libwherry/api/doctor.c
