@@ -602,7 +602,7 @@ P
     [ "$(complete_words wherry --log-format = j)" = json ]
     [ "$(complete_words wherry list --format t)" = table ]
     [ "$(complete_words wherry check --format t)" = text ]
-    [ "$(complete_words wherry help ex)" = explain ]
+    [ "$(complete_words wherry help exp)" = explain ]
     [ "$(complete_words wherry create --bundle roo)" = rootfs ]
     if [ "$(id -u)" = 0 ]; then
         to_file wherry create "$CID"
