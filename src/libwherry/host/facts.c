@@ -84,10 +84,10 @@ static void probe_kernel(int proc_fd, unsigned want, struct wh_facts *f)
             f->feat |= WH_FEAT_SECCOMP_NOTIFY;
     }
     if (want & WH_FACTS_LSM) {
-        char on[2] = "";
+        char on[4];
 
         /* The module's own word: securityfs may not be mounted here, and the files in /proc are there when it is off. */
-        if (wh_read_at(AT_FDCWD, "/sys/module/apparmor/parameters/enabled", on, sizeof on - 1) == 1 && on[0] == 'Y')
+        if (wh_read_at(AT_FDCWD, "/sys/module/apparmor/parameters/enabled", on, sizeof on - 1) > 0 && on[0] == 'Y')
             f->feat |= WH_FEAT_APPARMOR;
         if (exists("/sys/fs/selinux/enforce"))
             f->feat |= WH_FEAT_SELINUX;
