@@ -14,6 +14,7 @@ export SRC BUILD JOBS
     PACKAGES_DEMO="busybox-static jq"
     PACKAGES_CHECK="bats clang clang-format clang-tidy cppcheck shellcheck mandoc g++ strace util-linux procps file xz-utils man-db python3 python3-jsonschema git"
     PACKAGES_ENGINES="podman buildah conmon containerd runc skopeo umoci"
+    PACKAGES_VM="qemu-system-x86 busybox-static cpio kmod xz-utils perl-base apparmor secilc systemd-sysv dbus dbus-user-session libpam-systemd"
 }
 
 # Installs those of the named packages that are missing. Debian and what is made from it; elsewhere they are only looked for by ./configure.

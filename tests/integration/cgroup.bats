@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # The container's cgroup. Twice: as the machine is, and in a view where the unified hierarchy is all there is (./check).
 # views: cgroup2
+# bats file_tags=vm
 # shellcheck disable=SC2154 # status and output are set by bats
 load helpers
 

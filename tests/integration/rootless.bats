@@ -321,6 +321,7 @@ NO_CGROUP="rootless needs no limits + no cgrouppath when no permission is grante
 delegated='umount -R /sys/fs/cgroup; mount -t cgroup2 none /sys/fs/cgroup; cg=/sys/fs/cgroup/'
 made='mkdir -p $cg/here; chown $id $cg $cg/here $cg/cgroup.procs $cg/cgroup.subtree_control $cg/here/cgroup.procs'
 
+# bats test_tags=vm
 @test "a delegated part of cgroup2: the container's cgroup is there, seen as the root, and goes with it" {
     need cgroup2
     FIRST="id=$UID_; $delegated$CID; $made; echo \$\$ >\$cg/here/cgroup.procs"
@@ -342,6 +343,7 @@ made='mkdir -p $cg/here; chown $id $cg $cg/here $cg/cgroup.procs $cg/cgroup.subt
     [ "$output" = "0::/$CID/a/b" ]
 }
 
+# bats test_tags=vm
 @test "a delegated part of cgroup2, on the outside: what is missing is told" {
     need cgroup2
     FIRST="id=$UID_; $delegated$CID; $made"

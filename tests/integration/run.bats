@@ -107,6 +107,7 @@ WORLD" ]
     have_line '^0022$'
 }
 
+# bats test_tags=vm
 @test "run: capabilities are exactly those of the five sets" {
     config '.process.capabilities = { bounding: ["CAP_KILL", "CAP_CHOWN", "CAP_NET_BIND_SERVICE"], permitted: ["CAP_KILL", "CAP_CHOWN"],
         effective: ["CAP_CHOWN"], inheritable: ["CAP_KILL"], ambient: ["CAP_KILL"] }'
@@ -148,6 +149,7 @@ WORLD" ]
     have "NoNewPrivs:	0"
 }
 
+# bats test_tags=vm
 @test "run: limits, exactly" {
     config '.process.rlimits = [ { type: "RLIMIT_NOFILE", soft: 100, hard: 200 }, { type: "RLIMIT_CORE", soft: 0, hard: 0 } ]'
     command_is cat /proc/self/limits
@@ -256,6 +258,7 @@ WORLD" ]
     have_not "$BATS_TEST_TMPDIR"
 }
 
+# bats test_tags=vm
 @test "run: sysctl of a namespace of its own" {
     config '.linux.sysctl = { "net.ipv4.ip_forward": "1", "kernel.msgmax": "4242" }'
     shell_is 'cat /proc/sys/net/ipv4/ip_forward /proc/sys/kernel/msgmax'
@@ -313,6 +316,7 @@ other"
     have /proc/self/ns/uts
 }
 
+# bats test_tags=vm
 @test "run: all eight namespaces are new" {
     config '.linux.namespaces = [ "pid", "network", "ipc", "uts", "mount", "cgroup", "time" | { type: . } ]'
     shell_is 'for n in pid net ipc uts mnt cgroup time; do echo $n $(readlink /proc/self/ns/$n); done'
@@ -324,6 +328,7 @@ other"
     done
 }
 
+# bats test_tags=vm
 @test "run: the loopback interface of a new network namespace is up" {
     command_is cat /sys/class/net/lo/operstate /sys/class/net/lo/flags
     go

@@ -141,6 +141,7 @@ hostile() {
     [ "$(sha256sum <"$WHERRY")" = "$before" ]
 }
 
+# bats test_tags=vm
 @test "I4: the program of a created container is a sealed file in memory" {
     to_file wherry create "$CID"
     pid=$(pid_of "$CID")
@@ -290,6 +291,7 @@ S
 }
 
 # ---------------------------------------------------------------- I14: devices and cgroups
+# bats test_tags=vm
 @test "I14: devices that were not allowed can be made but not used" {
     config '.process.capabilities = (.process.capabilities | map_values(. + ["CAP_MKNOD"]))'
     inside 'mknod /tmp/kmsg c 1 11 && cat /tmp/kmsg 2>&1 | head -c 200; mknod /tmp/z c 1 5 && head -c 3 /tmp/z | wc -c'
@@ -297,6 +299,7 @@ S
     have_line '^3$'
 }
 
+# bats test_tags=vm
 @test "I14: the same without linux.resources" {
     config 'del(.linux.resources) | .process.capabilities = (.process.capabilities | map_values(. + ["CAP_MKNOD"]))'
     inside 'mknod /tmp/kmsg c 1 11 && cat /tmp/kmsg 2>&1 | head -c 200; echo x >/dev/null && echo null'
@@ -304,6 +307,7 @@ S
     have_line '^null$'
 }
 
+# bats test_tags=vm
 @test "I14: device rules, in their order" {
     config '.linux.resources.devices = [{allow: false, access: "rwm"}, {allow: true, type: "c", major: 1, minor: 11, access: "r"}]
         | .process.capabilities = (.process.capabilities | map_values(. + ["CAP_MKNOD", "CAP_SYSLOG"]))'
@@ -315,6 +319,7 @@ S
     have "Operation not permitted"
 }
 
+# bats test_tags=vm
 @test "I14: the cgroup mount is read-only and shows the container's own part" {
     inside 'mkdir /sys/fs/cgroup/x 2>&1 || true; cat /proc/self/cgroup'
     have "Read-only file system"
@@ -322,6 +327,7 @@ S
     have_line '^0::/$'
 }
 
+# bats test_tags=vm
 @test "I14: a cgroups path with .. stays below the mount" {
     config ".linux.cgroupsPath = \"/../../../wherry-test/$CID\""
     inside 'echo ok'
