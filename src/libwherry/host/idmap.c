@@ -164,6 +164,26 @@ static int helper(const char *path, const char *tool, int pid, const char *map, 
     return refused(tool, fd, &ex, map, said, err);
 }
 
+/* One of the files, directly or by its helper. */
+static int write_map(int dir, const char *file, const char *path, const char *tool, pid_t pid, const char *map,
+                     struct wh_err *err)
+{
+    long page = sysconf(_SC_PAGESIZE);
+    size_t len = strlen(map);
+    int r = wh_write_at(dir, file, map);
+
+    if (r == -EPERM)
+        return helper(path, tool, pid, map, err);
+    /* In one write, and of less than a page: 340 ranges are taken only if their numbers are short. */
+    if (r == -EINVAL && page > 0 && len >= (size_t)page)
+        return wh_err_set(
+            err, WH_ERR_HOST, r, NULL,
+            "write %s: its text has %zu bytes, and the kernel takes less than %ld (merge ranges that touch "
+            "each other): invalid argument",
+            file, len, page);
+    return r < 0 ? wh_err_sys(err, r, "write %s \"%.200s%s\"", file, map, len > 200 ? "..." : "") : 0;
+}
+
 static int write_maps(int proc_fd, const char *path, pid_t pid, const char *uid_map, const char *gid_map,
                       const char *setgroups, struct wh_err *err)
 {
@@ -182,17 +202,8 @@ static int write_maps(int proc_fd, const char *path, pid_t pid, const char *uid_
         if (r < 0)
             return wh_err_sys(err, r, "write setgroups of the container");
     }
-    r = wh_write_at(dir, "uid_map", uid_map);
-    if (r == -EPERM)
-        r = helper(path, "newuidmap", pid, uid_map, err);
-    if (r < 0)
-        return err->code ? r : wh_err_sys(err, r, "write uid_map \"%s\"", uid_map);
-    r = wh_write_at(dir, "gid_map", gid_map);
-    if (r == -EPERM)
-        r = helper(path, "newgidmap", pid, gid_map, err);
-    if (r < 0)
-        return err->code ? r : wh_err_sys(err, r, "write gid_map \"%s\"", gid_map);
-    return 0;
+    r = write_map(dir, "uid_map", path, "newuidmap", pid, uid_map, err);
+    return r < 0 ? r : write_map(dir, "gid_map", path, "newgidmap", pid, gid_map, err);
 }
 
 int wh_idmap_write(int proc_fd, const char *path, const struct wh_plan *plan, const struct wh_ask *ask,
