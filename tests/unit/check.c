@@ -51,9 +51,8 @@ static const struct test tests[] = {
     { WH_CHECK_UNKNOWN_KEY, "/process/noNewPrivilege", "did you mean \"noNewPrivileges\"?",
       .process = USER "," NNP "," ARGS ",\"noNewPrivilege\":true" },
     { WH_CHECK_UNKNOWN_KEY, "/qqqqqqqqqqqqqqqq", "unknown property", .top = ",\"qqqqqqqqqqqqqqqq\":1" },
-    { WH_CHECK_REFUSED, "/linux/resources/rdma", "resources.rdma is not supported by this version",
-      .linux_ = NAMESPACES "," SECCOMP "," PATHS "," CGROUP
-                           ",\"resources\":{\"pids\":{\"limit\":9},\"rdma\":{\"mlx5\":{\"hcaHandles\":1}}}" },
+    { WH_CHECK_REFUSED, "/mounts/1", "the option copy-symlink is for bind mounts, and not on or below /proc",
+      .mounts = MOUNT("/proc/uptime", "none", "/dev/null", "\"bind\",\"copy-symlink\"") },
     { WH_CHECK_DUPLICATE_ENV, "/process/env/2", "A is set twice",
       .process = USER "," NNP "," ARGS ",\"env\":[\"A=1\",\"AB=2\",\"A=3\"]" },
     { WH_CHECK_HIDDEN_MOUNT, "/mounts/1", "the mount on /a/b is hidden by the later one on /a",
@@ -136,6 +135,10 @@ static const struct test tests[] = {
       .linux_ = NS_LESS("{\"type\":\"pid\"},{\"type\":\"network\"},{\"type\":\"uts\"},{\"type\":\"cgroup\"}") },
     { WH_CHECK_HOST_UTS, "/linux", "no uts namespace",
       .linux_ = NS_LESS("{\"type\":\"pid\"},{\"type\":\"network\"},{\"type\":\"ipc\"},{\"type\":\"cgroup\"}") },
+    { WH_CHECK_HOST_MOUNT, "/linux", "no mount namespace",
+      .linux_ = "\"namespaces\":[{\"type\":\"pid\"},{\"type\":\"network\"},{\"type\":\"ipc\"},{\"type\":\"uts\"},"
+                "{\"type\":\"cgroup\"}]," SECCOMP "," RESOURCES "," CGROUP,
+      .others = -1 },
     { WH_CHECK_HOST_CGROUP, "/linux", "no cgroup namespace",
       .linux_ = NS_LESS("{\"type\":\"pid\"},{\"type\":\"network\"},{\"type\":\"ipc\"},{\"type\":\"uts\"}") },
     { WH_CHECK_HOST_NETWORK, "/linux/namespaces/2/path", "/proc/self/ns/net is the host's network namespace",

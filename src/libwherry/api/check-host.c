@@ -77,14 +77,10 @@ static void namespaces(struct wh_findings *f, const struct wh_linux *l, int proc
         const char *file;
         enum wh_check check;
     } t[WH_NS_MAX] = {
-        [WH_NS_PID] = { "pid", WH_CHECK_HOST_PID },
-        [WH_NS_NETWORK] = { "net", WH_CHECK_HOST_NETWORK },
-        [WH_NS_MOUNT] = { "mnt", WH_CHECK_MAX },
-        [WH_NS_IPC] = { "ipc", WH_CHECK_HOST_IPC },
-        [WH_NS_UTS] = { "uts", WH_CHECK_HOST_UTS },
-        [WH_NS_USER] = { "user", WH_CHECK_MAX },
-        [WH_NS_CGROUP] = { "cgroup", WH_CHECK_HOST_CGROUP },
-        [WH_NS_TIME] = { "time", WH_CHECK_MAX },
+        [WH_NS_PID] = { "pid", WH_CHECK_HOST_PID },          [WH_NS_NETWORK] = { "net", WH_CHECK_HOST_NETWORK },
+        [WH_NS_MOUNT] = { "mnt", WH_CHECK_HOST_MOUNT },      [WH_NS_IPC] = { "ipc", WH_CHECK_HOST_IPC },
+        [WH_NS_UTS] = { "uts", WH_CHECK_HOST_UTS },          [WH_NS_USER] = { "user", WH_CHECK_MAX },
+        [WH_NS_CGROUP] = { "cgroup", WH_CHECK_HOST_CGROUP }, [WH_NS_TIME] = { "time", WH_CHECK_MAX },
     };
 
     for (unsigned i = 0; i < WH_NS_MAX; i++) {

@@ -181,11 +181,9 @@ static void namespaces(struct wh_findings *f, const struct wh_linux *l)
     static const struct {
         enum wh_ns ns;
         enum wh_check check;
-    } t[] = { { WH_NS_PID, WH_CHECK_HOST_PID },
-              { WH_NS_NETWORK, WH_CHECK_HOST_NETWORK },
-              { WH_NS_IPC, WH_CHECK_HOST_IPC },
-              { WH_NS_UTS, WH_CHECK_HOST_UTS },
-              { WH_NS_CGROUP, WH_CHECK_HOST_CGROUP } };
+    } t[] = { { WH_NS_PID, WH_CHECK_HOST_PID },     { WH_NS_NETWORK, WH_CHECK_HOST_NETWORK },
+              { WH_NS_IPC, WH_CHECK_HOST_IPC },     { WH_NS_UTS, WH_CHECK_HOST_UTS },
+              { WH_NS_MOUNT, WH_CHECK_HOST_MOUNT }, { WH_NS_CGROUP, WH_CHECK_HOST_CGROUP } };
 
     for (size_t i = 0; i < WH_ELEMENTSOF(t); i++)
         if (!l->ns[t[i].ns].set)

@@ -30,14 +30,22 @@ static const struct {
 #define DEFAULT_MODE 0666u
 #define BITS 07777u
 
-/* The last mount on a place, or null. Not what covers it: see covers(). */
+static bool has_option(const struct wh_mount_spec *m, const char *word)
+{
+    for (size_t i = 0; i < m->options.n; i++)
+        if (wh_streq(m->options.v[i].v, word))
+            return true;
+    return false;
+}
+
+/* The last mount on a place, or null. A remount brings nothing of its own. */
 static const struct wh_mount_spec *mount_at(const struct wh_compile *c, const char *path)
 {
     for (size_t i = c->spec->nmounts; i > 0; i--) {
         const struct wh_mount_spec *m = &c->spec->mounts[i - 1];
         const char *dst = m->destination.v ? wh_compile_clean_path(c->arena, "", m->destination.v) : NULL;
 
-        if (dst && wh_streq(dst, path))
+        if (dst && wh_streq(dst, path) && !has_option(m, "remount"))
             return m;
     }
     return NULL;
@@ -45,10 +53,7 @@ static const struct wh_mount_spec *mount_at(const struct wh_compile *c, const ch
 
 static bool is_bind(const struct wh_mount_spec *m)
 {
-    for (size_t i = 0; m && i < m->options.n; i++)
-        if (wh_streq(m->options.v[i].v, "bind") || wh_streq(m->options.v[i].v, "rbind"))
-            return true;
-    return false;
+    return m && (has_option(m, "bind") || has_option(m, "rbind"));
 }
 
 static const struct wh_device *listed(const struct wh_compile *c, const char *path)
