@@ -114,17 +114,28 @@ static void kinds(void)
     am->source = STR("/src");
     is_str(step_text(), "host opens /src", "an absent quoted text takes its quotes along");
 
+    am = ADD(ASK_MOUNT, ask_mount, 0);
+    am->source = STR("/src");
     am->uid_map = STR("0 1 2");
     am->gid_map = STR("3 4 5\n6 7 8");
     is_str(step_text(), "host opens /src idmapped uids \"0 1 2\" gids \"3 4 5\\n6 7 8\"", "id maps");
-    am->idmap_recursive = am->nofollow = 1;
+
+    am = ADD(ASK_MOUNT, ask_mount, 0);
+    am->source = STR("/src");
+    am->uid_map = am->gid_map = STR("0 1 2");
+    am->recursive = am->idmap_recursive = am->nofollow = 1;
     am->propagation = WH_MS_SLAVE;
-    is_str(step_text(), "host opens /src nofollow MS_SLAVE idmapped uids \"0 1 2\" gids \"3 4 5\\n6 7 8\" recursive",
+    is_str(step_text(), "host opens /src recursive nofollow MS_SLAVE idmapped uids \"0 1 2\" gids \"0 1 2\" recursive",
            "of a whole tree");
+
     am = ADD(ASK_MOUNT, ask_mount, 0);
     am->source = STR("/src");
     am->userns = STR("/proc/7/ns/user");
     is_str(step_text(), "host opens /src idmapped by /proc/7/ns/user", "the ids of a joined user namespace");
+
+    struct wh_step_pivot *pv = ADD(PIVOT, pivot, 0);
+    pv->mode = 2;
+    is_str(step_text(), "chroot to the rootfs", "a mode that pivots nothing");
 
     struct wh_step_mount_attr *ma = ADD(MOUNT_ATTR, mount_attr, 0);
     ma->set = WH_MOUNT_ATTR_RDONLY | WH_MOUNT_ATTR_NOATIME;
