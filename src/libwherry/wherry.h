@@ -94,6 +94,7 @@ struct wherry_create_opts {
     int signal_fd; /* wherry_run: a signalfd whose signals go to the payload; 0 = none */
     const char *pidfd_socket; /* path of a socket that is sent a pidfd of the container's init, or null */
     const char *path; /* the value of PATH: newuidmap and newgidmap are looked for there; null = nowhere */
+    const char *seccomp_receiver; /* absolute path of a socket that is sent the seccomp listener where config.json names none */
 };
 
 /* Creates; the payload waits for wherry_start(). All is undone on failure. */

@@ -230,6 +230,8 @@ static bool request(struct test *t, char *name)
         r->listen_fds = (uint32_t)atoi(value);
     else if (wh_streq(name, "console_socket"))
         r->console_socket = *value == '1';
+    else if (wh_streq(name, "seccomp_receiver"))
+        r->seccomp_receiver = value;
     else if (wh_streq(name, "no_pivot"))
         r->no_pivot = *value == '1';
     else if (wh_streq(name, "no_new_keyring"))

@@ -105,7 +105,7 @@ PY
     [ "$(wherry features | jq .linux.seccomp.enabled)" = true ] || skip "built without seccomp"
     local it
     for it in $(list .linux.seccomp.actions); do
-        config '.linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", syscalls: [{names: ["acct"], action: $a}]}' --arg a "$it"
+        config '.linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", listenerPath: "/l", syscalls: [{names: ["acct"], action: $a}]}' --arg a "$it"
         explained || { echo "action $it"; return 1; }
     done
     for it in $(list .linux.seccomp.operators); do

@@ -221,6 +221,13 @@ static int fill_state(struct wh_creation *c, struct wh_err *err)
     s->nannotations = l->spec->annotations.n;
     s->annotations = wh_arena_new_array(l->arena, struct wh_annotation, s->nannotations);
     r = wh_hooks_of_plan(l->plan, l->arena, &c->hooks, &c->nhooks);
+    if (wh_seccomp_notifies(l->spec, &l->req)) {
+        const char *path = wh_seccomp_listener(l->spec, &l->req, &(wh_node){ 0 });
+
+        /* start may run elsewhere. */
+        s->listener_path = path[0] == '/' ? path : wh_arena_printf(l->arena, "%s/%s", l->bundle, path);
+        s->listener_metadata = l->spec->linux_.seccomp.listener_metadata.v;
+    }
     kept = r < 0 ? NULL : wh_arena_new_array(l->arena, struct wh_hook_entry, c->nhooks);
     if (!boot_id || !s->annotations || !kept || !s->created)
         return wh_err_sys(err, -ENOMEM, "write the state");
@@ -292,6 +299,9 @@ static int load(struct wh_creation *c, const struct wherry_create_opts *opts, en
         r = wh_cgroup_plan(&c->cgroup, l->plan, &l->facts, err);
     if (r == 0)
         r = fill_state(c, err);
+    /* Not connected: an agent expects one connection for each process, and start makes it. */
+    if (r == 0 && c->state.listener_path)
+        r = wh_console_look(c->state.listener_path, "seccomp listener", err);
     return r < 0 ? r : save_cgroup(c, err);
 }
 
@@ -374,6 +384,16 @@ static int make(struct wh_creation *c, struct wh_err *err)
     return r;
 }
 
+/* The caller's word before the configuration's. */
+static const char *pidfd_socket(const struct wh_creation *c)
+{
+    const char *path = wh_spec_annotation(c->load.spec, "run.oci.pidfd_receiver");
+
+    if (c->load.opts.pidfd_socket || !path || !*path)
+        return c->load.opts.pidfd_socket;
+    return path[0] == '/' ? path : wh_arena_printf(c->load.arena, "%s/%s", c->load.bundle, path);
+}
+
 static int commit(struct wh_creation *c, enum wh_verb verb, struct wh_err *err)
 {
     WH_CLEANUP_BUF struct wh_buf state = { 0 }, steps = { 0 };
@@ -392,7 +412,7 @@ static int commit(struct wh_creation *c, enum wh_verb verb, struct wh_err *err)
         return r;
     r = wh_store_write(c->dir_fd, "state.json", &state, err);
     if (r == 0)
-        r = wh_api_send_pidfd(c->load.opts.pidfd_socket, c->run.pidfd_b, "standard", err);
+        r = wh_api_send_pidfd(pidfd_socket(c), c->run.pidfd_b, "standard", err);
     return r < 0 ? r : wh_api_write_pid_file(c->load.opts.pid_file, c->state.pid, err);
 }
 

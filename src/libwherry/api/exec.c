@@ -15,6 +15,7 @@
 #include "host/console.h"
 #include "host/image.h"
 #include "host/init.h"
+#include "host/listener.h"
 
 /* One exec. No lock is taken: kill, state and delete never wait for it. What a delete takes away meanwhile (init's pidfd, the
  * cgroup) is held by fd, and using it fails. */
@@ -31,6 +32,7 @@ struct executing {
     bool own_tty;
     bool late; /* B enters the cgroup, instead of A being born there */
     struct wh_run run;
+    struct wh_listener listener;
 };
 
 static void executing_init(struct executing *x)
@@ -39,7 +41,7 @@ static void executing_init(struct executing *x)
     wh_target_init(&x->target);
     wh_load_init(&x->load);
     wh_tty_init(&x->tty, 0, 1);
-    x->console_fd = x->mbox_fd = x->rootfs_fd = -1;
+    x->console_fd = x->mbox_fd = x->rootfs_fd = x->listener.sock = -1;
     x->run = (struct wh_run){ .proc_fd = -1,
                               .ctl = -1,
                               .mbox_fd = -1,
@@ -56,6 +58,7 @@ static void executing_done(struct executing *x)
     wh_closep(&x->console_fd);
     wh_closep(&x->mbox_fd);
     wh_closep(&x->rootfs_fd);
+    wh_listener_done(&x->listener);
     wh_tty_done(&x->tty);
     wh_load_done(&x->load);
     wh_spec_free(x->process);
@@ -304,6 +307,8 @@ static int load(struct executing *x, wherry_ctx *ctx, const char *id, const stru
     x->late = x->target.status == WH_STATUS_PAUSED;
     l->opts.preserve_fds = x->opts.preserve_fds;
     l->opts.console_socket = x->own_tty ? "" : x->opts.console_socket;
+    /* Who got the listener of init gets this one, whatever our own environment says. */
+    l->opts.seccomp_receiver = x->target.state.listener_path;
     l->opts.flags = x->target.state.no_new_keyring ? WHERRY_CREATE_NO_NEW_KEYRING : 0;
     l->req.exec = &x->req;
     return wh_load_plan(l, ctx, WH_VERB_EXEC, id, x->target.root_fd, err);
@@ -390,6 +395,18 @@ static int make(struct executing *x, struct wh_err *err)
         x->rootfs_fd = openat(AT_FDCWD, x->target.state.rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC);
         if (x->rootfs_fd < 0)
             return wh_err_sys(err, -errno, "open rootfs %s", x->target.state.rootfs);
+    }
+    /* Its own connection and message: an agent serves one process a connection. */
+    if (wh_seccomp_notifies(x->load.spec, &x->load.req) && x->target.state.listener_path) {
+        x->listener = (struct wh_listener){ .sock = -1,
+                                            .path = x->target.state.listener_path,
+                                            .metadata = x->target.state.listener_metadata,
+                                            .state = &x->target.state,
+                                            .status = wh_status_name(x->target.status) };
+        r = wh_listener_connect(&x->listener, err);
+        if (r < 0)
+            return r;
+        x->run.listener = &x->listener;
     }
     if (x->opts.console_socket) {
         r = wh_console_connect(x->opts.console_socket, "console socket", &x->console_fd, err);

@@ -42,15 +42,14 @@ static int compare(const void *a, const void *b)
 
 #define NAMES_MAX 64
 
-/* What a table of plan/compile-seccomp.c has, sorted, less what compile refuses. */
-static void names(struct wh_json *j, const char *key, const char *(*name)(size_t), const char *refused)
+/* What a table of plan/compile-seccomp.c has, sorted. */
+static void names(struct wh_json *j, const char *key, const char *(*name)(size_t))
 {
     const char *v[NAMES_MAX];
     size_t n = 0;
 
     for (size_t i = 0; n < NAMES_MAX && name(i); i++)
-        if (!refused || !wh_streq(name(i), refused))
-            v[n++] = name(i);
+        v[n++] = name(i);
     qsort(v, n, sizeof *v, compare);
     strings(j, key, v, n);
 }
@@ -69,7 +68,6 @@ static void words(struct wh_json *j, const char *key, enum wh_words list)
 
 static void seccomp(struct wh_json *j)
 {
-    /* WAIT_KILLABLE_RECV is about waiting for a listener, which this version does not offer. */
     static const char *const known[] = { "SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW",
                                          "SECCOMP_FILTER_FLAG_TSYNC", "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV" };
     bool on = wh_seccomp_action_name(0) != NULL;
@@ -77,11 +75,11 @@ static void seccomp(struct wh_json *j)
     wh_json_open(j, "seccomp", '{');
     wh_json_bool(j, "enabled", on);
     if (on) {
-        names(j, "actions", wh_seccomp_action_name, "SCMP_ACT_NOTIFY");
-        names(j, "operators", wh_seccomp_operator_name, NULL);
-        names(j, "archs", wh_seccomp_arch_name, NULL);
+        names(j, "actions", wh_seccomp_action_name);
+        names(j, "operators", wh_seccomp_operator_name);
+        names(j, "archs", wh_seccomp_arch_name);
         strings(j, "knownFlags", known, WH_ELEMENTSOF(known));
-        strings(j, "supportedFlags", known, WH_ELEMENTSOF(known) - 1);
+        strings(j, "supportedFlags", known, WH_ELEMENTSOF(known));
     }
     wh_json_close(j, '}');
 }
@@ -123,6 +121,10 @@ static void linux_part(struct wh_json *j)
 void wh_features_write(struct wh_buf *out)
 {
     static const char *const hooks[] = { "prestart", "createRuntime", "poststart", "poststop" };
+    /* What replaces the filter, keeps groups of the host, or has the runtime connect to a path of the user's. A dot at the end
+     * makes it a prefix; not all of run.oci. is listed, because engines set some of it themselves. */
+    static const char *const unsafe[] = { "run.oci.keep_original_groups", "run.oci.pidfd_receiver",
+                                          "run.oci.seccomp.receiver", "run.oci.seccomp_bpf_data" };
     struct wh_json j = { .out = out, .indent = 4 };
     size_t n;
     const char *const *options = wh_mountopts_names(&n);
@@ -140,8 +142,7 @@ void wh_features_write(struct wh_buf *out)
 #endif
     wh_json_str(&j, "run.wherry.version", wherry_version());
     wh_json_close(&j, '}');
-    /* None changes what a container is. */
-    strings(&j, "potentiallyUnsafeConfigAnnotations", NULL, 0);
+    strings(&j, "potentiallyUnsafeConfigAnnotations", unsafe, WH_ELEMENTSOF(unsafe));
     wh_json_close(&j, '}');
     wh_buf_puts(out, "\n");
 }

@@ -184,8 +184,9 @@ static int delete (wherry_ctx *ctx, const char *id, bool force, struct wh_err *e
             return r;
         return delete_locked(ctx, &t, id, force, err);
     }
-    /* A create that is in progress holds the lock. Killing its init makes it fail, undo, and let go. */
-    if (force && t.creating && t.pidfd >= 0)
+    /* A create or a run that is in progress holds the lock, perhaps until somebody answers its init (a hook, a seccomp listener).
+     * Killing that makes it fail, undo, and let go. */
+    if (force && t.pidfd >= 0)
         wh_pidfd_kill(t.pidfd, SIGKILL);
     r = wh_store_lock(t.dir_fd, force ? KILL_MS : 0);
     if (r == -ENOENT && force)

@@ -210,10 +210,13 @@ static int compile_filter(struct wh_load *l, const void **ret, size_t *ret_len, 
 static int load_filter(struct wh_load *l, int root_fd, struct wh_err *err)
 {
     size_t key_len = 0, len = 0;
-    const char *key = wh_seccomp_key(l->spec, l->arena, &key_len);
     const void *filter = NULL;
-    int r;
+    const char *key;
+    int r = wh_seccomp_data(l->spec, l->arena, &l->req.seccomp_bpf, &l->req.seccomp_bpf_len, err);
 
+    if (r < 0 || l->req.seccomp_bpf)
+        return r;
+    key = wh_seccomp_key(l->spec, l->arena, &key_len);
     if (!key)
         return wh_arena_failed(l->arena) ? wh_err_sys(err, -ENOMEM, "load the seccomp filter") : 0;
     if (root_fd < 0 || !wh_seccomp_cache_get(root_fd, key, key_len, l->arena, &filter, &len)) {
@@ -236,8 +239,8 @@ int wh_load_plan(struct wh_load *l, const wherry_ctx *ctx, enum wh_verb verb, co
     bool lsm = (p && (p->apparmor_profile.v || p->selinux_label.v)) ||
                (e && (e->apparmor_profile.v || e->selinux_label.v)) ||
                (l->req.exec && (l->req.exec->apparmor_profile || l->req.exec->selinux_label));
-    unsigned want = (lsm || l->spec->linux_.mount_label.v ? WH_FACTS_LSM : 0) |
-                    (l->spec->linux_.seccomp.set ? WH_FACTS_SECCOMP : 0);
+    unsigned want =
+        (lsm || l->spec->linux_.mount_label.v ? WH_FACTS_LSM : 0) | (wh_seccomp_wanted(l->spec) ? WH_FACTS_SECCOMP : 0);
     int r = wh_facts_probe(l->proc_fd, want, l->arena, &l->facts, err);
 
     if (r < 0)
@@ -265,7 +268,8 @@ int wh_load_plan(struct wh_load *l, const wherry_ctx *ctx, enum wh_verb verb, co
         if (r < 0)
             return r;
     }
-    if (l->spec->linux_.seccomp.set) {
+    l->req.seccomp_receiver = o->seccomp_receiver;
+    if (wh_seccomp_wanted(l->spec)) {
         r = load_filter(l, root_fd, err);
         if (r < 0)
             return r;

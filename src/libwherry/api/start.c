@@ -11,6 +11,7 @@
 #include "api/api.h"
 #include "base/fd.h"
 #include "host/hooks.h"
+#include "host/listener.h"
 
 #define KILL_MS 10000
 
@@ -45,6 +46,12 @@ int wh_api_start(const struct wh_starting *s, uint32_t *ret_step, struct wh_err 
                           .pidfd_a = -1,
                           .pidfd_b = s->pidfd,
                           .pid_b = s->state->pid };
+    /* What runc says, whose init has its filter before create returns: agents know the container's init by it. */
+    struct wh_listener listener = { .sock = -1,
+                                    .path = s->state->listener_path,
+                                    .metadata = s->state->listener_metadata,
+                                    .state = s->state,
+                                    .status = "creating" };
     struct wh_hook_run hooks = { .hooks = s->state->hooks,
                                  .nhooks = s->state->nhooks,
                                  .state = s->state,
@@ -57,9 +64,17 @@ int wh_api_start(const struct wh_starting *s, uint32_t *ret_step, struct wh_err 
 
     if (ctl < 0)
         return wh_err_sys(err, ctl, "connect to the created container");
+    if (listener.path) {
+        /* Before START: nothing has happened yet, and start can be tried again. */
+        r = wh_listener_connect(&listener, err);
+        if (r < 0)
+            return r;
+        run.listener = &listener;
+    }
     steps = s->plan ? NULL : read_steps(s->dir_fd, &steps_len);
     r = wh_serve_start(&run, s->spec, steps, steps_len, err);
     free(steps);
+    wh_listener_done(&listener);
     *ret_step = run.failed_step;
     if (r < 0)
         return r;

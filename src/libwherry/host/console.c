@@ -26,20 +26,34 @@ int wh_console_check(bool terminal, bool detach, bool socket, struct wh_err *err
     return 0;
 }
 
-int wh_console_connect(const char *path, const char *what, int *ret_fd, struct wh_err *err)
+/* An O_PATH fd of the socket. */
+static int find(const char *path, const char *what, struct wh_err *err)
 {
-    struct sockaddr_un sa = { .sun_family = AF_UNIX };
-    WH_CLEANUP_FD int at = -1, fd = -1;
-    struct timeval limit = { .tv_sec = SEND_SECONDS };
+    WH_CLEANUP_FD int at = openat(AT_FDCWD, path, O_PATH | O_CLOEXEC);
     struct stat st;
 
-    at = openat(AT_FDCWD, path, O_PATH | O_CLOEXEC);
-    if (at < 0)
-        return wh_err_sys(err, -errno, "connect to %s %s", what, path);
-    if (fstat(at, &st) < 0)
+    if (at < 0 || fstat(at, &st) < 0)
         return wh_err_sys(err, -errno, "connect to %s %s", what, path);
     if (!S_ISSOCK(st.st_mode))
         return wh_err_set(err, WH_ERR_USAGE, -ENOTSOCK, NULL, "connect to %s %s: it is not a socket", what, path);
+    return wh_take_fd(&at);
+}
+
+int wh_console_look(const char *path, const char *what, struct wh_err *err)
+{
+    WH_CLEANUP_FD int at = find(path, what, err);
+
+    return at < 0 ? at : 0;
+}
+
+int wh_console_connect(const char *path, const char *what, int *ret_fd, struct wh_err *err)
+{
+    struct sockaddr_un sa = { .sun_family = AF_UNIX };
+    WH_CLEANUP_FD int at = find(path, what, err), fd = -1;
+    struct timeval limit = { .tv_sec = SEND_SECONDS };
+
+    if (at < 0)
+        return at;
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return wh_err_sys(err, -errno, "make a socket for %s %s", what, path);
@@ -65,7 +79,8 @@ int wh_console_send(int sock, int fd, const char *payload, const char *what, str
         struct cmsghdr h;
         char buf[CMSG_SPACE(sizeof(int))];
     } c;
-    struct iovec iov = { .iov_base = (void *)(uintptr_t)payload, .iov_len = strlen(payload) };
+    size_t len = strlen(payload);
+    struct iovec iov = { .iov_base = (void *)(uintptr_t)payload, .iov_len = len };
     struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = c.buf, .msg_controllen = sizeof c.buf };
     ssize_t n;
 
@@ -77,5 +92,10 @@ int wh_console_send(int sock, int fd, const char *payload, const char *what, str
     do
         n = sendmsg(sock, &m, MSG_NOSIGNAL);
     while (n < 0 && errno == EINTR);
+    /* The fd went with the first part. */
+    for (size_t done = n < 0 ? 0 : (size_t)n; n >= 0 && done < len; done += n < 0 ? 0 : (size_t)n)
+        do
+            n = send(sock, payload + done, len - done, MSG_NOSIGNAL);
+        while (n < 0 && errno == EINTR);
     return n < 0 ? wh_err_sys(err, errno == EAGAIN ? -ETIMEDOUT : -errno, "send to %s", what) : 0;
 }

@@ -19,7 +19,11 @@ int wh_console_check(bool terminal, bool detach, bool socket, struct wh_err *err
  * a peer that does not accept cannot hold a create for ever. */
 int wh_console_connect(const char *path, const char *what, int *ret_fd, struct wh_err *err);
 
-/* One message with exactly one fd and `payload` (not empty). fd stays the caller's. */
+/* 0 when there is a socket of that path: said before anything is made, so that one that is missing costs nothing. */
+int wh_console_look(const char *path, const char *what, struct wh_err *err);
+
+/* `payload` (not empty) with exactly one fd at its first byte: one message, unless it is larger than the socket's buffer.
+ * fd stays the caller's. */
 int wh_console_send(int sock, int fd, const char *payload, const char *what, struct wh_err *err);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stddef.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,9 +13,9 @@
 
 #include "abi/proto.h"
 #include "base/fd.h"
+#include "host/listener.h"
 #include "host/prio.h"
 #include "host/proc.h"
-#include "host/state.h"
 #include "plan/plan.h"
 
 #ifndef P_PIDFD
@@ -24,6 +25,9 @@
 /* How long a process that closed its socket may take to be gone: the kernel closes the fds of a dying process before its
  * pidfd becomes readable. */
 #define DYING_MS 2000
+
+/* How often the mailbox is looked at for a listener. The filter may forbid the process to wake us up. */
+#define LISTENER_MS 1
 
 struct inbox {
     struct wh_msg m;
@@ -300,21 +304,51 @@ static int on_message(struct wh_run *r, const struct wh_spec *spec, bool exec, b
     return violation(r, in, err);
 }
 
+/* The process has loaded its filter, told where the listener is, and waits for our word. */
+static int hand_over(struct wh_run *r, struct wh_err *err)
+{
+    struct wh_mbox mbox;
+    int32_t ack;
+    int rc;
+
+    if (r->pidfd_b < 0 || wh_mbox_read(r->mbox_fd, &mbox) < 0 || mbox.notify_fd <= 0)
+        return 0;
+    rc = wh_listener_send(r->listener, r->proc_fd, r->pidfd_b, r->pid_b, mbox.notify_fd, err);
+    /* Gone: the pidfd tells, and the mailbox knows why. */
+    if (rc == -ESRCH && err->code == 0)
+        return 0;
+    ack = rc < 0 ? -1 : 1;
+    if (pwrite(r->mbox_fd, &ack, sizeof ack, offsetof(struct wh_mbox, ack)) != sizeof ack && rc == 0)
+        rc = wh_err_sys(err, errno ? -errno : -EIO, "answer in the mailbox");
+    if (rc < 0) {
+        r->failed_step = mbox.step;
+        /* Its own exit may be one of the calls that wait for somebody. */
+        wh_pidfd_kill(r->pidfd_b, SIGKILL);
+    }
+    return rc;
+}
+
 /* Waits for the socket, the process and the caller. 0 = something to receive, 1 = the process ended and the socket is drained,
  * -ECANCELED, -errno. */
-static int await(const struct wh_run *r, struct wh_err *err)
+static int await(struct wh_run *r, struct wh_err *err)
 {
     struct pollfd p[3] = { { .fd = r->ctl, .events = POLLIN },
                            { .fd = r->pidfd_b >= 0 ? r->pidfd_b : r->pidfd_a, .events = POLLIN },
                            { .fd = r->cancel_fd, .events = POLLIN } };
 
     for (;;) {
-        int n = poll(p, r->cancel_fd >= 0 ? 3 : 2, -1);
+        bool expected = r->listener && r->listener->sock >= 0;
+        int n = poll(p, r->cancel_fd >= 0 ? 3 : 2, expected ? LISTENER_MS : -1), rc;
 
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
             return wh_err_sys(err, -errno, "poll");
+        rc = expected ? hand_over(r, err) : 0;
+        if (rc < 0)
+            return rc;
+        if (n == 0)
+            continue;
         if (r->cancel_fd >= 0 && p[2].revents)
             return wh_err_set(err, WH_ERR_HOST, -ECANCELED, NULL, "canceled");
         return p[0].revents ? 0 : 1;

@@ -9,6 +9,7 @@
 #include "base/err.h"
 
 struct wh_run;
+struct wh_listener;
 
 #define WH_ASK_MAX_FDS 8
 
@@ -41,7 +42,7 @@ struct wh_serve_ops {
 /* One process tree from spawn to READY, or from START to EXEC. fds are borrowed but for those marked. */
 struct wh_run {
     const struct wh_plan *plan;
-    int proc_fd, ctl, mbox_fd;
+    int proc_fd, ctl, mbox_fd; /* mbox_fd: writable where there is a listener */
     int cancel_fd; /* readable = give up; -1 = none */
     int pidfd_a; /* owned; reaped and closed by serve */
     int pidfd_b; /* owned once FORKED; -1 before */
@@ -49,6 +50,9 @@ struct wh_run {
     const struct wh_serve_ops *ops;
     void *data;
     const char *what; /* for messages; null: "container init" */
+    /* Connected, where the filter notifies: it is handed over when the process has loaded the filter, whoever serves then.
+     * Null where no filter does. */
+    struct wh_listener *listener;
     uint32_t next_ask; /* lowest step that may still ask */
     /* The step that failed, for the caller's error object; WH_NO_STEP when none did. */
     uint32_t failed_step;

@@ -63,6 +63,10 @@ void wh_state_write(const struct wh_state *s, struct wh_buf *out)
         wh_json_bool(&j, "no_new_keyring", true);
     wh_json_u64(&j, "pidns", s->pidns);
     wh_json_str(&j, "boot_id", s->boot_id);
+    if (s->listener_path)
+        wh_json_str(&j, "listener_path", s->listener_path);
+    if (s->listener_metadata)
+        wh_json_str(&j, "listener_metadata", s->listener_metadata);
     wh_json_open(&j, "annotations", '{');
     for (size_t i = 0; i < s->nannotations; i++)
         wh_json_str(&j, s->annotations[i].key, s->annotations[i].value);
@@ -136,8 +140,14 @@ static int on_string(void *ctx, const unsigned char *text, size_t len)
         const struct {
             const char *key;
             const char **to;
-        } rows[] = { { "id", &s->id },         { "created", &s->created }, { "bundle", &s->bundle },
-                     { "rootfs", &s->rootfs }, { "cgroup", &s->cgroup },   { "boot_id", &s->boot_id } };
+        } rows[] = { { "listener_path", &s->listener_path },
+                     { "listener_metadata", &s->listener_metadata },
+                     { "id", &s->id },
+                     { "created", &s->created },
+                     { "bundle", &s->bundle },
+                     { "rootfs", &s->rootfs },
+                     { "cgroup", &s->cgroup },
+                     { "boot_id", &s->boot_id } };
 
         for (size_t i = 0; i < WH_ELEMENTSOF(rows); i++)
             if (wh_streq(key, rows[i].key))

@@ -52,6 +52,7 @@ struct wh_state {
     pid_t pid;
     uint64_t start, pidns; /* pidns: of the process that wrote this; elsewhere the pid means nothing */
     const char *boot_id;
+    const char *listener_path, *listener_metadata; /* absolute; null where no filter notifies. Metadata may be null */
     uint32_t nsflags; /* CLONE_NEW* of the namespaces that are the container's own */
     struct wh_annotation *annotations;
     size_t nannotations;
@@ -107,7 +108,7 @@ int wh_store_remove(int root_fd, const char *id, struct wh_err *err);
 /* ---- mailbox and start socket ---- */
 
 int wh_store_mbox_make(int dir_fd, struct wh_err *err); /* fd for init (read-write) */
-int wh_store_mbox_open(int dir_fd, struct wh_err *err); /* of an existing one, read-only */
+int wh_store_mbox_open(int dir_fd, struct wh_err *err); /* of an existing one, to read it and to answer in it */
 /* Copies it. Never mapped here: whoever holds a writable fd of the file, and that is init, could truncate it, and reading the
  * mapping would be SIGBUS. -EIO when it is short. `detail` is terminated; all of it is hostile input. */
 int wh_mbox_read(int fd, struct wh_mbox *ret);

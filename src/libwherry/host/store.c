@@ -297,7 +297,7 @@ int wh_store_mbox_make(int dir_fd, struct wh_err *err)
 
 int wh_store_mbox_open(int dir_fd, struct wh_err *err)
 {
-    WH_CLEANUP_FD int fd = openat(dir_fd, "mbox", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    WH_CLEANUP_FD int fd = openat(dir_fd, "mbox", O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 
     return fd < 0 ? wh_err_sys(err, -errno, "open the mailbox") : wh_take_fd(&fd);
 }

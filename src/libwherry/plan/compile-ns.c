@@ -166,7 +166,7 @@ void wh_compile_before_ns(struct wh_compile *c)
     WH_STEP(c, SIGNALS, signals, 0);
     /* In a joined user namespace setgroups may be denied, and nobody can tell. The caller's groups are dropped while that is
      * still possible; groups that are asked for are set in B, and fail there if they must. */
-    if (c->join_ns[WH_NS_USER] && !c->no_setgroups)
+    if (c->join_ns[WH_NS_USER] && !c->no_setgroups && !c->keep_groups)
         WH_STEP(c, SETGROUPS, setgroups, c->spec->linux_.ns[WH_NS_USER].src);
     /* Both need the host's privilege, and the files of a dumpable process. */
     if (p->oom_score_adj.set) {

@@ -70,8 +70,11 @@ static void user(struct wh_compile *c, const struct wh_process *p)
     const struct wh_linux *l = &c->spec->linux_;
     uint32_t uid = p->user.uid.set ? p->user.uid.v : 0, gid = p->user.gid.set ? p->user.gid.v : 0;
     bool mapped = c->new_ns[WH_NS_USER] || c->join_ns[WH_NS_USER];
-    const struct wh_u32v *groups = &p->user.additional_gids;
+    const struct wh_u32v none = { 0 }, *groups = &p->user.additional_gids;
 
+    /* Engines list the groups of the image's user as well: what is asked for is that those of the caller stay. */
+    if (c->keep_groups)
+        groups = &none;
     if (mapped && l->uid_mappings.n && !wh_compile_maps_id(&l->uid_mappings, uid))
         wh_compile_err(c, -EINVAL, p->user.uid.src, "cannot setuid to unmapped uid %u in user namespace", uid);
     if (mapped && l->gid_mappings.n && !wh_compile_maps_id(&l->gid_mappings, gid))
@@ -93,7 +96,7 @@ static void setgroups(struct wh_compile *c, const struct wh_process *p)
     uint32_t *v;
 
     /* A has dropped the caller's groups where a user namespace is joined: compile-ns.c. */
-    if (c->no_setgroups || (c->join_ns[WH_NS_USER] && groups->n == 0))
+    if (c->keep_groups || c->no_setgroups || (c->join_ns[WH_NS_USER] && groups->n == 0))
         return;
     /* Also when the list is empty: the caller's own groups must not stay. */
     s = WH_STEP(c, SETGROUPS, setgroups, groups->src ? groups->src : p->user.src);
@@ -298,27 +301,46 @@ static void rlimits(struct wh_compile *c, const struct wh_process *p, bool nofil
     }
 }
 
+static wh_node seccomp_src(const struct wh_spec *spec)
+{
+    const struct wh_kv *data = wh_annotation(spec, "run.oci.seccomp_bpf_data");
+
+    return data ? data->src : spec->linux_.seccomp.src;
+}
+
 static void seccomp(struct wh_compile *c)
 {
-    const struct wh_seccomp *sec = &c->spec->linux_.seccomp;
+    wh_node src = seccomp_src(c->spec);
     struct wh_step_seccomp *s;
+    bool notify;
 
-    if (!sec->set)
+    if (!wh_seccomp_wanted(c->spec))
         return;
     if (!(c->facts->feat & WH_FEAT_SECCOMP)) {
-        wh_compile_err(c, -EOPNOTSUPP, sec->src, "this kernel takes no seccomp filters");
+        wh_compile_err(c, -EOPNOTSUPP, src, "this kernel takes no seccomp filters");
         return;
     }
     if (!c->req->seccomp_bpf || !c->req->seccomp_bpf_len) {
-        wh_compile_err(c, -EOPNOTSUPP, sec->src, "this build of wherry cannot compile seccomp filters");
+        wh_compile_err(c, -EOPNOTSUPP, src, "this build of wherry cannot compile seccomp filters");
         return;
     }
-    s = WH_STEP(c, SECCOMP, seccomp, sec->src);
+    notify = wh_seccomp_notifies(c->spec, c->req);
+    if (notify)
+        wh_compile_listener(c);
+    /* The host takes the listener out of the process as a debugger would, which without CAP_SYS_PTRACE is allowed on a dumpable
+     * one only. Nothing of the host is left in it by now but the connection of start, which execve closes. */
+    if (notify && !(c->facts->own_caps & CAP_BIT(CAP_SYS_PTRACE))) {
+        struct wh_step_dumpable *d = WH_STEP(c, DUMPABLE, dumpable, src);
+
+        if (d)
+            d->value = 1;
+    }
+    s = WH_STEP(c, SECCOMP, seccomp, src);
     if (!s)
         return;
     s->filter = wh_build_bytes(c->b, c->req->seccomp_bpf, c->req->seccomp_bpf_len);
-    s->flags = wh_seccomp_flags(c->spec);
-    s->notify = wh_seccomp_notifies(c->spec);
+    s->flags = wh_seccomp_flags(c->spec, c->req);
+    s->notify = notify;
 }
 
 /* The container is created; what follows is after `start`. */
@@ -341,7 +363,7 @@ void wh_compile_process(struct wh_compile *c)
 {
     const struct wh_process *p = c->process;
     bool exec_verb = c->req->verb == WH_VERB_EXEC;
-    bool nnp = p->no_new_privileges.set && p->no_new_privileges.v, filter = c->spec->linux_.seccomp.set;
+    bool nnp = p->no_new_privileges.set && p->no_new_privileges.v, filter = wh_seccomp_wanted(c->spec);
     /* The kernel lets a process load a filter that has CAP_SYS_ADMIN or can no longer gain privileges. execve takes the
      * capability away where the bounding and inheritable sets lack it. */
     bool keep_admin = filter && !nnp, terminal = p->terminal.set && p->terminal.v;
@@ -353,7 +375,7 @@ void wh_compile_process(struct wh_compile *c)
         return;
     }
     if (keep_admin && !(wh_compile_grantable(c) & CAP_BIT(CAP_SYS_ADMIN)))
-        wh_compile_err(c, -EOPNOTSUPP, c->spec->linux_.seccomp.src,
+        wh_compile_err(c, -EOPNOTSUPP, seccomp_src(c->spec),
                        "a seccomp filter without noNewPrivileges needs CAP_SYS_ADMIN, which this process lacks");
     if (!environment(c, p, &env))
         return;

@@ -34,7 +34,7 @@ static const struct wh_seccomp *filter_of(const struct wh_spec *spec)
     return spec->linux_.set && spec->linux_.seccomp.set ? &spec->linux_.seccomp : NULL;
 }
 
-uint32_t wh_seccomp_flags(const struct wh_spec *spec)
+uint32_t wh_seccomp_flags(const struct wh_spec *spec, const struct wh_request *req)
 {
     static const struct {
         const char *name;
@@ -47,11 +47,11 @@ uint32_t wh_seccomp_flags(const struct wh_spec *spec)
     const struct wh_seccomp *f = filter_of(spec);
     uint32_t flags = 0;
 
-    if (!f)
+    if (!wh_seccomp_wanted(spec))
         return 0;
     /* Absent and empty differ: profiles written before the property existed rely on the speculation mitigations being off,
      * which cost more than the filter itself. */
-    if (!f->flags.set)
+    if (!f || !f->flags.set)
         return WH_SECCOMP_FILTER_FLAG_SPEC_ALLOW;
     /* SECCOMP_FILTER_FLAG_TSYNC means nothing: wherry-init has one thread, and the kernel refuses it next to a listener. */
     for (size_t i = 0; i < f->flags.n; i++)
@@ -59,19 +59,9 @@ uint32_t wh_seccomp_flags(const struct wh_spec *spec)
             if (wh_streq(f->flags.v[i].v, names[j].name))
                 flags |= names[j].flag;
     /* The kernel answers EINVAL to it without a listener, where there is nothing to wait for. */
-    if (!wh_seccomp_notifies(spec))
+    if (!wh_seccomp_notifies(spec, req))
         flags &= ~WH_SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV;
     return flags;
-}
-
-bool wh_seccomp_notifies(const struct wh_spec *spec)
-{
-    const struct wh_seccomp *f = filter_of(spec);
-
-    for (size_t i = 0; f && i < f->nrules; i++)
-        if (wh_streq(f->rules[i].action.v, "SCMP_ACT_NOTIFY"))
-            return true;
-    return false;
 }
 
 #ifndef HAVE_SECCOMP
@@ -138,7 +128,7 @@ const struct wh_sstr *wh_seccomp_unknown(const struct wh_spec *spec, size_t *pos
 #include <seccomp.h>
 
 /* Changes whenever the same profile would give another program: the key of the cache. */
-#define FORMAT "wherry-seccomp-1"
+#define FORMAT "wherry-seccomp-2"
 #define OPTIMIZE_ABOVE 32u
 
 #define X32_BIT 0x40000000u
@@ -328,7 +318,6 @@ const char *wh_seccomp_key(const struct wh_spec *spec, struct wh_arena *arena, s
     key_opt(&b, &f->default_errno_ret);
     for (size_t i = 0; i < f->architectures.n; i++)
         key_str(&b, "arch ", f->architectures.v[i].v);
-    wh_buf_printf(&b, "flags %lx\n", (unsigned long)wh_seccomp_flags(spec));
     for (size_t i = 0; i < f->nrules; i++) {
         const struct wh_seccomp_rule *r = &f->rules[i];
 

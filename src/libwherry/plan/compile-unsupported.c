@@ -91,14 +91,6 @@ static void resources(struct wh_compile *c, const struct wh_resources *r)
         refuse(c, r->unified.src, "resources.unified");
 }
 
-static void seccomp(struct wh_compile *c, const struct wh_seccomp *s)
-{
-    refuse_str(c, &s->listener_path, "seccomp.listenerPath");
-    for (size_t i = 0; i < s->nrules; i++)
-        if (s->rules[i].action.v && wh_streq(s->rules[i].action.v, "SCMP_ACT_NOTIFY"))
-            refuse(c, s->rules[i].action.src, "a seccomp listener (SCMP_ACT_NOTIFY)");
-}
-
 void wh_compile_refuse(struct wh_compile *c)
 {
     const struct wh_spec *s = c->spec;
@@ -110,8 +102,6 @@ void wh_compile_refuse(struct wh_compile *c)
         (l->intel_rdt.enable_monitoring.set && l->intel_rdt.enable_monitoring.v))
         refuse(c, l->intel_rdt.src, "linux.intelRdt");
     resources(c, &l->resources);
-    if (l->seccomp.set)
-        seccomp(c, &l->seccomp);
     /* They run in the container's namespaces, which takes the machinery of exec. */
     if (s->hooks.create_container.n)
         refuse(c, s->hooks.create_container.src, "hooks.createContainer");

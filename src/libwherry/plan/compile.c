@@ -168,6 +168,7 @@ int wh_compile(const struct wh_spec *spec, const struct wh_request *req, const s
         return wh_compile_err(&c, -ENOMEM, 0, "cannot allocate memory for the plan");
 
     namespaces(&c);
+    c.keep_groups = wh_annotation_on(spec, "run.oci.keep_original_groups");
     if (!spec->root.set || !spec->root.path.v || !*spec->root.path.v)
         wh_compile_err(&c, -EINVAL, spec->root.src, "root property must not be empty");
     if (!c.new_ns[WH_NS_MOUNT])
@@ -176,6 +177,7 @@ int wh_compile(const struct wh_spec *spec, const struct wh_request *req, const s
     if (req->verb == WH_VERB_EXEC)
         wh_compile_exec_process(&c);
     wh_compile_refuse(&c);
+    wh_compile_annotations(&c);
     if (!c.process)
         wh_compile_err(&c, -EINVAL, 0, "process property must not be empty");
     else if (c.process->args.n == 0)

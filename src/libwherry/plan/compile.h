@@ -16,6 +16,7 @@ struct wh_compile {
     bool new_ns[WH_NS_MAX]; /* made for this container */
     bool join_ns[WH_NS_MAX]; /* joined by path */
     bool userns; /* new or joined, or we run inside one ourselves: no mknod, no raw mounts of host sources */
+    bool keep_groups; /* run.oci.keep_original_groups: the caller's supplementary groups stay, and no others are set */
     bool no_setgroups; /* setgroups(2) is denied to the container: no SETGROUPS step, and no additional groups */
     const char
         *cgroup_path; /* below the cgroup2 mount; null when disabled. Set by wh_compile_cgroup(), which comes first */
@@ -94,6 +95,10 @@ bool wh_compile_rootless(const struct wh_request *req, const struct wh_facts *fa
 bool wh_compile_has_word(const char *list, const char *word);
 /* compile-sysctl.c: SYSCTL, HOSTNAME, DOMAINNAME. */
 void wh_compile_sysctl(struct wh_compile *c);
+/* compile-annotations.c: refuses those that ask for confinement that we do not have. */
+void wh_compile_annotations(struct wh_compile *c);
+/* Whether a filter that notifies can be served: kernel, and somebody to send the listener to. */
+void wh_compile_listener(struct wh_compile *c);
 /* compile-unsupported.c: what is parsed and not executed by this version is refused, naming pointer and property. */
 void wh_compile_refuse(struct wh_compile *c);
 

@@ -98,6 +98,7 @@ struct wh_request {
     const void *seccomp_bpf;
     size_t seccomp_bpf_len;
     const struct wh_exec_request *exec; /* WH_VERB_EXEC only */
+    const char *seccomp_receiver; /* of the caller's environment: who gets the listener where the configuration names nobody */
     bool in_host_netns; /* a network namespace joined by path is the host's own */
 };
 

@@ -33,7 +33,7 @@ int wh_seccomp_stub(const struct wh_spec *spec, struct wh_arena *arena, const vo
                     struct wh_err *err);
 int wh_seccomp_compile(const struct wh_spec *spec, int fd, struct wh_err *err);
 /* SECCOMP_FILTER_FLAG_* for the kernel; without NEW_LISTENER, which the step's `notify` stands for. */
-uint32_t wh_seccomp_flags(const struct wh_spec *spec);
+uint32_t wh_seccomp_flags(const struct wh_spec *spec, const struct wh_request *req);
 /* Names of the specification's actions, operators and architectures that this build turns into a filter, for `features`; null
  * past the end (without libseccomp: at once). */
 const char *wh_seccomp_action_name(size_t i);
@@ -41,8 +41,22 @@ const char *wh_seccomp_operator_name(size_t i);
 const char *wh_seccomp_arch_name(size_t i);
 /* Names of system calls that libseccomp does not know (their rules are skipped): start with *pos = 0; null at the end. */
 const struct wh_sstr *wh_seccomp_unknown(const struct wh_spec *spec, size_t *pos);
-/* True if the kernel will be asked for a listener (some rule is SCMP_ACT_NOTIFY). */
-bool wh_seccomp_notifies(const struct wh_spec *spec);
+/* ---- compile-annotations.c ---- */
+
+/* Null when there is none of that key. */
+const struct wh_kv *wh_annotation(const struct wh_spec *spec, const char *key);
+/* Set, to anything but "0": how crun reads its switches. */
+bool wh_annotation_on(const struct wh_spec *spec, const char *key);
+/* True if there is a filter: linux.seccomp, or the annotation run.oci.seccomp_bpf_data, which stands instead of it. */
+bool wh_seccomp_wanted(const struct wh_spec *spec);
+/* The program of that annotation, in arena; *ret is null without it. -EINVAL when the kernel would not take it, with the place. */
+int wh_seccomp_data(const struct wh_spec *spec, struct wh_arena *arena, const void **ret, size_t *ret_len,
+                    struct wh_err *err);
+/* True if the kernel will be asked for a listener: some rule is SCMP_ACT_NOTIFY, or the program given returns that. */
+bool wh_seccomp_notifies(const struct wh_spec *spec, const struct wh_request *req);
+/* Who is sent it: the listenerPath, else the annotation run.oci.seccomp.receiver, else what the caller named; or null. Relative
+ * ones start at the bundle. *ret_src is where it stands, 0 for the caller's. */
+const char *wh_seccomp_listener(const struct wh_spec *spec, const struct wh_request *req, wh_node *ret_src);
 
 /* ---- cgroup paths (compile-cgroup.c) ---- */
 

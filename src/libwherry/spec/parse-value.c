@@ -200,16 +200,23 @@ void wh_parse_integer(struct wh_parser *p, const struct wh_row *row, void *where
     }
 }
 
+/* What an error has room for beside the value; longer lists are in the manual. */
+#define MAX_LIST 220
+
 static bool unknown_value(struct wh_parser *p, const struct wh_names *names, const char *s, uint32_t offset)
 {
     const char *near = errors_full(p) ? NULL : wh_names_nearest(names, s);
-    struct wh_buf b = { 0 };
+    struct wh_buf b = { 0 }, list = { 0 };
 
     wh_buf_escape(&b, s, true);
-    wh_parse_error(p, offset, "unknown %s \"%.80s%s\"%s%s%s", names->what, b.data ? b.data : "",
+    for (size_t i = 0; !near && names->v && i < names->n; i++)
+        if (names->v[i].name[0])
+            wh_buf_printf(&list, "%s%s", i ? ", " : ": want one of ", names->v[i].name);
+    wh_parse_error(p, offset, "unknown %s \"%.80s%s\"%s%s%s%s", names->what, b.data ? b.data : "",
                    b.data && b.len > 80 ? "..." : "", near ? ", did you mean \"" : "", near ? near : "",
-                   near ? "\"?" : "");
+                   near ? "\"?" : "", list.data && list.len <= MAX_LIST ? list.data : "");
     wh_buf_done(&b);
+    wh_buf_done(&list);
     return false;
 }
 
