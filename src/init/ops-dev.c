@@ -258,7 +258,6 @@ int op_stdio(struct ini *i, const struct wh_step_stdio *s)
     int fd;
 
     for (fd = 0; fd < 3; fd++) {
-        struct winsize ws;
         struct wh_statx st;
         uint32_t type;
         long r;
@@ -273,8 +272,9 @@ int op_stdio(struct ini *i, const struct wh_step_stdio *s)
                 return (int)r;
             continue;
         }
-        /* Regular files and other devices belong to the caller. */
-        if (type != S_IFIFO && type != S_IFSOCK && !(type == S_IFCHR && sys_ioctl(fd, TIOCGWINSZ, &ws) >= 0))
+        /* Files and devices belong to the caller. His terminal too: whoever has that uid on the host could open it, and read
+         * what is typed there, long after the container. A terminal of the container's own got its owner in CONSOLE. */
+        if (type != S_IFIFO && type != S_IFSOCK)
             continue;
         if (st.uid == s->uid)
             continue;
