@@ -72,7 +72,6 @@ int cli_take_payload_signals(void)
     sigset_t set;
 
     sigfillset(&set);
-    sigdelset(&set, SIGCHLD);
     sigdelset(&set, SIGURG);
     return cli_take_signals(&set);
 }

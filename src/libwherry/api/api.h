@@ -119,6 +119,7 @@ struct wh_creation {
     struct wh_load load;
     uint32_t closed_stdio; /* bit i: fd i was closed when we were called */
     int root_fd, dir_fd, journal_fd, mbox_fd, listen_fd, rootfs_fd, console_fd;
+    int end_fd; /* signals that end a foreground run whose payload is not there yet; run.cancel_fd meanwhile */
     struct wh_tty tty;
     bool own_tty;
     struct wh_cgroup cgroup;

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -30,7 +31,7 @@ void wh_creation_init(struct wh_creation *c)
     wh_tty_init(&c->tty, 0, 1);
     wh_cgroup_init(&c->cgroup);
     wh_mountfd_init(&c->mounts);
-    c->root_fd = c->dir_fd = c->journal_fd = c->mbox_fd = c->listen_fd = c->rootfs_fd = c->console_fd = -1;
+    c->root_fd = c->dir_fd = c->journal_fd = c->mbox_fd = c->listen_fd = c->rootfs_fd = c->console_fd = c->end_fd = -1;
     c->run = (struct wh_run){ .proc_fd = -1,
                               .ctl = -1,
                               .mbox_fd = -1,
@@ -44,6 +45,7 @@ void wh_creation_done(struct wh_creation *c)
 {
     wh_closep(&c->run.ctl);
     wh_closep(&c->run.pidfd_b);
+    wh_closep(&c->end_fd);
     wh_closep(&c->console_fd);
     wh_closep(&c->rootfs_fd);
     wh_closep(&c->listen_fd);
@@ -257,6 +259,30 @@ static int save_cgroup(struct wh_creation *c, struct wh_err *err)
     return wh_arena_failed(c->load.arena) ? wh_err_sys(err, -ENOMEM, "write the state") : 0;
 }
 
+/*
+ * The signals of a foreground run are the payload's; but until there is one, somebody who wants to end it must not wait for a
+ * hook that hangs, and a pid 1 that has no handlers yet would ignore what comes early. They stay pending for the caller's signalfd.
+ */
+static int watch_end_signals(struct wh_creation *c, struct wh_err *err)
+{
+    static const int ends[] = { SIGHUP, SIGINT, SIGQUIT, SIGTERM };
+    sigset_t set;
+
+    sigemptyset(&set);
+    for (size_t i = 0; i < WH_ELEMENTSOF(ends); i++) {
+        struct sigaction sa;
+
+        /* nohup(1): a blocked signal comes even if it is ignored. */
+        if (sigaction(ends[i], NULL, &sa) == 0 && sa.sa_handler != SIG_IGN)
+            sigaddset(&set, ends[i]);
+    }
+    c->end_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (c->end_fd < 0)
+        return wh_err_sys(err, -errno, "watch for signals");
+    c->run.cancel_fd = c->end_fd;
+    return 0;
+}
+
 static int load(struct wh_creation *c, const struct wherry_create_opts *opts, enum wh_verb verb, struct wh_err *err)
 {
     struct wh_load *l = &c->load;
@@ -273,6 +299,11 @@ static int load(struct wh_creation *c, const struct wherry_create_opts *opts, en
         return r;
     detach = verb == WH_VERB_CREATE || (l->opts.flags & WHERRY_CREATE_DETACH);
     c->run.cancel_fd = l->opts.cancel_fd > 0 ? l->opts.cancel_fd : -1;
+    if (!detach && l->opts.signal_fd > 0 && c->run.cancel_fd < 0) {
+        r = watch_end_signals(c, err);
+        if (r < 0)
+            return r;
+    }
     r = wh_load_spec(l, 0, err);
     if (r < 0)
         return r;

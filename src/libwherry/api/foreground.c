@@ -42,6 +42,8 @@ static int pass_signals(int signal_fd, const struct wh_run *run, bool subreaper)
             wh_api_reap_orphans(run->pid_b);
     } else if (si.ssi_signo != SIGURG) {
         wh_pidfd_kill(run->pidfd_b, (int)si.ssi_signo);
+        if (si.ssi_signo == SIGTSTP)
+            wh_tty_suspend(NULL);
     }
     return 0;
 }
@@ -78,6 +80,10 @@ int wh_api_foreground(const struct wh_foreground *f, int *ret_status, struct wh_
     struct wh_exit ex = { 0 };
     int r, d;
 
+    if (f->tty && f->subreaper) {
+        f->tty->reap = wh_api_reap_orphans;
+        f->tty->keep = run->pid_b;
+    }
     r = f->tty ? wh_tty_copy(f->tty, run->pidfd_b, f->signal_fd, run->cancel_fd, err) : wait_payload(f, err);
     if (f->tty)
         wh_tty_done(f->tty);

@@ -236,6 +236,10 @@ int wherry_run(wherry_ctx *ctx, const char *id, const struct wherry_create_opts 
         destroy_own(&c, &ignored);
         return wh_api_fail(reterr, &err, step);
     }
+    if (c.end_fd >= 0) {
+        wh_closep(&c.end_fd);
+        c.run.cancel_fd = -1;
+    }
     /* The container is there now; delete and kill from elsewhere must not wait for us. */
     flock(c.dir_fd, LOCK_UN);
     if (!(c.load.opts.flags & WHERRY_CREATE_DETACH))

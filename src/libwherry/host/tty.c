@@ -21,6 +21,8 @@
 #define HUNG_UP_MS 50
 /* More than the kernel buffers for a pty (64 KiB). Without a pid namespace others may hold the slave and write for ever. */
 #define PTY_MAX (128u * 1024u)
+/* A shell tells nobody that it made a running job the foreground one. */
+#define BACKGROUND_MS 300
 
 void wh_tty_init(struct wh_tty *t, int in, int out)
 {
@@ -35,13 +37,25 @@ void wh_tty_release(struct wh_tty *t)
     wh_closep(&t->console);
 }
 
+/* With SIGTTIN and SIGTTOU blocked the kernel lets a background job change the terminal under the shell's hands. */
+static bool in_background(const struct wh_tty *t)
+{
+    pid_t owner = tcgetpgrp(t->in);
+
+    return owner >= 0 && owner != getpgrp();
+}
+
+static void restore(struct wh_tty *t)
+{
+    /* TCSADRAIN would wait for a terminal that nobody reads. */
+    if (t->raw && !in_background(t))
+        (void)tcsetattr(t->in, TCSANOW, &t->saved);
+}
+
 void wh_tty_done(struct wh_tty *t)
 {
-    if (t->raw) {
-        /* TCSADRAIN would wait for a terminal that nobody reads. */
-        (void)tcsetattr(t->in, TCSANOW, &t->saved);
-        t->raw = false;
-    }
+    restore(t);
+    t->raw = false;
     wh_closep(&t->console);
     wh_closep(&t->receive);
     wh_closep(&t->master);
@@ -62,6 +76,9 @@ static void set_raw(struct wh_tty *t)
 {
     struct termios raw;
 
+    t->background = in_background(t);
+    if (t->background)
+        return;
     if (tcgetattr(t->in, t->raw ? &raw : &t->saved) < 0)
         return; /* not a terminal: a pipe needs no mode */
     raw = t->saved;
@@ -77,6 +94,26 @@ static void resize(struct wh_tty *t)
     /* A terminal without a size (a serial line) has nothing to tell: the config's consoleSize stays. */
     if ((ioctl(t->in, TIOCGWINSZ, &ws) == 0 || ioctl(t->out, TIOCGWINSZ, &ws) == 0) && ws.ws_row && ws.ws_col)
         (void)ioctl(t->master, TIOCSWINSZ, &ws);
+}
+
+void wh_tty_suspend(struct wh_tty *t)
+{
+    WH_CLEANUP_FD int tty = openat(AT_FDCWD, "/dev/tty", O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    sigset_t stop, old;
+
+    if (tty < 0)
+        return;
+    if (t)
+        restore(t);
+    sigemptyset(&stop);
+    sigaddset(&stop, SIGTSTP);
+    /* Pending while it is blocked, and so taken by this thread, now, and not by another one later. */
+    pthread_sigmask(SIG_BLOCK, &stop, &old);
+    (void)raise(SIGTSTP);
+    pthread_sigmask(SIG_UNBLOCK, &stop, NULL);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    if (t && t->raw)
+        set_raw(t);
 }
 
 int wh_tty_receive(struct wh_tty *t, struct wh_err *err)
@@ -224,6 +261,8 @@ static int take_signals(struct loop *l, struct wh_err *err)
     if (n != sizeof si)
         return wh_err_sys(err, n < 0 ? -errno : -EIO, "read the signals to pass on");
     sig = (int)si.ssi_signo;
+    if (sig == SIGCHLD && l->t->reap)
+        l->t->reap(l->t->keep);
     if (sig == SIGCHLD || sig == SIGURG)
         return 0;
     if (sig == SIGPIPE && si.ssi_pid == (uint32_t)getpid())
@@ -232,15 +271,19 @@ static int take_signals(struct loop *l, struct wh_err *err)
         resize(l->t);
         return 0;
     }
-    /* A shell that let us stop has put its own modes back. */
-    if (sig == SIGCONT && l->t->raw)
+    /* A shell that let us stop has put its own modes back, and its window may have another size by now. */
+    if (sig == SIGCONT && (l->t->raw || l->t->background)) {
         set_raw(l->t);
+        resize(l->t);
+    }
     if (l->ended) {
         l->give_up |= sig == SIGINT || sig == SIGTERM || sig == SIGHUP || sig == SIGQUIT;
         return 0;
     }
     if (syscall(SYS_pidfd_send_signal, l->pidfd, sig, NULL, 0) < 0 && errno != ESRCH)
         return wh_err_sys(err, -errno, "pass signal %d on to the container", sig);
+    if (sig == SIGTSTP)
+        wh_tty_suspend(l->t);
     return 0;
 }
 
@@ -254,7 +297,11 @@ static int turn(struct loop *l, struct wh_err *err)
 
     for (int i = 0; i < N; i++)
         p[i] = (struct pollfd){ .fd = -1 };
-    if (room(&l->input) && !l->ended)
+    if (l->t->background && !in_background(l->t)) {
+        set_raw(l->t);
+        resize(l->t);
+    }
+    if (room(&l->input) && !l->ended && !l->t->background)
         p[IN] = (struct pollfd){ .fd = l->t->in, .events = POLLIN };
     if (pending(&l->output))
         p[OUT] = (struct pollfd){ .fd = l->out, .events = POLLOUT };
@@ -271,7 +318,11 @@ static int turn(struct loop *l, struct wh_err *err)
     p[SIG] = (struct pollfd){ .fd = l->signal_fd, .events = POLLIN };
     p[CANCEL] = (struct pollfd){ .fd = l->cancel_fd, .events = POLLIN };
 
-    r = poll(p, N, l->ended && room(&l->output) && !pending(&l->output) ? 0 : stalled ? HUNG_UP_MS : -1);
+    r = poll(p, N,
+             l->ended && room(&l->output) && !pending(&l->output) ? 0
+             : stalled                                            ? HUNG_UP_MS
+             : l->t->background                                   ? BACKGROUND_MS
+                                                                  : -1);
     if (r < 0)
         return errno == EINTR ? 0 : wh_err_sys(err, -errno, "wait for the container's terminal");
     l->hung_up = false;
@@ -285,8 +336,9 @@ static int turn(struct loop *l, struct wh_err *err)
     if (p[IN].revents) {
         ssize_t n = fill(&l->input, l->t->in);
 
-        /* EIO: a background process reads its terminal, or the terminal is gone. */
-        if (n == 0 || (n < 0 && n != -EAGAIN && n != -EINTR))
+        /* EIO: the terminal is gone, or another job has it by now. */
+        l->t->background = n == -EIO && in_background(l->t);
+        if (n == 0 || (n < 0 && n != -EAGAIN && n != -EINTR && !l->t->background))
             end_of_input(l);
     }
     if (p[MASTER].revents & POLLOUT)

@@ -26,7 +26,10 @@ struct wh_tty {
     int receive; /* our end of it */
     int master;
     bool raw; /* `saved` is to be put back */
+    bool background; /* another job has the terminal: it is not ours to set or to read */
     struct termios saved;
+    void (*reap)(int keep); /* for each SIGCHLD that signal_fd brings; may be null */
+    int keep;
 };
 
 void wh_tty_init(struct wh_tty *t, int in, int out);
@@ -39,11 +42,19 @@ int wh_tty_receive(struct wh_tty *t, struct wh_err *err);
 
 /*
  * Copies both ways until the process behind pidfd has ended (it is not reaped here) and its output is written. signal_fd: a
- * signalfd or -1; SIGWINCH resizes the pty, SIGCHLD and SIGURG are dropped, all others go to the process. A reader of ours
+ * signalfd or -1; SIGWINCH resizes the pty, SIGURG is dropped, SIGCHLD calls `reap`, all others go to the process, and SIGTSTP stops the
+ * caller as well (wh_tty_suspend). As a background job the caller's terminal is left alone until it is ours. A reader of ours
  * that is gone (EPIPE) only loses output; one that does not read holds up nothing but the output: signals go on, and
  * after the process has ended SIGINT, SIGTERM, SIGHUP or SIGQUIT give the rest up. cancel_fd: -1, or readable = -ECANCELED.
  */
 int wh_tty_copy(struct wh_tty *t, int pidfd, int signal_fd, int cancel_fd, struct wh_err *err);
+
+/*
+ * SIGTSTP was taken from the caller, who blocks it: stops the whole process as it would have done, with the terminal of `t` (may
+ * be null) as it was before, and returns after SIGCONT. Without a controlling terminal there is no shell that could let us go
+ * on: nothing happens.
+ */
+void wh_tty_suspend(struct wh_tty *t);
 
 /* Restores the caller's terminal and closes everything. Twice is harmless. */
 void wh_tty_done(struct wh_tty *t);
