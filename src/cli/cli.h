@@ -185,8 +185,8 @@ int cli_take_signals(const sigset_t *set);
 /* The same for those that end a program. Who ends us half-way wants no half of a container: the library is to undo what it has done. */
 int cli_take_end_signals(void);
 /*
- * The same for all that are the payload's while this process waits for it: all but SIGCHLD and SIGURG, which tell this process about its own
- * children and sockets. Called before there is a payload, so that none is lost.
+ * The same for all that are the payload's while this process waits for it: all but SIGURG, of our own sockets; SIGCHLD tells the library of
+ * orphans. Called before there is a payload, so that none is lost.
  */
 int cli_take_payload_signals(void);
 /* Digits only, up to the maximum. 0 or -EINVAL, -ERANGE. */
