@@ -55,17 +55,17 @@ _wherry() {
         return
         ;;
     check) options="--bundle --config --format --strict --help" ;;
-    create) options="--bundle --config --console-socket --pidfd-socket --pid-file --preserve-fds --no-pivot --no-new-keyring --help" ;;
+    create) options="--bundle --config --console-socket --pidfd-socket --pid-file --preserve-fds --no-pivot --no-new-keyring --init --help" ;;
     delete) options="--force --regex --help" ;;
     doctor) options="--rootless --json --format --help" ;;
     exec) options="--detach --tty --user --additional-gids --cwd --env --cap --no-new-privs --apparmor --process-label --process \
         --cgroup --ignore-paused --console-socket --pidfd-socket --pid-file --preserve-fds --help" ;;
-    explain) options="--bundle --config --format --no-pivot --no-new-keyring --preserve-fds --help" ;;
+    explain) options="--bundle --config --format --no-pivot --no-new-keyring --init --preserve-fds --help" ;;
     features) options="--help" ;;
     help) options="--help $commands" ;;
     kill) options="--all --regex --help" ;;
     list) options="--format --quiet --help" ;;
-    run) options="--bundle --config --console-socket --pidfd-socket --pid-file --preserve-fds --no-pivot --no-new-keyring \
+    run) options="--bundle --config --console-socket --pidfd-socket --pid-file --preserve-fds --no-pivot --no-new-keyring --init \
         --detach --keep --no-subreaper --help" ;;
     spec) options="--bundle --file --rootless --help" ;;
     start) options="--help" ;;

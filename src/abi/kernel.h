@@ -155,6 +155,19 @@ struct wh_sock_fprog {
     const struct wh_sock_filter *filter;
 };
 #define WH_BPF_MAXINSNS 4096
+#define WH_BPF_LD_ABS 0x20 /* 32 bits of struct seccomp_data */
+#define WH_BPF_JEQ 0x15
+#define WH_BPF_RET 0x06
+#define WH_SECCOMP_DATA_NR 0 /* offsets of <linux/seccomp.h> */
+#define WH_SECCOMP_DATA_ARCH 4
+#define WH_SECCOMP_RET_ALLOW 0x7fff0000u
+#define WH_SECCOMP_RET_KILL_PROCESS 0x80000000u
+/* AUDIT_ARCH_* of <linux/audit.h>; where it is missing here, only the number of the call is looked at. */
+#if defined(__x86_64__)
+#define WH_AUDIT_ARCH 0xc000003eu
+#elif defined(__aarch64__)
+#define WH_AUDIT_ARCH 0xc00000b7u
+#endif
 
 /* seccomp(2) */
 #define WH_SECCOMP_SET_MODE_FILTER 1

@@ -49,7 +49,7 @@ struct check {
     uint32_t size, data; /* data: end of the step records */
     uint64_t defined; /* slots that hold an fd by now */
     uint32_t phase;
-    uint32_t clone_b, exec_check; /* seen */
+    uint32_t clone_b, exec_check, be_init; /* seen */
     uint32_t has_ready;
     uint16_t prev; /* op before this one */
     uint32_t soft; /* the step before is soft, or an alternative of a soft one */
@@ -107,6 +107,7 @@ static int value(uint8_t kind, uint64_t v)
     case WH_FK_NOFOLLOW:
     case WH_FK_DEVCONSOLE:
     case WH_FK_NOTIFY:
+    case WH_FK_FOREGROUND:
         return v > 1;
     case WH_FK_RLIMIT:
         return v > 15;
@@ -234,6 +235,11 @@ static int order(struct check *c, const struct wh_step *s, const struct wh_opinf
         break;
     case WH_OP_WAIT_START:
         c->defined = 0;
+        break;
+    case WH_OP_BE_INIT:
+        if (c->be_init)
+            return WH_RULE_ORDER;
+        c->be_init = 1;
         break;
     case WH_OP_EXEC_CHECK:
         c->exec_check = 1;

@@ -100,6 +100,7 @@ enum {
 #define WH_FT_MPOL uint32_t /* MPOL_* */
 #define WH_FT_MPOLFLAGS uint32_t /* MPOL_F_* */
 #define WH_FT_LSMATTR uint32_t /* enum wh_lsm_attr */
+#define WH_FT_FOREGROUND uint32_t /* 0 or 1: the foreground process group of the terminal on stdin */
 #define WH_FT_STR wh_off /* NUL-terminated, not null */
 #define WH_FT_STRN wh_off /* may be null */
 #define WH_FT_HPATH wh_off /* absolute path on the host; never one below the rootfs */
@@ -252,6 +253,7 @@ enum wh_field_kind {
     WH_FK_MPOL,
     WH_FK_MPOLFLAGS,
     WH_FK_LSMATTR,
+    WH_FK_FOREGROUND,
     WH_FK_STR,
     WH_FK_STRN,
     WH_FK_HPATH,

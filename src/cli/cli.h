@@ -53,8 +53,8 @@ struct cli_args {
     const char *cwd, *user, *process, *process_label, *apparmor;
     struct cli_list env, gids, caps, cgroups;
     bool tty, no_new_privs, ignore_paused;
-    bool no_pivot, no_new_keyring, detach, keep, no_subreaper, all, force, regex, quiet, verbose, strict, rootless_spec,
-        json;
+    bool no_pivot, no_new_keyring, init, detach, keep, no_subreaper, all, force, regex, quiet, verbose, strict,
+        rootless_spec, json;
     /* what is not an option */
     char **pos;
     int npos;

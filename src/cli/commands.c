@@ -36,13 +36,14 @@
 #define BUNDLE VALUE("bundle", 'b', bundle, "DIR", "the bundle (default: the working directory)")
 #define CONFIG VALUE("config", 'f', config, "FILE", "the config's name in the bundle (default: config.json)")
 #define NO_PIVOT FLAG("no-pivot", 0, no_pivot, "move the root instead of pivot_root: for a rootfs on an initramfs")
+#define INIT FLAG("init", 0, init, "stay as pid 1: reap orphans, pass signals on to the payload")
 #define NO_KEYRING FLAG("no-new-keyring", 0, no_new_keyring, "keep the session keyring of the caller")
 #define PRESERVE NUMBER("preserve-fds", 0, preserve_fds, "N", "pass the descriptors 3 to 2+N to the payload")
 #define CREATE                                                                                                         \
     BUNDLE, CONFIG, VALUE("console-socket", 0, console_socket, "PATH", "socket that is sent the terminal's master"),   \
         VALUE("pidfd-socket", 0, pidfd_socket, "PATH", "socket that is sent a pidfd of the container's init"),         \
         VALUE("pid-file", 0, pid_file, "FILE", "file for the pid of the container's init"), PRESERVE, NO_PIVOT,        \
-        NO_KEYRING
+        NO_KEYRING, INIT
 #define END                                                                                                            \
     {                                                                                                                  \
         0                                                                                                              \
@@ -131,7 +132,7 @@ static const struct cli_opt exec_opts[] = {
 };
 
 static const struct cli_opt explain_opts[] = {
-    BUNDLE, CONFIG, VALUE("format", 0, format, "FORMAT", "text (default) or json"), NO_PIVOT, NO_KEYRING, PRESERVE,
+    BUNDLE, CONFIG, VALUE("format", 0, format, "FORMAT", "text (default) or json"), NO_PIVOT, NO_KEYRING, INIT, PRESERVE,
     HELP,   END,
 };
 

@@ -100,8 +100,8 @@ int cli_create_opts(struct cli *cli, struct wherry_create_opts *opts)
         .console_socket = args->console_socket && *args->console_socket ? args->console_socket : NULL,
         .pidfd_socket = args->pidfd_socket && *args->pidfd_socket ? args->pidfd_socket : NULL,
         .pid_file = args->pid_file && *args->pid_file ? args->pid_file : NULL,
-        .flags =
-            (args->no_pivot ? WHERRY_CREATE_NO_PIVOT : 0) | (args->no_new_keyring ? WHERRY_CREATE_NO_NEW_KEYRING : 0),
+        .flags = (args->no_pivot ? WHERRY_CREATE_NO_PIVOT : 0) |
+                 (args->no_new_keyring ? WHERRY_CREATE_NO_NEW_KEYRING : 0) | (args->init ? WHERRY_CREATE_INIT : 0),
     };
     r = listen_fds(cli, &listen);
     if (r != 0)

@@ -9,6 +9,7 @@ init_sources += src/init/ops-dev.c
 init_sources += src/init/ops-mount.c
 init_sources += src/init/ops-ns.c
 init_sources += src/init/ops-proc.c
+init_sources += src/init/ops-reap.c
 init_sources += src/init/ops-sec.c
 init_sources += src/init/ops-sync.c
 init_sources += src/init/resolve.c

@@ -50,6 +50,12 @@
 #define MMAP_NR SYS_mmap
 #endif
 
+#ifdef SYS_rt_sigtimedwait_time32 /* the time, which is what differs, is null */
+#define WH_NR_SIGTIMEDWAIT SYS_rt_sigtimedwait_time32
+#else
+#define WH_NR_SIGTIMEDWAIT SYS_rt_sigtimedwait
+#endif
+
 /* Each argument as a long: an int in a variable argument list leaves the upper half of its place undefined. */
 #define SYS_L1(a) , (long)(a)
 #define SYS_L2(a, ...) , (long)(a)SYS_L1(__VA_ARGS__)
@@ -100,17 +106,20 @@ SYS(fspick, (int fd, const char *path, unsigned int flags), SYS_fspick, fd, path
 SYS(fstatfs, (int fd, struct statfs *st), FSTATFS_ARGS(fd, st))
 SYS(getcwd, (char *buf, size_t size), SYS_getcwd, buf, size)
 SYS(getdents64, (int fd, void *buf, size_t size), SYS_getdents64, fd, buf, size)
+SYS(getpid, (void), SYS_getpid)
 SYS(getresgid, (uint32_t id[3]), SYS_getresgid32, &id[0], &id[1], &id[2])
 SYS(getresuid, (uint32_t id[3]), SYS_getresuid32, &id[0], &id[1], &id[2])
 SYS(ioctl, (int fd, unsigned long request, void *arg), SYS_ioctl, fd, request, arg)
 SYS(keyctl, (int cmd, unsigned long a, unsigned long b), SYS_keyctl, cmd, a, b)
 SYS(keyctl_describe, (long id, char *buf, size_t n), SYS_keyctl, WH_KEYCTL_DESCRIBE, id, buf, n)
+SYS(kill, (int pid, int sig), SYS_kill, pid, sig)
 SYS(mkdirat, (int fd, const char *path, unsigned int mode), SYS_mkdirat, fd, path, mode)
 SYS(mknodat, (int fd, const char *path, unsigned int mode, unsigned int dev), SYS_mknodat, fd, path, mode, dev)
 SYS(mmap, (size_t len, int prot, int flags, int fd), MMAP_NR, NULL, len, prot, flags, fd, 0)
 SYS(mount_setattr, (int fd, const char *path, unsigned int flags, const struct wh_mount_attr *a), SYS_mount_setattr, fd,
     path, flags, a, sizeof(*a))
 SYS(move_mount, (int from, int to, const char *path, unsigned int flags), SYS_move_mount, from, "", to, path, flags)
+SYS(munmap, (void *at, size_t len), SYS_munmap, at, len)
 SYS(open_tree, (int fd, const char *path, unsigned int flags), SYS_open_tree, fd, path, flags)
 SYS(openat, (int fd, const char *path, int flags, unsigned int mode), SYS_openat, fd, path, flags, mode)
 SYS(openat2, (int fd, const char *path, const struct wh_open_how *how), SYS_openat2, fd, path, how, sizeof(*how))
@@ -130,11 +139,13 @@ SYS(setdomainname, (const char *name, size_t len), SYS_setdomainname, name, len)
 SYS(setgroups, (size_t n, const uint32_t *gids), SYS_setgroups32, n, gids)
 SYS(sethostname, (const char *name, size_t len), SYS_sethostname, name, len)
 SYS(setns, (int fd, int type), SYS_setns, fd, type)
+SYS(setpgid, (int pid, int group), SYS_setpgid, pid, group)
 SYS(setresgid, (uint32_t r, uint32_t e, uint32_t s), SYS_setresgid32, r, e, s)
 SYS(setresuid, (uint32_t r, uint32_t e, uint32_t s), SYS_setresuid32, r, e, s)
 SYS(setsid, (void), SYS_setsid)
 SYS(sigaction, (int sig, const void *act), SYS_rt_sigaction, sig, act, NULL, 8)
 SYS(sigprocmask, (int how, const void *set), SYS_rt_sigprocmask, how, set, NULL, 8)
+SYS(sigtimedwait, (const void *set), WH_NR_SIGTIMEDWAIT, set, NULL, NULL, 8)
 SYS(socket, (int domain, int type), SYS_socket, domain, type, 0)
 SYS(statx, (int fd, const char *path, int flags, unsigned int mask, struct wh_statx *st), SYS_statx, fd, path, flags,
     mask, st)
@@ -144,6 +155,7 @@ SYS(umount2, (const char *path, int flags), SYS_umount2, path, flags)
 SYS(unlinkat, (int fd, const char *path, int flags), SYS_unlinkat, fd, path, flags)
 SYS(unshare, (unsigned long flags), SYS_unshare, flags)
 SYS(utimensat, (int fd, const char *path, const struct timespec ts[2], int flags), SYS_utimensat, fd, path, ts, flags)
+SYS(wait4, (int pid, int *status, int flags), SYS_wait4, pid, status, flags, NULL)
 SYS(write, (int fd, const void *buf, size_t n), SYS_write, fd, buf, n)
 
 #endif

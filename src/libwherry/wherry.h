@@ -78,6 +78,7 @@ enum wherry_create_flags {
     WHERRY_CREATE_DETACH = 1u << 2, /* wherry_run: return once the payload runs */
     WHERRY_CREATE_KEEP = 1u << 3, /* wherry_run: do not delete when it has ended */
     WHERRY_CREATE_NO_SUBREAPER = 1u << 4,
+    WHERRY_CREATE_INIT = 1u << 5, /* an init that reaps and forwards signals is pid 1, the payload its child */
 };
 struct wherry_create_opts {
     size_t size;

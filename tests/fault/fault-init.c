@@ -302,6 +302,7 @@ int main(void)
     all((struct tp_options){ .notify = true }, true, "A");
     all((struct tp_options){ .exec = true }, false, "exec");
     all((struct tp_options){ .exec = true }, true, "A of exec");
+    all((struct tp_options){ .init = true, .notify = true }, false, "a payload below init");
     free(clean_conf);
     return done_testing();
 }

@@ -234,6 +234,8 @@ static bool request(struct test *t, char *name)
         r->seccomp_receiver = value;
     else if (wh_streq(name, "no_pivot"))
         r->no_pivot = *value == '1';
+    else if (wh_streq(name, "init"))
+        r->init = *value == '1';
     else if (wh_streq(name, "no_new_keyring"))
         r->no_new_keyring = *value == '1';
     else if (wh_streq(name, "in_host_netns"))

@@ -135,6 +135,43 @@ long sys_sigaction(int sig, const void *act)
         ENTER(sigaction, "%d", sig);
     return sig == SIGHUP || sig == 64 ? fake_leave(0) : 0;
 }
+SIMPLE(setpgid, (int pid, int group), "%d, %d", pid, group)
+SIMPLE(kill, (int pid, int sig), "%d, %d", pid, sig)
+
+long sys_munmap(void *at, size_t len)
+{
+    ENTER(munmap, "%s%s", at == &fake.mbox ? "mbox" : at == fake.plan ? "plan" : "?", len ? "" : ", 0");
+    return fake_leave(0);
+}
+
+long sys_getpid(void)
+{
+    return FAKE_PAYLOAD;
+}
+
+/* SIGTERM, SIGCHLD of an orphan, an interruption, SIGCHLD of the payload. */
+long sys_sigtimedwait(const void *set)
+{
+    static const long script[] = { 15, SIGCHLD, -EINTR, SIGCHLD };
+
+    ENTER(sigtimedwait, "%lx", *(const unsigned long *)set);
+    fake_leave(0);
+    if (fake.waits == sizeof(script) / sizeof(script[0]))
+        sys_exit_group(99);
+    return script[fake.waits++];
+}
+
+long sys_wait4(int pid, int *status, int flags)
+{
+    ENTER(wait4, "%d, %d", pid, flags);
+    fake_leave(0);
+    fake.reaps++;
+    if (fake.reaps % 2 == 0)
+        return 0;
+    *status = fake.waits == 2 ? 1 << 8 : fake.payload_status;
+    return fake.waits == 2 ? 4711 : FAKE_PAYLOAD;
+}
+
 SIMPLE(sigprocmask, (int how, const void *set), "%d, %lu", how, *(const unsigned long *)set)
 
 long sys_prctl(int option, unsigned long a, unsigned long b, unsigned long c)
@@ -148,7 +185,8 @@ long sys_prctl(int option, unsigned long a, unsigned long b, unsigned long c)
                   { PR_CAPBSET_DROP, "CAPBSET_DROP" },
                   { PR_CAPBSET_READ, "CAPBSET_READ" },
                   { PR_CAP_AMBIENT, "CAP_AMBIENT" },
-                  { PR_SET_NO_NEW_PRIVS, "SET_NO_NEW_PRIVS" } };
+                  { PR_SET_NO_NEW_PRIVS, "SET_NO_NEW_PRIVS" },
+                  { PR_SET_CHILD_SUBREAPER, "SET_CHILD_SUBREAPER" } };
     const char *name = "?";
 
     for (unsigned int k = 0; k < sizeof(names) / sizeof(names[0]); k++)
@@ -235,9 +273,9 @@ long sys_ioctl(int fd, unsigned long request, void *arg)
     static const struct {
         unsigned long request;
         const char *name;
-    } names[] = { { TIOCSPTLCK, "TIOCSPTLCK" },    { TIOCGPTPEER, "TIOCGPTPEER" }, { TIOCSWINSZ, "TIOCSWINSZ" },
-                  { TIOCGWINSZ, "TIOCGWINSZ" },    { TIOCSCTTY, "TIOCSCTTY" },     { SIOCGIFFLAGS, "SIOCGIFFLAGS" },
-                  { SIOCSIFFLAGS, "SIOCSIFFLAGS" } };
+    } names[] = { { TIOCSPTLCK, "TIOCSPTLCK" },     { TIOCGPTPEER, "TIOCGPTPEER" }, { TIOCSWINSZ, "TIOCSWINSZ" },
+                  { TIOCGWINSZ, "TIOCGWINSZ" },     { TIOCSCTTY, "TIOCSCTTY" },     { SIOCGIFFLAGS, "SIOCGIFFLAGS" },
+                  { SIOCSIFFLAGS, "SIOCSIFFLAGS" }, { TIOCSPGRP, "TIOCSPGRP" } };
     const char *name = "?";
 
     (void)arg;
@@ -269,6 +307,13 @@ long sys_faccessat2(int fd, const char *path, int mode, int flags)
 long sys_clone(unsigned long flags, int *pidfd)
 {
     ENTER(clone, "%#lx", flags);
+    if (flags & CLONE_VFORK) {
+        if (!fake.stays)
+            return fake_leave(0);
+        fake_leave(0);
+        fake.mbox.state = fake.payload_failed ? WH_MBOX_FAILED : WH_MBOX_EXEC; /* by the child */
+        return FAKE_PAYLOAD;
+    }
     if (!fake.is_a) {
         fake.pending = WH_MSG_GO;
         return fake_leave(0);

@@ -34,6 +34,7 @@ int init_main(int argc, char **argv);
 #include "init/ops-mount.c"
 #include "init/ops-ns.c"
 #include "init/ops-proc.c"
+#include "init/ops-reap.c"
 #include "init/ops-sec.c"
 #include "init/ops-sync.c"
 #include "init/resolve.c"
@@ -42,7 +43,7 @@ int init_main(int argc, char **argv);
 #include <signal.h>
 #include <sys/prctl.h>
 
-enum { FAKE_FDS = 64, FAKE_NODES = 128, FAKE_NAME = 160 };
+enum { FAKE_PAYLOAD = 77, FAKE_FDS = 64, FAKE_NODES = 128, FAKE_NAME = 160 };
 #define TMPFS_MAGIC_ 0x01021994
 #define EXT_MAGIC_ 0xef53
 
@@ -92,6 +93,10 @@ static struct {
     bool is_a; /* clone returns as in A */
     uint32_t deny; /* step that the host refuses */
     int ack;
+    /* --init: clone returns as in the process that stays; what the payload did */
+    bool stays, payload_failed;
+    int payload_status;
+    unsigned int waits, reaps;
     uint16_t pending; /* message that the host sends next */
     uint32_t pending_step;
     int32_t pending_val;

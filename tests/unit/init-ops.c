@@ -511,6 +511,60 @@ static void test_protocol(void)
     failed("SECCOMP", WH_SITE_SECCOMP, ETIMEDOUT, "a listener that nobody takes");
 }
 
+/* The process that stays: from the return of vfork on there is nobody to tell. */
+static void stays(int status, bool failed)
+{
+    whole((struct tp_options){ .init = true });
+    fake.stays = true;
+    fake.payload_status = status;
+    fake.payload_failed = failed;
+}
+
+static void test_be_init(void)
+{
+    unsigned int confining = 0;
+
+    whole((struct tp_options){ .init = true });
+    is_int(run("BE_INIT: the payload"), 2, "--init: the payload is executed");
+
+    stays(3 << 8, false);
+    is_int(run("BE_INIT: the process that stays"), 1, "--init: what stays exits with the payload");
+    is_int(fake.status, 3, "--init: the payload's status");
+    ok(strstr(fake.text, "kill(77, 15)"), "--init: a signal is passed on");
+    ok(!strstr(fake.text, "execve("), "--init: one process executes");
+    stays(9, false);
+    run("BE_INIT: a payload that is killed");
+    is_int(fake.status, 137, "--init: 128 + N for a signal");
+    stays(1 << 8, true);
+    run("BE_INIT: a payload that cannot be executed");
+    is_int(fake.status, 1, "--init: a payload that failed is the end");
+    ok(!strstr(fake.text, "sigtimedwait"), "--init: nobody waits for it");
+
+    /* Every call by which it gives up privileges and fds: without it, the container ends. */
+    for (unsigned int k = 1, more = 1; more; k++) {
+        stays(0, false);
+        fake.at = k;
+        fake.err = EPERM;
+        fake_run(plan, size);
+        more = fake.at_name[0];
+        if (more && strcmp(fake_op(plan, fake.at_step), "BE_INIT") == 0 &&
+            strstr(fake.text, "SET_NAME, wherry:[init]") && strcmp(fake.at_name, "kill") != 0 &&
+            !strstr(fake.text, "sigtimedwait")) {
+            confining++;
+            ok(fake.status == 137 && strstr(fake.text, "kill(77, 9)"), "--init: without %s the container ends",
+               fake.at_name);
+        }
+    }
+    is_int(confining, 7, "--init: steps of confinement");
+
+    begin();
+    ADD(BE_INIT, be_init, .keep = 0);
+    ADD(BE_INIT, be_init, .keep = 0);
+    end();
+    run("BE_INIT: twice");
+    is_int(fake.mbox.fail.site, WH_SITE_VERIFY_PLAN, "--init: once is enough");
+}
+
 static void cwd(const char *title)
 {
     begin();
@@ -636,6 +690,7 @@ int main(void)
     test_copy_link();
     test_remount();
     test_protocol();
+    test_be_init();
     test_process();
     compare();
     free(plan);

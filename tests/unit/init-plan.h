@@ -66,6 +66,7 @@ __attribute__((unused)) static struct wh_plan *tp_end(size_t *ret_size)
 struct tp_options {
     bool exec; /* like `wherry exec`: no READY and WAIT_START */
     bool notify;
+    bool init; /* --init */
 };
 
 __attribute__((unused)) static void tp_fs(const char *type, const char *dst, struct wh_vec params, uint64_t attr,
@@ -108,6 +109,8 @@ __attribute__((unused)) static void tp_tail(struct tp_options o)
     ADD(RLIMIT, rlimit, .soft = 64, .hard = 128, .resource = 7);
     ADD(CLOSE_FDS, close_fds, .first = 4);
     ADD(DUMPABLE, dumpable, .value = 1);
+    if (o.init)
+        ADD(BE_INIT, be_init, .keep = 1 << 5, .foreground = 1);
     ADD(SECCOMP, seccomp, .filter = wh_build_bytes(tp, filter, sizeof(filter)), .flags = WH_SECCOMP_FILTER_FLAG_LOG,
         .notify = o.notify);
     ADD(EXEC, exec, .args = STRV("prog", "arg"), .env = STRV("A=1", "B=2"));

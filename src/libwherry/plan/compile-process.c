@@ -450,6 +450,7 @@ void wh_compile_process(struct wh_compile *c)
         close_fds->first = 3 + c->req->preserve_fds;
     /* So late because EXEC_CHECK and WAIT_START need an fd each, and the limit may be 4. */
     rlimits(c, p, true);
+    wh_compile_be_init(c, p);
     /* Last: the filter may deny whatever we would still need. */
     seccomp(c);
     exec(c, p, &env);

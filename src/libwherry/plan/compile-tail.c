@@ -3,7 +3,9 @@
 #include "plan/compile.h"
 
 #include <errno.h>
+#include <linux/capability.h>
 #include <linux/ioprio.h>
+#include <linux/sched.h>
 
 void wh_compile_prio(struct wh_compile *c, const struct wh_process *p)
 {
@@ -190,4 +192,29 @@ void wh_compile_label_params(struct wh_compile *c, const char *fstype, struct wh
     v[params->n + 1] = c->mount_label;
     params->v = v;
     params->n += 2;
+}
+
+/* ---- --init ---- */
+
+void wh_compile_be_init(struct wh_compile *c, const struct wh_process *p)
+{
+    wh_node src = 0;
+    const char *wanted = annotation(c->spec, "org.wherry.init", &src);
+    struct wh_step_be_init *s;
+
+    if (wanted && !wh_streq(wanted, "1") && !wh_streq(wanted, "0")) {
+        wh_compile_err(c, -EINVAL, src, "must be 0 or 1, not \"%s\"", wanted);
+        return;
+    }
+    if (c->req->verb == WH_VERB_EXEC || !(c->req->init || (wanted && *wanted == '1')))
+        return;
+    if (p->scheduler.set && (p->scheduler.policy == SCHED_DEADLINE || p->scheduler.flags & SCHED_FLAG_RESET_ON_FORK))
+        wh_compile_err(c, -EINVAL, p->scheduler.src,
+                       "with an init of wherry's the payload is its child, which would lose this scheduling policy");
+    s = WH_STEP(c, BE_INIT, be_init, src);
+    if (!s)
+        return;
+    /* Signals must reach a payload that has changed its user. */
+    s->keep = p->capabilities.permitted.mask & wh_compile_grantable(c) & (UINT64_C(1) << CAP_KILL);
+    s->foreground = p->terminal.set && p->terminal.v;
 }

@@ -91,6 +91,7 @@ struct wh_request {
     uint32_t listen_fds; /* of those, how many are announced as LISTEN_FDS */
     bool console_socket; /* a socket was given (or run in the foreground owns the terminal) */
     bool no_pivot, no_new_keyring;
+    bool init; /* --init: wherry-init stays, the payload is its child */
     enum wh_cgroup_manager cgroup_manager;
     enum wh_rootless rootless; /* does without a cgroup that it may not make */
     int8_t ns_owner[WH_NS_MAX]; /* enum wh_ns_owner; host opened the paths and asked NS_GET_USERNS */
