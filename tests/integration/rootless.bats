@@ -78,6 +78,26 @@ test_teardown() {
     [ -z "$output" ]
 }
 
+@test "exec: another process, with one id and with subordinate ones" {
+    rootless '.process.args = ["sleep", "60"]'
+    run to_file mine run -d "$CID"
+    have_status 0
+    run mine exec "$CID" sh -c 'id -u; readlink /proc/self/ns/user; readlink /proc/1/ns/user; exit 5'
+    have_status 5
+    have_line '^0$'
+    [ "$(grep -c user: <<<"$output")" = 2 ]
+    [ "$(grep user: <<<"$output" | sort -u | wc -l)" = 1 ]
+    mine delete -f "$CID"
+    need newuidmap
+    subids
+    run to_file mine run -d "$CID"
+    have_status 0
+    run mine exec -u 1000:1000 -g 7 "$CID" id
+    have_status 0
+    have_line '^uid=1000(\(user\))? gid=1000(\(user\))? groups=7$'
+    mine delete -f "$CID"
+}
+
 @test "the exit status is passed through" {
     user_shell 'exit 7'
     have_status 7
@@ -333,6 +353,16 @@ made='mkdir -p $cg/here; chown $id $cg $cg/here $cg/cgroup.procs $cg/cgroup.subt
     user_shell 'grep ^0:: /proc/self/cgroup; grep -c "" /sys/fs/cgroup/cgroup.procs'
     have_status 0
     have_line '^0::/$'
+    run find /sys/fs/cgroup -type d -path "*$CID/$CID*"
+    [ -z "$output" ]
+    # exec is born there too, and kill --all reaches everything in it.
+    rootless '.linux.namespaces |= map(select(.type != "cgroup")) | .process.args = ["sh", "-c", "sleep 60 & sleep 60"]'
+    run to_file mine run -d "$CID"
+    have_status 0
+    run mine exec "$CID" grep ^0:: /proc/self/cgroup
+    have_status 0
+    [ "$output" = "0::/$CID/$CID" ]
+    mine delete -f "$CID"
     run find /sys/fs/cgroup -type d -path "*$CID/$CID*"
     [ -z "$output" ]
     # In the delegated cgroup itself: below it.
