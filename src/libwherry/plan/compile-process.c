@@ -308,7 +308,7 @@ static wh_node seccomp_src(const struct wh_spec *spec)
     return data ? data->src : spec->linux_.seccomp.src;
 }
 
-static void seccomp(struct wh_compile *c)
+static void seccomp(struct wh_compile *c, bool be_init)
 {
     wh_node src = seccomp_src(c->spec);
     struct wh_step_seccomp *s;
@@ -332,6 +332,10 @@ static void seccomp(struct wh_compile *c)
     if (notify && !(c->facts->own_caps & CAP_BIT(CAP_SYS_PTRACE))) {
         struct wh_step_dumpable *d = WH_STEP(c, DUMPABLE, dumpable, src);
 
+        /* The payload is executed before what stays is out of its reach again, and would find there a process without the filter. */
+        if (be_init)
+            wh_compile_err(c, -EOPNOTSUPP, src,
+                           "a seccomp listener together with --init needs CAP_SYS_PTRACE, which this process lacks");
         if (d)
             d->value = 1;
     }
@@ -366,7 +370,7 @@ void wh_compile_process(struct wh_compile *c)
     bool nnp = p->no_new_privileges.set && p->no_new_privileges.v, filter = wh_seccomp_wanted(c->spec);
     /* The kernel lets a process load a filter that has CAP_SYS_ADMIN or can no longer gain privileges. execve takes the
      * capability away where the bounding and inheritable sets lack it. */
-    bool keep_admin = filter && !nnp, terminal = p->terminal.set && p->terminal.v;
+    bool keep_admin = filter && !nnp, terminal = p->terminal.set && p->terminal.v, be_init;
     uint32_t uid = p->user.uid.set ? p->user.uid.v : 0, gid = p->user.gid.set ? p->user.gid.v : 0;
     struct env env = { 0 };
 
@@ -450,8 +454,8 @@ void wh_compile_process(struct wh_compile *c)
         close_fds->first = 3 + c->req->preserve_fds;
     /* So late because EXEC_CHECK and WAIT_START need an fd each, and the limit may be 4. */
     rlimits(c, p, true);
-    wh_compile_be_init(c, p);
+    be_init = wh_compile_be_init(c, p);
     /* Last: the filter may deny whatever we would still need. */
-    seccomp(c);
+    seccomp(c, be_init);
     exec(c, p, &env);
 }

@@ -196,7 +196,7 @@ void wh_compile_label_params(struct wh_compile *c, const char *fstype, struct wh
 
 /* ---- --init ---- */
 
-void wh_compile_be_init(struct wh_compile *c, const struct wh_process *p)
+bool wh_compile_be_init(struct wh_compile *c, const struct wh_process *p)
 {
     wh_node src = 0;
     const char *wanted = annotation(c->spec, "org.wherry.init", &src);
@@ -204,17 +204,18 @@ void wh_compile_be_init(struct wh_compile *c, const struct wh_process *p)
 
     if (wanted && !wh_streq(wanted, "1") && !wh_streq(wanted, "0")) {
         wh_compile_err(c, -EINVAL, src, "must be 0 or 1, not \"%s\"", wanted);
-        return;
+        return false;
     }
     if (c->req->verb == WH_VERB_EXEC || !(c->req->init || (wanted && *wanted == '1')))
-        return;
+        return false;
     if (p->scheduler.set && (p->scheduler.policy == SCHED_DEADLINE || p->scheduler.flags & SCHED_FLAG_RESET_ON_FORK))
         wh_compile_err(c, -EINVAL, p->scheduler.src,
                        "with an init of wherry's the payload is its child, which would lose this scheduling policy");
     s = WH_STEP(c, BE_INIT, be_init, src);
     if (!s)
-        return;
+        return true;
     /* Signals must reach a payload that has changed its user. */
     s->keep = p->capabilities.permitted.mask & wh_compile_grantable(c) & (UINT64_C(1) << CAP_KILL);
     s->foreground = p->terminal.set && p->terminal.v;
+    return true;
 }
