@@ -133,6 +133,8 @@ static int value(uint8_t kind, uint64_t v)
         return v > 6;
     case WH_FK_MPOLFLAGS:
         return !!(v & ~(uint64_t)0xe000);
+    case WH_FK_RDTMODE:
+        return v >= WH_RDT_MODE_MAX;
     case WH_FK_LSMATTR:
         return v >= WH_LSM_ATTR_MAX;
     case WH_FK_ATTACHFLAGS:

@@ -99,6 +99,7 @@ enum {
 #define WH_FT_IOPRIO uint32_t /* as ioprio_set(2) takes it; 0 = leave */
 #define WH_FT_MPOL uint32_t /* MPOL_* */
 #define WH_FT_MPOLFLAGS uint32_t /* MPOL_F_* */
+#define WH_FT_RDTMODE uint32_t /* enum wh_rdt_mode */
 #define WH_FT_LSMATTR uint32_t /* enum wh_lsm_attr */
 #define WH_FT_FOREGROUND uint32_t /* 0 or 1: the foreground process group of the terminal on stdin */
 #define WH_FT_STR wh_off /* NUL-terminated, not null */
@@ -131,6 +132,9 @@ enum {
 #define WH_IOPRIO_CLASS_SHIFT 13
 /* One more than the last node that a kernel can have (NODES_SHIFT is 10 at most). */
 #define WH_MAX_NODES 1024u
+
+/* A group of resctrl: the container's own; one that must be there; one that is made, or compared if it is there. */
+enum wh_rdt_mode { WH_RDT_OWN, WH_RDT_JOIN, WH_RDT_MAKE, WH_RDT_MODE_MAX };
 
 /* Files of /proc/thread-self that take the label of the next execve. */
 enum wh_lsm_attr { WH_LSM_SELINUX, WH_LSM_APPARMOR, WH_LSM_ATTR_MAX };
@@ -252,6 +256,7 @@ enum wh_field_kind {
     WH_FK_IOPRIO,
     WH_FK_MPOL,
     WH_FK_MPOLFLAGS,
+    WH_FK_RDTMODE,
     WH_FK_LSMATTR,
     WH_FK_FOREGROUND,
     WH_FK_STR,

@@ -37,8 +37,9 @@ def known(doc, props, path):
             known(value, props[key]["properties"], f"{path}/{key}")
 linux = json.loads((base / "features-linux.json").read_text())["linux"]
 known({k: v for k, v in doc.items() if k != "linux"}, schema["properties"], "")
-# features-linux.md describes it, the schema of 1.3.0 forgot it.
-known({k: v for k, v in doc["linux"].items() if k != "memoryPolicy"}, linux["properties"], "/linux")
+# features-linux.md describes these, the schema of 1.3.0 forgot them.
+del doc["linux"]["memoryPolicy"], doc["linux"]["intelRdt"]["schemata"], doc["linux"]["intelRdt"]["monitoring"]
+known(doc["linux"], linux["properties"], "/linux")
 PY
 }
 
@@ -134,6 +135,12 @@ PY
     done
 }
 
+@test "features: Intel RDT is taken, with schemata and monitoring" {
+    [ "$(wherry features | jq -c .linux.intelRdt)" = '{"enabled":true,"schemata":true,"monitoring":true}' ]
+    config '.linux.intelRdt = {closID: "x", l3CacheSchema: "L3:0=f", memBwSchema: "MB:0=50", schemata: ["L2:0=1"], enableMonitoring: true}'
+    explained
+}
+
 @test "features: network devices are taken" {
     [ "$(wherry features | jq .linux.netDevices.enabled)" = true ]
     config '.linux.netDevices = {eth9: {name: "net%d"}}'
@@ -148,9 +155,9 @@ PY
 }
 
 @test "features: what is said to be absent is refused" {
-    [ "$(wherry features | jq -c '.linux.intelRdt.enabled')" = false ]
+    [ "$(wherry features | jq -c .linux.cgroup.rdma)" = false ]
     cp "$BUNDLE/config.json" "$BUNDLE/plain.json"
-    for change in '.linux.intelRdt = {closID: "x"}'; do
+    for change in '.linux.resources.rdma = {mlx5_1: {hcaHandles: 1}}'; do
         cp "$BUNDLE/plain.json" "$BUNDLE/config.json"
         config "$change"
         run wherry explain -b "$BUNDLE"

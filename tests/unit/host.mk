@@ -6,3 +6,4 @@ unit_tests += tests/unit/serve
 unit_tests += tests/unit/filter-cache
 unit_tests += tests/unit/store
 unit_tests += tests/unit/spawn
+unit_tests += tests/unit/rdt

@@ -19,6 +19,7 @@
 #include "host/hooks.h"
 #include "host/idmap.h"
 #include "host/init.h"
+#include "host/intelrdt.h"
 #include "host/mountfd.h"
 #include "host/netdev.h"
 
@@ -74,7 +75,8 @@ static int on_forked(void *data, pid_t pid, int pidfd, struct wh_err *err)
     c->state.pid = pid;
     c->state.start = st.start;
     /* Before it runs its first step: from here on delete knows whom to kill. */
-    return wh_store_journal_init(c->journal_fd, pid, st.start, err);
+    r = wh_store_journal_init(c->journal_fd, pid, st.start, err);
+    return r < 0 ? r : wh_rdt_join_here(c->load.proc_fd, c->dir_fd, pid, err);
 }
 
 static int on_limits(void *data, const struct wh_ask *ask, int *ret_fd, struct wh_err *err)
@@ -356,6 +358,23 @@ static int spawn_init(struct wh_creation *c, struct wh_err *err)
     return wh_init_start(&s, &c->run, err);
 }
 
+static int make_rdt(struct wh_creation *c, struct wh_err *err)
+{
+    const struct wh_step_rdt *s = wh_rdt_step(c->load.plan);
+    struct wh_rdt_fs fs;
+    int r;
+
+    if (!s)
+        return 0;
+    r = wh_rdt_find(c->load.proc_fd, &fs, err);
+    if (r == 0)
+        r = wh_rdt_make(&fs, c->dir_fd, c->load.plan, s, err);
+    if (r < 0 && err->path[0] == '\0')
+        wh_spec_where(c->load.spec, s->s.src, err->path, sizeof err->path);
+    wh_close(fs.fd);
+    return r;
+}
+
 static int make(struct wh_creation *c, struct wh_err *err)
 {
     struct wh_load *l = &c->load;
@@ -368,7 +387,9 @@ static int make(struct wh_creation *c, struct wh_err *err)
     c->journal_fd = wh_store_journal(c->dir_fd, &c->state, err);
     if (c->journal_fd < 0)
         return c->journal_fd;
-    r = wh_cgroup_make(&c->cgroup, err);
+    r = make_rdt(c, err);
+    if (r == 0)
+        r = wh_cgroup_make(&c->cgroup, err);
     if (r == 0)
         r = save_cgroup(c, err);
     if (r < 0)

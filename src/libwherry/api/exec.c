@@ -15,6 +15,7 @@
 #include "host/console.h"
 #include "host/image.h"
 #include "host/init.h"
+#include "host/intelrdt.h"
 #include "host/listener.h"
 
 /* One exec. No lock is taken: kill, state and delete never wait for it. What a delete takes away meanwhile (init's pidfd, the
@@ -319,8 +320,11 @@ static int load(struct executing *x, wherry_ctx *ctx, const char *id, const stru
 static int on_forked(void *data, pid_t pid, int pidfd, struct wh_err *err)
 {
     struct executing *x = data;
+    int r = wh_rdt_join_here(x->load.proc_fd, x->target.dir_fd, pid, err);
 
     (void)pidfd;
+    if (r < 0)
+        return r;
     /* B does nothing before we answer. Entering, unlike being born, is not refused by pids.max; and the v1 hierarchies know no other
      * way. */
     return x->late ? wh_cgroup_enter(&x->target.cgroup, pid, err) : wh_cgroup_attach(&x->target.cgroup, pid, err);

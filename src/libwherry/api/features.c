@@ -106,7 +106,11 @@ static void linux_part(struct wh_json *j)
     /* That this program can, not that the host does (features-linux.md). */
     enabled(j, "apparmor", true);
     enabled(j, "selinux", true);
-    enabled(j, "intelRdt", false);
+    wh_json_open(j, "intelRdt", '{');
+    wh_json_bool(j, "enabled", true);
+    wh_json_bool(j, "schemata", true);
+    wh_json_bool(j, "monitoring", true);
+    wh_json_close(j, '}');
     wh_json_open(j, "memoryPolicy", '{');
     words(j, "modes", WH_WORDS_MPOL);
     words(j, "flags", WH_WORDS_MPOL_FLAG);

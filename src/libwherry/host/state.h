@@ -22,6 +22,7 @@
  *   <root>/<id>/steps.txt   the plan for people, without environment values: `start` names step 57 by line 57.
  *   <root>/<id>/mbox        wherry-init's mailbox
  *   <root>/<id>/netns, netns.host  where network devices were moved: the container's network namespace and theirs, mounted
+ *   <root>/<id>/rdt         the container's group in resctrl (host/intelrdt.h)
  *   <root>/<id>/start.sock  where the created container waits
  *
  * Locks (flock): the directory, exclusively, by create and delete; mbox, exclusively, by start. state, list and kill take

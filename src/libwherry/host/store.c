@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "host/intelrdt.h"
 #include "host/netdev.h"
 #include "host/state.h"
 
@@ -268,12 +269,15 @@ int wh_store_remove(int root_fd, const char *id, struct wh_err *err)
 {
     /* The journal goes last: killed on the way, we can be called again. What else there may be, of a damaged or foreign directory, is
      * looked for only when the directory is not empty then. */
-    static const char *const files[] = { "state.json", "config.json", "steps.txt", "start.sock", "mbox", "journal" };
+    static const char *const files[] = { "rdt",        "state.json", "config.json", "steps.txt",
+                                         "start.sock", "mbox",       "journal" };
     WH_CLEANUP_FD int fd = open_dir(root_fd, id);
     int r;
 
     /* From here, so that no way of removing a container can forget what it has of the host's. */
     r = fd >= 0 ? wh_netdev_return(fd, err) : 0;
+    if (r == 0 && fd >= 0)
+        r = wh_rdt_remove_here(fd, faccessat(fd, "state.json", F_OK, AT_SYMLINK_NOFOLLOW) < 0, err);
     if (r < 0)
         return r;
     for (size_t i = 0; fd >= 0 && i < WH_ELEMENTSOF(files); i++)

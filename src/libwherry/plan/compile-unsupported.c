@@ -96,11 +96,6 @@ void wh_compile_refuse(struct wh_compile *c)
     const struct wh_spec *s = c->spec;
     const struct wh_linux *l = &s->linux_;
 
-    if ((l->intel_rdt.clos_id.v && *l->intel_rdt.clos_id.v) ||
-        (l->intel_rdt.l3_cache_schema.v && *l->intel_rdt.l3_cache_schema.v) ||
-        (l->intel_rdt.mem_bw_schema.v && *l->intel_rdt.mem_bw_schema.v) || l->intel_rdt.schemata.n ||
-        (l->intel_rdt.enable_monitoring.set && l->intel_rdt.enable_monitoring.v))
-        refuse(c, l->intel_rdt.src, "linux.intelRdt");
     resources(c, &l->resources);
     /* They run in the container's namespaces, which takes the machinery of exec. */
     if (s->hooks.create_container.n)

@@ -82,6 +82,7 @@ static void parts(struct wh_compile *c)
 
     /* Host lists: made before A is spawned, because A is born in the cgroup. */
     wh_compile_cgroup(c);
+    wh_compile_rdt(c);
 
     /* ---- A ---- */
     wh_compile_ns(c);

@@ -58,6 +58,8 @@ void wh_compile_affinity(struct wh_compile *c);
 /* compile-ns.c: what both phases A begin with; and SET_IDS. */
 void wh_compile_before_ns(struct wh_compile *c);
 void wh_compile_set_ids(struct wh_compile *c);
+/* compile-rdt.c: RDT. */
+void wh_compile_rdt(struct wh_compile *c);
 /* compile-netdev.c: ASK_NETDEV. */
 void wh_compile_netdevs(struct wh_compile *c);
 /* compile-ns.c: JOIN, UNSHARE, id maps, TIMENS, CLONE_B (phase A, in the order of design §3). */

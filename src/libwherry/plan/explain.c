@@ -311,6 +311,11 @@ static void field(struct wh_buf *out, const struct wh_plan *p, const struct wh_s
     case WH_FK_MPOLFLAGS:
         spec_words(out, WH_WORDS_MPOL_FLAG, v.u32);
         break;
+    case WH_FK_RDTMODE:
+        wh_buf_puts(out, v.u32 == WH_RDT_OWN    ? "made and removed with the container"
+                         : v.u32 == WH_RDT_JOIN ? "which must be there"
+                                                : "made if it is missing");
+        break;
     case WH_FK_LSMATTR:
         /* Back-quoted: engines find it by that (podman, libpod/oci_util.go). */
         wh_buf_printf(out, "`/proc/%s`", v.u32 == WH_LSM_APPARMOR ? WH_LSM_APPARMOR_PATH : WH_LSM_SELINUX_PATH);
