@@ -28,7 +28,7 @@ setup_file() {
 teardown_file() {
     local pid
     # The process that keeps the user's namespaces.
-    for pid in $(find "$DIR" -name pause.pid -exec cat {} +); do
+    find "$DIR" -name pause.pid -exec sh -c 'cat "$1"; echo' sh {} \; | while read -r pid; do
         case $(cat "/proc/$pid/comm" 2>/dev/null) in podman*) kill -KILL "$pid" ;; esac
     done
     engine_teardown

@@ -186,7 +186,7 @@ $NAME_:240000:25536"
 
 @test "without a user namespace in the configuration" {
     rootless '.linux.namespaces |= map(select(.type != "user")) | del(.linux.uidMappings, .linux.gidMappings)'
-    user_refused "rootless container requires user namespaces"
+    user_refused "rootless container requires user namespaces (wherry spec --rootless writes a configuration that has one)"
     rootless '.linux.namespaces += [ { type: "user" } ]'
     user_refused "a new user namespace needs uidMappings and gidMappings"
 }
@@ -305,6 +305,31 @@ $NAME_:240000:25536"
     user_shell 'mkdir /dev/shm/x; grep Seccomp: /proc/self/status'
     have "Operation not supported"
     have_line '^Seccomp:.*2$'
+}
+
+@test "what needs root of the host is refused by name" {
+    mkdir "$BATS_TEST_TMPDIR/data"
+    cp config.json "$BATS_TEST_TMPDIR/base.json"
+    rootless '.mounts += [ { destination: "/a", type: "bind", source: $d, options: ["rbind", "idmap"] } ]' --arg d "$BATS_TEST_TMPDIR/data"
+    user_refused "/mounts/7/options/1: an idmapped mount needs root of the host: it is not possible for a rootless container"
+    cp "$BATS_TEST_TMPDIR/base.json" config.json
+    rootless '.process.scheduler = { policy: "SCHED_FIFO", priority: 5 }'
+    user_refused "/process/scheduler: set scheduling policy SCHED_FIFO: operation not permitted" "CAP_SYS_NICE"
+    rootless 'del(.process.scheduler) | .process.ioPriority = { class: "IOPRIO_CLASS_RT", priority: 1 }'
+    user_refused "/process/ioPriority: set I/O priority IOPRIO_CLASS_RT: operation not permitted"
+    rootless '.process.scheduler = { policy: "SCHED_BATCH", nice: 5 } | .process.ioPriority = { class: "IOPRIO_CLASS_BE", priority: 7 }'
+    user_shell 'nice'
+    have_status 0
+    [ "$output" = 5 ]
+}
+
+@test "hooks of the runtime's namespaces are run as the user" {
+    rootless '.hooks = { createRuntime: [ { path: "/bin/sh", args: ["sh", "-c", $s] } ], poststop: [ { path: "/bin/sh", args: ["sh", "-c", $s] } ] }' \
+        --arg s "id -u >>$RUN/hook"
+    user_runs
+    have_status 0
+    [ "$(cat "$RUN/hook")" = "$UID_
+$UID_" ]
 }
 
 # ---------------------------------------------------------------- cgroups

@@ -336,7 +336,10 @@ int wh_spawn_holder(struct wh_holder *ret, struct wh_err *err)
 
 void wh_holder_done(struct wh_holder *h)
 {
-    wh_pidfd_kill(h->pidfd, SIGKILL);
+    /* It ends by nothing else, and its stack is ours: a sandbox that hides the call must not make us wait for ever. Nobody but us can have reaped it
+     * while it lives, so the number is still its own. */
+    if (wh_pidfd_kill(h->pidfd, SIGKILL) < 0)
+        syscall(SYS_kill, h->pid, SIGKILL);
     /* Whoever reaped it: it is dead then, and its stack free. */
     wh_pidfd_wait(h->pidfd, -1);
     wh_pidfd_reap(h->pidfd, NULL);

@@ -42,7 +42,9 @@ static void namespaces(struct wh_compile *c)
 
     /* Ids would be set, files owned and maps written with rights that only real root has. */
     if (c->facts->euid != 0 && !ns[WH_NS_USER].set)
-        wh_compile_err(c, -EINVAL, c->spec->linux_.src, "rootless container requires user namespaces");
+        wh_compile_err(
+            c, -EINVAL, c->spec->linux_.src,
+            "rootless container requires user namespaces (wherry spec --rootless writes a configuration that has one)");
 }
 
 /*
