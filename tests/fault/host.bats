@@ -93,6 +93,81 @@ nothing_left() { # WHAT
     done <<<"$list"
 }
 
+# What lives in the container beside its init.
+exec_pids() {
+    local cg
+    cg=$(find /sys/fs/cgroup -name "$CID" -exec test -e '{}/cgroup.freeze' ';' -print | head -n 1)
+    grep -vx "$(pid_of "$CID")" "$cg/cgroup.procs" | while read -r pid; do
+        case $(sed 's/.*) //' "/proc/$pid/stat" 2>/dev/null) in Z* | X* | '') ;; *) echo "$pid" ;; esac
+    done
+}
+
+# A process that was executed is whole, whoever died then: it is ended here, and may have a pid file. Nothing else is left of an exec, neither a
+# process nor a file.
+exec_end() { # WHAT
+    local pid left
+    for _ in $(seq 20); do
+        for pid in $(exec_pids); do
+            [ "$(tr '\0' ' ' <"/proc/$pid/cmdline")" != "sleep 54321 " ] || kill -KILL "$pid"
+        done
+        left=$(
+            exec_pids
+            # shellcheck disable=SC2010 # names of ours
+            ls "$ROOT/$CID" | grep -vxE 'config.json|journal|mbox|start.sock|state.json|steps.txt'
+        )
+        [ -n "$left" ] || break
+        sleep 0.1
+    done
+    rm -f "$BATS_TEST_TMPDIR/pid"
+    [ -z "$left" ] || { echo "$1 left: $left"; return 1; }
+}
+
+@test "SIGKILL at each system call of exec: no half of a process is left" {
+    local name k list
+    made
+    wherry start "$CID"
+    list=$(calls exec -d --pid-file "$BATS_TEST_TMPDIR/pid" "$CID" sleep 54321)
+    exec_end "nothing"
+    while read -r name k; do
+        ! traced -o /dev/null -e inject="$name:signal=KILL:when=$k" -- exec -d --pid-file "$BATS_TEST_TMPDIR/pid" "$CID" sleep 54321 ||
+            { echo "not killed at $name $k"; return 1; }
+        # A pid file is written for a process that runs.
+        [ ! -e "$BATS_TEST_TMPDIR/pid" ] || [ -e "/proc/$(cat "$BATS_TEST_TMPDIR/pid")" ] || { echo "$name $k: a pid file, and no process"; return 1; }
+        sleep 0.05
+        exec_end "$name $k" || return 1
+    done <<<"$list"
+    [ "$(wherry state "$CID" | jq -r .status)" = running ]
+}
+
+# Each call fails once: the process runs and there is a pid file, or one line says why and there is neither.
+exec_fails() { # ERRNO
+    local name k rc list pid
+    made
+    wherry start "$CID"
+    list=$(calls exec -d --pid-file "$BATS_TEST_TMPDIR/pid" "$CID" sleep 54321)
+    exec_end "nothing"
+    while read -r name k; do
+        rc=0
+        traced -o /dev/null -e inject="$name:error=$1:when=$k" -- exec -d --pid-file "$BATS_TEST_TMPDIR/pid" "$CID" sleep 54321 || rc=$?
+        if [ "$rc" = 0 ]; then
+            [ ! -s "$BATS_TEST_TMPDIR/out" ] || { echo "$name $k: success, and says: $(cat "$BATS_TEST_TMPDIR/out")"; return 1; }
+            pid=$(cat "$BATS_TEST_TMPDIR/pid")
+            [ "$(tr '\0' ' ' <"/proc/$pid/cmdline")" = "sleep 54321 " ] || { echo "$name $k: success, and no process"; return 1; }
+        else
+            [ "$rc" = 255 ] || [ "$rc" = 1 ] || { echo "$name $k: status $rc (124: it hung; others: it crashed)"; return 1; }
+            [ "$(wc -l <"$BATS_TEST_TMPDIR/out")" = 1 ] || { echo "$name $k: says not one line: $(cat "$BATS_TEST_TMPDIR/out")"; return 1; }
+            [ ! -e "$BATS_TEST_TMPDIR/pid" ] || { echo "$name $k: failed, and there is a pid file"; return 1; }
+            [ -z "$(exec_pids)" ] || { echo "$name $k: failed, and the process runs"; return 1; }
+        fi
+        exec_end "$name $k" || return 1
+    done <<<"$list"
+}
+
+@test "each system call of exec fails once: EIO" { exec_fails EIO; }
+@test "each system call of exec fails once: EPERM" { exec_fails EPERM; }
+@test "each system call of exec fails once: ENOMEM" { exec_fails ENOMEM; }
+@test "each system call of exec is interrupted once" { exec_fails EINTR; }
+
 # A call that fails once: success with nothing to say, or a message and no change.
 each_fails() { # ERRNO VERB-AND-ARGS…
     local errno=$1 name k rc list

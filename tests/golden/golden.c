@@ -12,11 +12,13 @@
  *   facts PRESET            rootful (default), rootless, nested, hybrid, hostile
  *   fact NAME=VALUE         one fact; feat+NAME and feat-NAME for a feature
  *   request NAME=VALUE      one property of the request
+ *   process JSON            verb=exec: a process object (--process)
  *   format json             the JSON form
  *   redact                  as it is written to disk
  */
 #include <dirent.h>
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -32,11 +34,13 @@ struct set {
 };
 struct test {
     char *text; /* the case file, cut into strings in place */
-    const char *about, *file;
+    const char *about, *file, *process;
     struct set sets[MAX_SETS], swaps[MAX_SETS];
     unsigned nsets, nswaps, flags;
     struct wh_facts facts;
     struct wh_request req;
+    struct wh_exec_request exec;
+    const char *args[8], *env[8];
     struct wh_v1_hierarchy v1[MAX_V1];
     char bad[200]; /* what is wrong with the case itself */
 };
@@ -204,6 +208,47 @@ static bool fact(struct test *t, char *name)
 /* Any instructions will do: compile does not look into a filter. */
 static const uint64_t filter[64];
 
+/* "exec.args=true" and the like: one word each; args and env may be repeated. */
+static bool exec_request(struct test *t, const char *name, const char *value)
+{
+    static const struct {
+        const char *name;
+        uint32_t flag;
+    } ns[] = { { "user", CLONE_NEWUSER }, { "mount", CLONE_NEWNS }, { "pid", CLONE_NEWPID } };
+    struct wh_exec_request *e = &t->exec;
+    static const uint32_t group = 77;
+
+    if (wh_streq(name, "args") && e->nargs < WH_ELEMENTSOF(t->args))
+        t->args[e->nargs++] = value;
+    else if (wh_streq(name, "env") && e->nenv < WH_ELEMENTSOF(t->env))
+        t->env[e->nenv++] = value;
+    else if (wh_streq(name, "cwd"))
+        e->cwd = value;
+    else if (wh_streq(name, "apparmor"))
+        e->apparmor_profile = value;
+    else if (wh_streq(name, "label"))
+        e->selinux_label = value;
+    else if (wh_streq(name, "terminal"))
+        e->terminal = *value == '1', e->rows = 33, e->cols = 77;
+    else if (wh_streq(name, "no_new_privileges"))
+        e->no_new_privileges = *value == '1';
+    else if (wh_streq(name, "uid"))
+        e->set_uid = true, e->uid = (uint32_t)atoi(value);
+    else if (wh_streq(name, "gid"))
+        e->set_gid = true, e->gid = (uint32_t)atoi(value);
+    else if (wh_streq(name, "group"))
+        e->gids = &group, e->ngids = 1;
+    else if (wh_streq(name, "cap"))
+        e->caps |= UINT64_C(1) << wh_cap_from_name(value);
+    else if (wh_streq(name, "join")) {
+        for (size_t i = 0; i < WH_ELEMENTSOF(ns); i++)
+            if (strstr(value, ns[i].name))
+                e->join |= ns[i].flag;
+    } else
+        return false;
+    return true;
+}
+
 static bool request(struct test *t, char *name)
 {
     struct wh_request *r = &t->req;
@@ -223,7 +268,11 @@ static bool request(struct test *t, char *name)
     if (wh_streq(name, "id"))
         r->id = value;
     else if (wh_streq(name, "verb"))
-        r->verb = wh_streq(value, "explain") ? WH_VERB_EXPLAIN : WH_VERB_CREATE;
+        r->verb = wh_streq(value, "explain") ? WH_VERB_EXPLAIN
+                  : wh_streq(value, "exec")  ? WH_VERB_EXEC
+                                             : WH_VERB_CREATE;
+    else if (wh_startswith(name, "exec."))
+        return exec_request(t, name + 5, value);
     else if (wh_streq(name, "preserve_fds"))
         r->preserve_fds = (uint32_t)atoi(value);
     else if (wh_streq(name, "listen_fds"))
@@ -294,6 +343,8 @@ static void parse(struct test *t)
             t->file = value;
         else if (wh_streq(line, "swap"))
             swap(t, value);
+        else if (wh_streq(line, "process"))
+            t->process = value;
         else if (wh_streq(line, "redact"))
             t->flags |= WH_EXPLAIN_REDACT;
         else if (wh_streq(line, "format") && wh_streq(value, "json"))
@@ -393,7 +444,7 @@ static void errors(const struct wh_errlist *errs, struct wh_buf *out)
 static void run(struct test *t, struct wh_buf *out)
 {
     WH_CLEANUP_ARENA struct wh_arena *arena = wh_arena_new(), *again = wh_arena_new();
-    WH_CLEANUP_SPEC struct wh_spec *spec = NULL;
+    WH_CLEANUP_SPEC struct wh_spec *spec = NULL, *process = NULL;
     WH_CLEANUP_BUF struct wh_buf json = { 0 };
     const struct wh_plan *plan = NULL, *second = NULL;
     struct wh_errlist errs = { 0 };
@@ -401,8 +452,16 @@ static void run(struct test *t, struct wh_buf *out)
     config(t, &json);
     if (t->bad[0] || !json.data)
         return;
+    t->exec.args = t->args;
+    t->exec.env = t->env;
+    t->req.exec = t->req.verb == WH_VERB_EXEC ? &t->exec : NULL;
     if (wh_spec_parse(json.data, json.len, "config.json", 0, &spec, &errs) < 0 ||
-        wh_compile(spec, &t->req, &t->facts, arena, &plan, &errs) < 0) {
+        (t->process && wh_spec_parse_process(t->process, strlen(t->process), "p.json", &process, &errs) < 0)) {
+        errors(&errs, out);
+        return;
+    }
+    spec->exec = process;
+    if (wh_compile(spec, &t->req, &t->facts, arena, &plan, &errs) < 0) {
         errors(&errs, out);
         return;
     }

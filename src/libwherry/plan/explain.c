@@ -467,7 +467,8 @@ static char phase_after(char phase, const struct wh_step *s)
 /* What the configuration asks for and the step does not do, because this host cannot; false when there is nothing. */
 static bool note(const struct wh_spec *spec, const struct wh_step *s, struct wh_buf *out)
 {
-    const struct wh_caps *want = spec && spec->process ? &spec->process->capabilities : NULL;
+    /* With the process of another file, the configuration's is not what these steps are made of. */
+    const struct wh_caps *want = spec && spec->process && !spec->exec ? &spec->process->capabilities : NULL;
     uint64_t missing = 0;
 
     if (!want)
