@@ -110,3 +110,19 @@ box() { # ctr's options, the container's arguments after "--"
     have_status 1
     have "resources.cpu.shares is not supported by this version"
 }
+
+@test "task exec: output, status, user, terminal, what cannot be executed" {
+    box -d --null-io -- sleep 1000
+    run ctr task exec --exec-id one "$NAME" sh -c 'echo out; exit 7' </dev/null
+    have_status 7
+    have out
+    run ctr task exec --exec-id two --user 1000:1000 --cwd /tmp "$NAME" sh -c 'id -u; pwd' </dev/null
+    have_status 0
+    [ "$output" = $'1000\n/tmp' ]
+    run ctr task exec --exec-id three "$NAME" nosuch </dev/null
+    have_status 1
+    have "OCI runtime exec failed"
+    have 'exec: "nosuch": executable file not found in $PATH'
+    run ctr task ps "$NAME"
+    ctr task kill -s KILL "$NAME"
+}

@@ -163,3 +163,55 @@ box() { made run --rm "$@" </dev/null; }
     have_status 126
     have "resources.memory.limit is not supported by this version"
 }
+
+@test "exec: output, input, status, user, working directory, environment" {
+    made run -d $IMAGE sleep 1000
+    run podman exec "$NAME" sh -c 'echo out; exit 7' </dev/null
+    have_status 7
+    [ "$output" = out ]
+    run podman exec -i "$NAME" cat <<<"to the process"
+    [ "$output" = "to the process" ]
+    run podman exec -u 1000:1000 -w /tmp -e A=1 "$NAME" sh -c 'id -u; pwd; echo $A $HOME' </dev/null
+    have_status 0
+    [ "$output" = $'1000\n/tmp\n1 /home/user' ]
+    run podman exec "$NAME" sh -c 'kill -9 $$' </dev/null
+    have_status 137
+}
+
+@test "exec: 127 and 126 for what cannot be executed" {
+    made run -d $IMAGE sleep 1000
+    run -127 podman exec "$NAME" nosuch </dev/null
+    have 'executable file not found in $PATH'
+    run -127 podman exec "$NAME" /nosuch </dev/null
+    # podman's exec knows no status for it.
+    run podman exec "$NAME" /etc </dev/null
+    [ "$status" != 0 ]
+    have "is a directory"
+    run podman exec "$NAME" /etc/passwd </dev/null
+    have_status 126
+    have "permission denied"
+    run podman exec -w /nosuch "$NAME" true </dev/null
+    [ "$status" != 0 ]
+}
+
+@test "exec -t: a terminal through conmon" {
+    made run -d $IMAGE sleep 1000
+    run podman exec -t "$NAME" sh -c 'tty; exit 5' </dev/null
+    have_status 5
+    have /dev/pts/
+}
+
+@test "exec -d: it runs on by itself, and ends with the container" {
+    made run -d $IMAGE sleep 1000
+    podman exec -d "$NAME" sleep 2000
+    run podman exec "$NAME" ps </dev/null
+    have "sleep 2000"
+    podman rm -f -t 0 "$NAME"
+}
+
+@test "exec: --privileged, --preserve-fds" {
+    made run -d $IMAGE sleep 1000
+    run podman exec --privileged "$NAME" grep CapEff /proc/self/status </dev/null
+    have_status 0
+    have_not 00000000a80425fb
+}

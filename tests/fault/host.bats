@@ -97,7 +97,7 @@ nothing_left() { # WHAT
 exec_pids() {
     local cg
     cg=$(find /sys/fs/cgroup -name "$CID" -exec test -e '{}/cgroup.freeze' ';' -print | head -n 1)
-    grep -vx "$(pid_of "$CID")" "$cg/cgroup.procs" | while read -r pid; do
+    { grep -vx "$(pid_of "$CID")" "$cg/cgroup.procs" || true; } | while read -r pid; do
         case $(sed 's/.*) //' "/proc/$pid/stat" 2>/dev/null) in Z* | X* | '') ;; *) echo "$pid" ;; esac
     done
 }
@@ -113,7 +113,7 @@ exec_end() { # WHAT
         left=$(
             exec_pids
             # shellcheck disable=SC2010 # names of ours
-            ls "$ROOT/$CID" | grep -vxE 'config.json|journal|mbox|start.sock|state.json|steps.txt'
+            ls "$ROOT/$CID" | grep -vxE 'config.json|journal|mbox|start.sock|state.json|steps.txt' || true
         )
         [ -n "$left" ] || break
         sleep 0.1
