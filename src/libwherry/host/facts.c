@@ -95,8 +95,8 @@ static void probe_kernel(int proc_fd, unsigned want, struct wh_facts *f)
     /* A program of no instructions: EINVAL or E2BIG from a kernel that would look at one, EPERM or ENOSYS otherwise. */
     memset(&attr, 0, sizeof attr);
     attr.prog_type = BPF_PROG_TYPE_CGROUP_DEVICE;
-    if (!f->in_userns && syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof attr) < 0 && errno != EPERM && errno != ENOSYS &&
-        errno != EACCES)
+    if (!f->in_userns && !(want & WH_FACTS_NO_CGROUP) && syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof attr) < 0 &&
+        errno != EPERM && errno != ENOSYS && errno != EACCES)
         f->feat |= WH_FEAT_CGROUP_BPF;
     if (f->in_userns && wh_read_at(proc_fd, "self/setgroups", deny, sizeof deny - 1) > 0 && wh_startswith(deny, "deny"))
         f->feat |= WH_FEAT_SETGROUPS_DENIED;
@@ -285,7 +285,7 @@ int wh_facts_probe(int proc_fd, unsigned want, struct wh_arena *arena, struct wh
     f.mnt_foreign = f.in_userns && mount_namespace_foreign(proc_fd);
     f.may_mknod = !f.in_userns && (f.own_caps & CAP(CAP_MKNOD));
     probe_kernel(proc_fd, want, &f);
-    r = probe_cgroups(proc_fd, &f, arena, err);
+    r = want & WH_FACTS_NO_CGROUP ? 0 : probe_cgroups(proc_fd, &f, arena, err);
     if (r < 0)
         return r;
     if (wh_arena_failed(arena))

@@ -8,7 +8,11 @@
 
 /* Probes the host (plan/facts.h); strings are made in `arena`. A probe that is refused is a feature that is absent: only a
  * host that cannot be looked at is an error. `want` chooses the probes that cost something. */
-enum wh_facts_want { WH_FACTS_LSM = 1u << 0, WH_FACTS_SECCOMP = 1u << 1 };
+enum wh_facts_want {
+    WH_FACTS_LSM = 1u << 0,
+    WH_FACTS_SECCOMP = 1u << 1,
+    WH_FACTS_NO_CGROUP = 1u << 2, /* of them nothing is asked: exec enters one that is there */
+};
 int wh_facts_probe(int proc_fd, unsigned want, struct wh_arena *arena, struct wh_facts *ret, struct wh_err *err);
 /* Which cgroups are ours to make, for whoever is not root of the host: sets or clears WH_FEAT_CGROUP_WRITABLE for the path of
  * the configuration (null or empty: it names none), cgroup2_delegated and cgroup2_controllers. What cannot be looked at is
