@@ -203,6 +203,30 @@ after_delete() { [ "$1" != 0 ] || [ ! -e "$ROOT/$CID" ]; }
 @test "each system call of start fails once: EIO" { each_fails EIO start "$CID"; }
 @test "each system call of delete fails once: EIO" { each_fails EIO delete -f "$CID"; }
 
+# The calls between the user namespace of a mapping and the answer that hands over the mount.
+@test "an id-mapped mount: killed at each call of the host that makes it, and each failing once" {
+    need userns
+    case $(stat -f -c %T "$BUNDLE") in ext2/ext3 | xfs | btrfs | tmpfs) ;; *) skip "needs a file system that can be id-mapped" ;; esac
+    mkdir "$BATS_TEST_TMPDIR/data"
+    config '.mounts += [{destination: "/data", source: $s, options: ["bind"], uidMappings: [{containerID: 0, hostID: 3000, size: 10}],
+        gidMappings: [{containerID: 0, hostID: 3000, size: 10}]}]' --arg s "$BATS_TEST_TMPDIR/data"
+    traced -o "$BATS_TEST_TMPDIR/trace" -- create -b "$BUNDLE" "$CID"
+    gone
+    awk -F'(' '/^[a-z]/ { n[$1]++; if (/CLONE_NEWUSER/) on = 1; if (on && $1 !~ /^(rt_sigprocmask|getpid)$/) print $1, n[$1]; if ($1 == "mount_setattr") last = 1
+        if (last && $1 == "sendmsg") exit }' "$BATS_TEST_TMPDIR/trace" >"$BATS_TEST_TMPDIR/mapping"
+    for call in clone3 mount_setattr pidfd_send_signal openat write; do
+        grep -q "^$call " "$BATS_TEST_TMPDIR/mapping" || { echo "$call is not among: $(cat "$BATS_TEST_TMPDIR/mapping")"; return 1; }
+    done
+    while read -r name k; do
+        ! traced -o /dev/null -e inject="$name:signal=KILL:when=$k" -- create -b "$BUNDLE" "$CID" || { echo "not killed at $name $k"; return 1; }
+        gone || { echo "delete after a kill at $name $k"; return 1; }
+        nothing_left "$name $k"
+    done <"$BATS_TEST_TMPDIR/mapping"
+    calls() { cat "$BATS_TEST_TMPDIR/mapping"; }
+    each_fails EIO create -b "$BUNDLE" "$CID"
+    each_fails EPERM create -b "$BUNDLE" "$CID"
+    each_fails EINTR create -b "$BUNDLE" "$CID"
+}
 
 @test "an outer sandbox that refuses clone3" {
     local errno

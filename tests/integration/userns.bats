@@ -294,6 +294,16 @@ ns_of() { readlink "/proc/$pid/ns/$1"; }
     have_line '^1$'
 }
 
+@test "a joined user namespace with a time namespace of one's own, and its offsets" {
+    with_userns
+    pod
+    join user
+    config '.linux.namespaces += [{type: "time"}] | .linux.timeOffsets = {boottime: {secs: 6000000}}'
+    inside 'cut -d. -f1 /proc/uptime; readlink /proc/self/ns/user'
+    [ "${lines[0]}" -gt 6000000 ]
+    have "$(ns_of user)"
+}
+
 @test "a joined user namespace, and a network namespace of the host's, and one of the pod's" {
     with_userns
     pod

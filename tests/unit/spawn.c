@@ -8,11 +8,14 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/fd.h"
 #include "host/hooks.h"
+#include "host/idmap.h"
+#include "host/proc.h"
 #include "host/spawn.h"
 #include "tap.h"
 
@@ -293,8 +296,56 @@ static void test_hooks(void)
            "is told as such");
 }
 
+/* Maps that take CAP_SETUID, so that the file of the namespace is shown to be the new one's. */
+static void test_holder(void)
+{
+    WH_CLEANUP_FD int proc = -1, ns = -1;
+    struct wh_err err = { 0 };
+    struct stat ours, theirs;
+    struct wh_holder h;
+    char path[64];
+    siginfo_t si = { 0 };
+    int r = wh_spawn_holder(&h, &err);
+
+    if (r == -EPERM || r == -ENOSPC || r == -EUSERS) {
+        skip("no user namespaces here");
+        return;
+    }
+    is_int(r, 0, "a process that holds a user namespace");
+    snprintf(path, sizeof path, "/proc/%d/ns/user", (int)h.pid);
+    ok(stat("/proc/self/ns/user", &ours) == 0 && stat(path, &theirs) == 0 && ours.st_ino != theirs.st_ino,
+       "which is not ours");
+    /* With every signal that can be blocked, and a stop. */
+    for (int sig = 1; sig < 65; sig++)
+        if (sig != SIGKILL && sig != SIGSTOP)
+            kill(h.pid, sig);
+    kill(h.pid, SIGSTOP);
+    kill(h.pid, SIGCONT);
+    ok(stat(path, &theirs) == 0 && waitid(P_PID, (id_t)h.pid, &si, WEXITED | WNOHANG | WNOWAIT | __WALL) == 0 &&
+           si.si_pid == 0,
+       "no signal ends it");
+    errno = 0;
+    wh_holder_done(&h);
+    ok(waitid(P_PID, (id_t)h.pid, &si, WEXITED | WNOHANG | __WALL) < 0 && errno == ECHILD,
+       "done, it is gone and reaped");
+
+    proc = wh_proc_open(&err);
+    ns = wh_idmap_userns(proc, NULL, "0 1000 1", "0 1000 1", &err);
+    if (geteuid() != 0 || ns < 0) {
+        skip("no right to map the ids of others");
+        return;
+    }
+    ok(fstat(ns, &theirs) == 0 && theirs.st_ino != ours.st_ino, "a user namespace that nobody is in");
+    is_int(fcntl(ns, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC, "closed on exec");
+    memset(&err, 0, sizeof err);
+    is_int(wh_idmap_userns(proc, NULL, "0 1000 2\n1 5000 2", "0 1000 1", &err), -EINVAL, "maps that overlap");
+    is_str(err.msg, "write uid_map \"0 1000 2\n1 5000 2\": invalid argument", "are told");
+    ok(waitid(P_ALL, 0, &si, WEXITED | WNOHANG | __WALL) < 0 && errno == ECHILD, "no process is left");
+}
+
 int main(void)
 {
+    test_holder();
     setenv("HOME", "/root", 1);
     test_fds();
     test_signals();

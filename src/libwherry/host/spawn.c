@@ -334,15 +334,18 @@ int wh_spawn_holder(struct wh_holder *ret, struct wh_err *err)
     return 0;
 }
 
+/* How long a killed process may take to be gone. It runs no code of ours by then, whatever the machine is busy with. */
+#define HOLDER_MS 10000
+
 void wh_holder_done(struct wh_holder *h)
 {
-    /* It ends by nothing else, and its stack is ours: a sandbox that hides the call must not make us wait for ever. Nobody but us can have reaped it
-     * while it lives, so the number is still its own. */
+    /* It ends by nothing else: a sandbox that hides the call must not make us wait for ever. Nobody but us can have reaped it while it lives, so the
+     * number is still its own. */
     if (wh_pidfd_kill(h->pidfd, SIGKILL) < 0)
         syscall(SYS_kill, h->pid, SIGKILL);
-    /* Whoever reaped it: it is dead then, and its stack free. */
-    wh_pidfd_wait(h->pidfd, -1);
+    /* Whoever reaped it: it is dead then, and its stack free. If that cannot be known, the stack stays. */
+    if (wh_pidfd_wait(h->pidfd, HOLDER_MS) == 0)
+        munmap(h->stack, STACK_SIZE);
     wh_pidfd_reap(h->pidfd, NULL);
     wh_close(h->pidfd);
-    munmap(h->stack, STACK_SIZE);
 }
