@@ -192,3 +192,41 @@ inside_net() { nsenter --net="/proc/$(pid_of "$CID")/ns/net" "$@"; }
     have "192.0.2.7/24"
     [ "$(on_host v0)" = "$BEFORE" ]
 }
+
+@test "each netlink request of create refused once: an error or none, and the device comes back" {
+    need strace
+    local n k
+    command_is sleep 1000
+    host strace -qq -e trace=sendto -o "$BATS_TEST_TMPDIR/trace" "$WHERRY" --root "$ROOT" create "$CID" >/dev/null 2>&1 </dev/null 3>&- 4>&- ||
+        skip "strace cannot trace"
+    n=$(grep -c NETLINK "$BATS_TEST_TMPDIR/trace")
+    [ "$n" -ge 7 ]
+    w delete -f "$CID"
+    [ "$(on_host v0)" = "$BEFORE" ]
+    for ((k = 1; k <= n; k++)); do
+        rc=0
+        host strace -qq -e trace=sendto -e "inject=sendto:error=EPERM:when=$k" -o /dev/null "$WHERRY" --root "$ROOT" create "$CID" \
+            >"$BATS_TEST_TMPDIR/out" 2>&1 </dev/null 3>&- 4>&- || rc=$?
+        # One that asks whether a name is free may fail unnoticed: the move itself would.
+        [ "$rc" = 0 ] || grep -q 'operation not permitted' "$BATS_TEST_TMPDIR/out" || { echo "request $k:"; cat "$BATS_TEST_TMPDIR/out"; return 1; }
+        [ "$rc" = 0 ] && w delete -f "$CID"
+        [ ! -e "$ROOT/$CID" ]
+        [ "$(on_host v0)" = "$BEFORE" ] || { echo "request $k: $(on_host v0), not $BEFORE"; return 1; }
+    done
+}
+
+@test "each netlink request of delete refused once: it can be repeated" {
+    need strace
+    local k
+    command_is sleep 1000
+    for k in 1 2 3 4 5 6 7; do
+        created
+        host strace -qq -e trace=sendto -e "inject=sendto:error=EPERM:when=$k" -o /dev/null "$WHERRY" --root "$ROOT" delete -f "$CID" \
+            >"$BATS_TEST_TMPDIR/out" 2>&1 </dev/null 3>&- 4>&- || {
+            grep -q 'return network device v0 to the host: operation not permitted' "$BATS_TEST_TMPDIR/out"
+            w delete -f "$CID"
+        }
+        [ ! -e "$ROOT/$CID" ]
+        [ "$(on_host v0)" = "$BEFORE" ] || { echo "request $k: $(on_host v0), not $BEFORE"; return 1; }
+    done
+}

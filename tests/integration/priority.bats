@@ -86,6 +86,23 @@ created() {
     [ "$(ionice -p "$PID")" = "realtime: prio 2" ]
 }
 
+@test "exec has its own scheduler and I/O priority, and the container's memory policy" {
+    command_is sleep 1000
+    [ ! -r /proc/self/numa_maps ] || config '.linux.memoryPolicy = {mode: "MPOL_BIND", nodes: "0"}'
+    created
+    wherry start "$CID"
+    jq '.process | .args = ["/bin/sh", "-c", "cat /proc/self/stat; grep -c bind:0 /proc/self/numa_maps; sleep 0.2"]
+        | .scheduler = {policy: "SCHED_BATCH", nice: 4} | .ioPriority = {class: "IOPRIO_CLASS_IDLE", priority: 0}' "$BUNDLE/config.json" >"$BATS_TEST_TMPDIR/p.json"
+    run wherry exec -p "$BATS_TEST_TMPDIR/p.json" "$CID" </dev/null
+    have_status 0
+    [ "$(awk 'NR == 1 { print $19, $41 }' <<<"$output")" = "4 3" ]
+    [ ! -r /proc/self/numa_maps ] || [ "${lines[1]}" -gt 0 ]
+    jq '.scheduler = {policy: "SCHED_ISO"}' "$BATS_TEST_TMPDIR/p.json" >"$BATS_TEST_TMPDIR/q.json"
+    run wherry exec -p "$BATS_TEST_TMPDIR/q.json" "$CID" </dev/null
+    [ "$status" -ne 0 ]
+    have "set scheduling policy SCHED_ISO: invalid argument"
+}
+
 @test "I/O priority: every class" {
     local it
     for it in RT:3:realtime BE:7:best-effort IDLE:0:idle; do
