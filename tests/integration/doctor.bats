@@ -146,6 +146,10 @@ PY
     have_status 0
     is map-subordinate-ids lack
     [ "$(mend_of map-subordinate-ids)" = "usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $NAME_" ]
+    # Never a part of somebody else's.
+    SUBIDS=somebody:100000:65536
+    doctor --json
+    [ "$(mend_of map-subordinate-ids)" = "usermod --add-subuids 165536-231071 --add-subgids 165536-231071 $NAME_" ]
     SUBIDS=$NAME_:200000:65536
     run as_user env PATH=/nonexistent "$WHERRY" doctor --json
     is map-subordinate-ids lack
@@ -203,4 +207,19 @@ PY
     have_status 1
     is namespaces missing
     [ "$(mend_of namespaces)" = "run it as root, or with --rootless" ]
+}
+
+@test "a sandbox that kills who tries: the verdict is not that all is well" {
+    ! ldd "$WHERRY" 2>/dev/null | grep -q "=>" || skip "needs a program that is linked statically"
+    make_bundle "$BATS_TEST_TMPDIR/box"
+    cp "$WHERRY" "$BATS_TEST_TMPDIR/box/rootfs/bin/wherry"
+    jq '.process.args = ["wherry", "--root", "/dev/shm/state", "doctor", "--json"]
+        | .linux.seccomp = { defaultAction: "SCMP_ACT_ALLOW", syscalls: [ { names: ["unshare"], action: "SCMP_ACT_KILL_PROCESS" } ] }' \
+        "$BATS_TEST_TMPDIR/box/config.json" >"$BATS_TEST_TMPDIR/config" && mv "$BATS_TEST_TMPDIR/config" "$BATS_TEST_TMPDIR/box/config.json"
+    run "$WHERRY" --root "$BATS_TEST_TMPDIR/box-state" run -b "$BATS_TEST_TMPDIR/box" "$CID"
+    have_status 1
+    is kernel ok
+    is namespaces missing
+    have "the process that was to try it was killed, or did not end"
+    [ "$(jq .usable <<<"$output")" = false ]
 }

@@ -35,10 +35,10 @@ static long copy_process(int *ret_pidfd)
     return r < 0 ? -errno : r;
 }
 
-__attribute__((noreturn)) static void leave(void)
+__attribute__((noreturn)) static void leave(int status)
 {
     for (;;)
-        syscall(SYS_exit_group, 0);
+        syscall(SYS_exit_group, status);
 }
 
 /* Notes the result; true if it went well. */
@@ -112,7 +112,7 @@ static void try_proc(struct wh_trial *t)
 
     if (pid == 0) {
         note(&t[WH_PROBE_PROC_MOUNT], new_fs("proc", NULL, 0));
-        leave();
+        leave(0);
     }
     if (pid < 0)
         note(&t[WH_PROBE_PROC_MOUNT], -1);
@@ -218,11 +218,12 @@ static bool become(uid_t uid, gid_t gid)
            syscall(SYS_setresuid, uid, uid, uid) == 0 && prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) == 0;
 }
 
-int wh_trials_run(bool user, uid_t uid, gid_t gid, struct wh_trial *t, struct wh_err *err)
+int wh_trials_run(bool user, uid_t uid, gid_t gid, struct wh_trial *t, bool *ret_ended, struct wh_err *err)
 {
     size_t size = WH_PROBE_MAX * sizeof *t;
     struct wh_trial *shared = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     bool drop = uid != geteuid();
+    struct wh_exit ex;
     struct maps maps;
     int pidfd = -1;
     long pid;
@@ -234,14 +235,15 @@ int wh_trials_run(bool user, uid_t uid, gid_t gid, struct wh_trial *t, struct wh
     pid = copy_process(&pidfd);
     if (pid == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-        if (!drop || become(uid, gid))
-            try_all(shared, user, &maps);
-        leave();
+        if (drop && !become(uid, gid))
+            leave(1);
+        try_all(shared, user, &maps);
+        leave(0);
     }
     if (pid > 0) {
         if (wh_pidfd_wait(pidfd, TRIAL_MS) < 0)
             wh_pidfd_kill(pidfd, SIGKILL);
-        wh_pidfd_reap(pidfd, NULL);
+        *ret_ended = wh_pidfd_reap(pidfd, &ex) == 0 && !ex.signalled && ex.value == 0;
         wh_close(pidfd);
         memcpy(t, shared, size);
     }

@@ -80,6 +80,17 @@ static bool outcome(struct wh_doctor *d, enum wh_probe p, const char *what, int 
 
 /* ---------------------------------------------------------------- the kernel */
 
+static bool sysctl_is(const char *path, const char *value)
+{
+    char text[32];
+    ssize_t n = wh_read_at(AT_FDCWD, path, text, sizeof text - 1);
+
+    if (n <= 0)
+        return false;
+    text[strcspn(text, "\n")] = '\0';
+    return wh_streq(text, value);
+}
+
 static void kernel(struct wh_doctor *d)
 {
     static const struct {
@@ -177,7 +188,10 @@ static void helper(struct wh_doctor *d)
         return;
     }
     set(d, WH_PROBE_HELPER, WH_PROBE_LACK, "%s", err.msg);
-    mend(d, WH_PROBE_HELPER, "sysctl -w vm.memfd_noexec=1");
+    if (sysctl_is("/proc/sys/vm/memfd_noexec", "2"))
+        mend(d, WH_PROBE_HELPER, "sysctl -w vm.memfd_noexec=1");
+    else
+        mend(d, WH_PROBE_HELPER, "dmesg | tail   (a security module or a limit is in the way, and may say which)");
 }
 
 static void pidfd(struct wh_doctor *d)
@@ -190,17 +204,6 @@ static void pidfd(struct wh_doctor *d)
 }
 
 /* ---------------------------------------------------------------- what was tried in namespaces */
-
-static bool sysctl_is(const char *path, const char *value)
-{
-    char text[32];
-    ssize_t n = wh_read_at(AT_FDCWD, path, text, sizeof text - 1);
-
-    if (n <= 0)
-        return false;
-    text[strcspn(text, "\n")] = '\0';
-    return wh_streq(text, value);
-}
 
 /* The switches that distributions have put in front of user namespaces. */
 static void mend_userns(struct wh_doctor *d, enum wh_probe p, int err)
@@ -234,7 +237,9 @@ static const char *mend_trial(enum wh_probe p, bool user, int err)
     case WH_PROBE_SYSFS:
         return "unmount what covers parts of /sys: grep ' /sys/' /proc/self/mountinfo   (or bind /sys)";
     case WH_PROBE_OVERLAY:
-        return err == ENODEV ? "modprobe overlay" : user ? "boot Linux 5.11 or later, or use fuse-overlayfs" : "";
+        return err == ENODEV ? "modprobe overlay"
+               : user        ? "boot Linux 5.11 or later, or use fuse-overlayfs"
+                             : "boot a kernel with CONFIG_OVERLAY_FS=y";
     case WH_PROBE_MQUEUE:
         return "boot a kernel with CONFIG_POSIX_MQUEUE=y";
     case WH_PROBE_SECCOMP:
@@ -257,12 +262,12 @@ static int trials(struct wh_doctor *d, struct wh_err *err)
         WH_PROBE_OVERLAY, WH_PROBE_SECCOMP, WH_PROBE_SECCOMP_NOTIFY, WH_PROBE_KEYRING,
     };
     struct wh_trial t[WH_PROBE_MAX] = { 0 }, second[WH_PROBE_MAX] = { 0 };
-    bool user = d->uid != 0;
-    int r = wh_trials_run(user, d->uid, user && d->uid != geteuid() ? NOBODY : getegid(), t, err);
+    bool user = d->uid != 0, ended = false, also = true;
+    int r = wh_trials_run(user, d->uid, user && d->uid != geteuid() ? NOBODY : getegid(), t, &ended, err);
 
     /* For root it is a thing of its own, and not what the others are tried in. */
     if (r == 0 && !user) {
-        r = wh_trials_run(true, d->uid, getegid(), second, err);
+        r = wh_trials_run(true, d->uid, getegid(), second, &also, err);
         t[WH_PROBE_USERNS] = second[WH_PROBE_USERNS];
         t[WH_PROBE_OWN_ID] = second[WH_PROBE_OWN_ID];
     }
@@ -271,6 +276,12 @@ static int trials(struct wh_doctor *d, struct wh_err *err)
     for (size_t i = 0; i < WH_ELEMENTSOF(tried); i++) {
         enum wh_probe p = tried[i];
 
+        /* It was killed while it tried the first of these, and the verdict must not be that all is well. */
+        if (!t[p].tried && !ended && wh_probe_needed(d, p)) {
+            set(d, p, WH_PROBE_LACK, "the process that was to try it was killed, or did not end");
+            mend(d, p, "let the sandbox around this allow what containers do: --security-opt seccomp=unconfined");
+            continue;
+        }
         if (!t[p].tried) {
             set(d, p, WH_PROBE_SKIPPED, "not tried: what it needs failed");
             continue;
@@ -295,6 +306,7 @@ static void subids(struct wh_doctor *d, int proc_fd)
     struct wh_err err = { 0 };
     char name[64], umap[96], gmap[96];
     WH_CLEANUP_FD int fd = -1;
+    unsigned long long first;
     int have[2];
 
     wh_user_name(d->uid, name, sizeof name);
@@ -305,7 +317,9 @@ static void subids(struct wh_doctor *d, int proc_fd)
 
         set(d, WH_PROBE_SUBIDS, WH_PROBE_LACK, "%s has no line for %s: a container has one id, the user's own", file,
             name);
-        mend(d, WH_PROBE_SUBIDS, "usermod --add-subuids 100000-165535 --add-subgids 100000-165535 %s", name);
+        first = wh_subid_free();
+        mend(d, WH_PROBE_SUBIDS, "usermod --add-subuids %llu-%llu --add-subgids %llu-%llu %s", first, first + 65535,
+             first, first + 65535, name);
         return;
     }
     snprintf(umap, sizeof umap, "0 %u 1\n1 %llu %llu", d->uid, (unsigned long long)uids.first,
@@ -426,6 +440,7 @@ static void cgroup(struct wh_doctor *d, struct wh_arena *arena)
     mount_fd = openat(AT_FDCWD, d->facts.cgroup2_mount, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (!rel || mount_fd < 0) {
         outcome(d, WH_PROBE_CGROUP, "open the hierarchy", rel ? -errno : -ENOMEM);
+        mend(d, WH_PROBE_CGROUP, "ls -ld %s", d->facts.cgroup2_mount);
         return;
     }
     rel += strspn(rel, "/");
@@ -442,11 +457,12 @@ static void cgroup(struct wh_doctor *d, struct wh_arena *arena)
         set(d, WH_PROBE_CGROUP, WH_PROBE_OK, "in %s%s", d->facts.cgroup2_mount, parent);
         return;
     }
-    mend(d, WH_PROBE_CGROUP,
-         r == -EROFS    ? "mount -o remount,rw %s"
-         : r == -ENOENT ? "boot Linux 5.14 or later"
-                        : "run it with rights over %s",
-         d->facts.cgroup2_mount);
+    if (r == -EROFS)
+        mend(d, WH_PROBE_CGROUP, "mount -o remount,rw %s", d->facts.cgroup2_mount);
+    else if (r == -ENOENT)
+        mend(d, WH_PROBE_CGROUP, "boot Linux 5.14 or later");
+    else
+        mend(d, WH_PROBE_CGROUP, "run it with rights over %s", d->facts.cgroup2_mount);
 }
 
 static void controllers(struct wh_doctor *d, struct wh_arena *arena)

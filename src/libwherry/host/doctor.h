@@ -68,7 +68,7 @@ struct wh_trial {
 };
 
 /* Tries everything in namespaces of their own. `user`: in a user namespace, as `uid` and `gid`, which we become first if we are somebody else. t has
- * WH_PROBE_MAX entries. */
-int wh_trials_run(bool user, uid_t uid, gid_t gid, struct wh_trial *t, struct wh_err *err);
+ * WH_PROBE_MAX entries. *ret_ended: false when the process was killed in the middle, by a filter around us or because it hung. */
+int wh_trials_run(bool user, uid_t uid, gid_t gid, struct wh_trial *t, bool *ret_ended, struct wh_err *err);
 
 #endif

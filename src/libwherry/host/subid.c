@@ -11,6 +11,9 @@
 #include "base/fd.h"
 #include "base/str.h"
 
+/* SUB_UID_MIN of login.defs(5), as it is delivered. */
+#define FIRST_SUBID 100000
+
 static FILE *open_file(const char *path)
 {
     int fd = openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -48,7 +51,7 @@ void wh_user_name(uid_t uid, char *buf, size_t size)
         }
 }
 
-/* "name:first:count" or "uid:first:count". */
+/* "name:first:count" or "uid:first:count"; name null: anybody's. */
 static bool parse(char *line, const char *name, const char *number, struct wh_subid_range *ret)
 {
     char *first = strchr(line, ':'), *count = first ? strchr(first + 1, ':') : NULL;
@@ -57,8 +60,8 @@ static bool parse(char *line, const char *name, const char *number, struct wh_su
         return false;
     *first++ = *count++ = '\0';
     count[strcspn(count, "\n")] = '\0';
-    return (wh_streq(line, name) || wh_streq(line, number)) && wh_parse_u64(first, UINT32_MAX, &ret->first) == 0 &&
-           wh_parse_u64(count, UINT32_MAX, &ret->count) == 0;
+    return (!name || wh_streq(line, name) || wh_streq(line, number)) &&
+           wh_parse_u64(first, UINT32_MAX, &ret->first) == 0 && wh_parse_u64(count, UINT32_MAX, &ret->count) == 0;
 }
 
 static int each(bool gid, uid_t uid, const char *name, bool (*fn)(void *, const struct wh_subid_range *), void *data)
@@ -94,6 +97,24 @@ int wh_subid_biggest(bool gid, uid_t uid, const char *name, struct wh_subid_rang
     *ret = (struct wh_subid_range){ 0 };
     r = each(gid, uid, name, bigger, ret);
     return r < 0 ? r : ret->count > 0;
+}
+
+static bool after(void *data, const struct wh_subid_range *range)
+{
+    uint64_t *first = data;
+
+    if (range->first + range->count > *first)
+        *first = range->first + range->count;
+    return false;
+}
+
+uint64_t wh_subid_free(void)
+{
+    uint64_t first = FIRST_SUBID;
+
+    (void)each(false, 0, NULL, after, &first);
+    (void)each(true, 0, NULL, after, &first);
+    return first;
 }
 
 /* Moves the beginning of what is left behind the range, when it is inside. */
