@@ -90,13 +90,15 @@ static wh_off next_path(struct wh_compile *c, struct path_set *set, const struct
 static void compile_maskfs(struct wh_compile *c)
 {
     /* Room for nothing: two inodes, because the root directory is one and some kernels refuse a limit of one. */
-    static const char *const params[] = { "nr_blocks", "1", "nr_inodes", "2", "mode", "755" };
+    const char *usual[] = { "nr_blocks", "1", "nr_inodes", "2", "mode", "755" };
+    struct wh_strv params = { usual, WH_ELEMENTSOF(usual) };
     struct wh_step_mount_fs *s = WH_STEP(c, MOUNT_FS, mount_fs, c->spec->linux_.masked_paths.src);
 
     if (!s)
         return;
     s->fstype = wh_build_str(c->b, "tmpfs");
-    s->params = wh_build_strv(c->b, params, WH_ELEMENTSOF(params));
+    wh_compile_label_params(c, "tmpfs", &params);
+    s->params = wh_build_strv(c->b, params.v, params.n);
     s->attr = WH_MOUNT_ATTR_RDONLY | WH_MOUNT_ATTR_NOSUID | WH_MOUNT_ATTR_NODEV | WH_MOUNT_ATTR_NOEXEC;
     s->mount = WH_SLOT_MASKFS;
 }
