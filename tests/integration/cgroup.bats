@@ -78,6 +78,7 @@ need_pids() {
     run wherry run -b "$BUNDLE" "$CID"
 }
 
+# bats test_tags=vm:not
 @test "pids: where there is no controller, the limit is refused before anything is made" {
     [ -z "$PIDS" ] && ! grep -qw pids "$TWO/cgroup.controllers" || skip "the pids controller is here"
     config '.linux.resources.pids.limit = 7'
