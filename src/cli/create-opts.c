@@ -109,6 +109,7 @@ int cli_create_opts(struct cli *cli, struct wherry_create_opts *opts)
     if (args->preserve_fds > INT_MAX - 3 - listen)
         return cli_failf(cli, "--preserve-fds %u is more than a process can have", args->preserve_fds);
     opts->listen_fds = listen;
+    opts->listen_fdnames = listen ? getenv("LISTEN_FDNAMES") : NULL;
     opts->seccomp_receiver = getenv("RUN_OCI_SECCOMP_RECEIVER"); /* crun's */
     opts->path = getenv("PATH"); /* newuidmap and newgidmap are found there */
     opts->preserve_fds = listen + args->preserve_fds;

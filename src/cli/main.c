@@ -129,6 +129,7 @@ static int open_context(struct cli *cli)
     if (r != 0)
         return r;
     opts.root = cli->root;
+    opts.notify_socket = getenv("NOTIFY_SOCKET");
     r = wherry_ctx_new(&opts, &cli->ctx, &error);
     if (r < 0)
         return cli_fail(cli, NULL, r, error);

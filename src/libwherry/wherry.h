@@ -66,6 +66,9 @@ struct wherry_ctx_opts {
     wherry_log_fn log;
     void *log_data;
     enum wherry_rootless rootless;
+    /* The service manager's socket (sd_notify(3): NOTIFY_SOCKET), or null. A container that is created with it has a socket to say
+     * that it is ready; wherry_start and a detached wherry_run then wait for that, unless they have none themselves. */
+    const char *notify_socket;
 };
 WHERRY_API int wherry_ctx_new(const struct wherry_ctx_opts *opts, wherry_ctx **ret, wherry_error **reterr);
 WHERRY_API void wherry_ctx_free(wherry_ctx *ctx);
@@ -95,6 +98,7 @@ struct wherry_create_opts {
     int signal_fd; /* wherry_run: a signalfd whose signals go to the payload; 0 = none */
     const char *pidfd_socket; /* path of a socket that is sent a pidfd of the container's init, or null */
     const char *path; /* the value of PATH: newuidmap and newgidmap are looked for there; null = nowhere */
+    const char *listen_fdnames; /* and as LISTEN_FDNAMES: names of the first ones, or null */
     const char *seccomp_receiver; /* absolute path of a socket that is sent the seccomp listener where config.json names none */
 };
 

@@ -279,6 +279,10 @@ static bool request(struct test *t, char *name)
         r->listen_fds = (uint32_t)atoi(value);
     else if (wh_streq(name, "console_socket"))
         r->console_socket = *value == '1';
+    else if (wh_streq(name, "notify_dir"))
+        r->notify_dir = value;
+    else if (wh_streq(name, "listen_fdnames"))
+        r->listen_fdnames = value;
     else if (wh_streq(name, "seccomp_receiver"))
         r->seccomp_receiver = value;
     else if (wh_streq(name, "no_pivot"))

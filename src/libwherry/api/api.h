@@ -17,6 +17,7 @@
 
 struct wherry_ctx {
     char *root; /* absolute */
+    char *notify_socket; /* or null */
     enum wherry_cgroup_manager cgroup_manager;
     enum wherry_rootless rootless;
     wherry_log_fn log;
@@ -143,6 +144,7 @@ struct wh_foreground {
     struct wh_tty *tty; /* the one that we serve, or null */
     int signal_fd; /* signals for the payload, or -1 */
     bool subreaper; /* orphans of the container become children of ours */
+    struct wh_notify *notify; /* whose readiness is passed on meanwhile, or null */
     const char *what; /* for messages: "container init" */
 };
 /* Waits for its end. On failure it was killed. *ret_status: exit code, or 128 + signal. */

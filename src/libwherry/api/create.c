@@ -22,6 +22,7 @@
 #include "host/intelrdt.h"
 #include "host/mountfd.h"
 #include "host/netdev.h"
+#include "host/notify.h"
 
 #define KILL_MS 10000
 
@@ -217,6 +218,7 @@ static int fill_state(struct wh_creation *c, struct wh_err *err)
     s->created = now_text(l->arena);
     s->cgroup = "";
     s->cgroup_manager = l->req.cgroup_manager;
+    s->notify = l->req.notify_dir;
     s->rootless = l->facts.euid != 0;
     /* One that is joined has other processes in it: they do not die with ours. */
     s->private_pidns = pidns->set && !pidns->path.v;
@@ -324,6 +326,9 @@ static int load(struct wh_creation *c, const struct wherry_create_opts *opts, en
     r = wh_store_unused(c->root_fd, c->id, err);
     if (r < 0)
         return r;
+    /* Elsewhere nothing is mounted for this container. */
+    if (c->ctx->notify_socket && l->spec->linux_.ns[WH_NS_MOUNT].set && !l->spec->linux_.ns[WH_NS_MOUNT].path.v)
+        l->req.notify_dir = wh_arena_printf(l->arena, "%s/%s/notify", c->ctx->root, c->id);
     r = wh_load_plan(l, c->ctx, verb, c->id, c->root_fd, err);
     if (r < 0)
         return r;
@@ -388,6 +393,8 @@ static int make(struct wh_creation *c, struct wh_err *err)
     if (c->journal_fd < 0)
         return c->journal_fd;
     r = make_rdt(c, err);
+    if (r == 0 && l->req.notify_dir)
+        r = wh_notify_make(c->dir_fd, err);
     if (r == 0)
         r = wh_cgroup_make(&c->cgroup, err);
     if (r == 0)

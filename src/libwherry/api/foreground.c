@@ -9,6 +9,7 @@
 
 #include "api/api.h"
 #include "base/fd.h"
+#include "host/notify.h"
 
 /* Reaps what the container's processes left to us (the program made itself subreaper), but not init: its status is ours to
  * return. Looked at first, because waiting for all children cannot leave one out. */
@@ -51,17 +52,22 @@ static int pass_signals(int signal_fd, const struct wh_run *run, bool subreaper)
 /* Without a terminal: the payload has our own stdio, there is nothing to copy. */
 static int wait_payload(const struct wh_foreground *f, struct wh_err *err)
 {
-    struct pollfd p[3] = { { .fd = f->run->pidfd_b, .events = POLLIN },
+    struct pollfd p[4] = { { .fd = f->run->pidfd_b, .events = POLLIN },
                            { .fd = f->signal_fd, .events = POLLIN },
                            { .fd = f->run->cancel_fd, .events = POLLIN } };
 
     for (;;) {
-        int n = poll(p, 3, -1), r;
+        int n, r;
+
+        p[3] = (struct pollfd){ .fd = f->notify ? f->notify->sock : -1, .events = POLLIN };
+        n = poll(p, 4, -1);
 
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
             return wh_err_sys(err, -errno, "poll");
+        if (p[3].revents)
+            wh_notify_take(f->notify);
         if (p[0].revents)
             return 0;
         if (p[1].revents) {
@@ -84,6 +90,8 @@ int wh_api_foreground(const struct wh_foreground *f, int *ret_status, struct wh_
         f->tty->reap = wh_api_reap_orphans;
         f->tty->keep = run->pid_b;
     }
+    if (f->tty)
+        f->tty->notify = f->notify;
     r = f->tty ? wh_tty_copy(f->tty, run->pidfd_b, f->signal_fd, run->cancel_fd, err) : wait_payload(f, err);
     if (f->tty)
         wh_tty_done(f->tty);

@@ -251,6 +251,7 @@ int wh_load_plan(struct wh_load *l, const wherry_ctx *ctx, enum wh_verb verb, co
     l->req.bundle = l->bundle;
     l->req.preserve_fds = o->preserve_fds;
     l->req.listen_fds = o->listen_fds;
+    l->req.listen_fdnames = o->listen_fdnames;
     l->req.no_pivot = o->flags & WHERRY_CREATE_NO_PIVOT;
     l->req.init = o->flags & WHERRY_CREATE_INIT;
     l->req.no_new_keyring = o->flags & WHERRY_CREATE_NO_NEW_KEYRING;

@@ -142,6 +142,14 @@ int wherry_ctx_new(const struct wherry_ctx_opts *opts, wherry_ctx **ret, wherry_
         wherry_ctx_free(ctx);
         return wh_api_fail(reterr, &err, WH_NO_STEP);
     }
+    if (o.notify_socket && *o.notify_socket) {
+        ctx->notify_socket = strdup(o.notify_socket);
+        if (!ctx->notify_socket) {
+            wherry_ctx_free(ctx);
+            wh_err_sys(&err, -ENOMEM, "make a context");
+            return wh_api_fail(reterr, &err, WH_NO_STEP);
+        }
+    }
     ctx->cgroup_manager = o.cgroup_manager;
     ctx->rootless = o.rootless;
     ctx->log = o.log;
@@ -154,6 +162,7 @@ void wherry_ctx_free(wherry_ctx *ctx)
 {
     if (!ctx)
         return;
+    free(ctx->notify_socket);
     free(ctx->root);
     free(ctx);
 }

@@ -12,6 +12,7 @@
 #include "base/fd.h"
 #include "host/hooks.h"
 #include "host/listener.h"
+#include "host/notify.h"
 
 #define KILL_MS 10000
 
@@ -106,10 +107,23 @@ static int refuse(enum wh_status status, struct wh_err *err)
     }
 }
 
+static int wait_ready(const wherry_ctx *ctx, const struct wh_notify *n, struct wh_err *err)
+{
+    struct wh_err why = { 0 };
+    int r = wh_notify_wait(n, &why);
+
+    if (r == -ECANCELED)
+        *err = why;
+    else if (r < 0)
+        /* The payload runs, and that is what was asked for. */
+        wh_api_log(ctx, WHERRY_LOG_WARNING, "%s", why.msg);
+    return r == -ECANCELED ? r : 0;
+}
+
 int wherry_start(wherry_ctx *ctx, const char *id, wherry_error **reterr)
 {
     WH_CLEANUP_TARGET struct wh_target t;
-    WH_CLEANUP_FD int mbox = -1, bundle = -1;
+    WH_CLEANUP_FD int mbox = -1, bundle = -1, notify = -1;
     uint32_t step = WH_NO_STEP;
     struct wh_err err = { 0 };
     int r;
@@ -136,6 +150,11 @@ int wherry_start(wherry_ctx *ctx, const char *id, wherry_error **reterr)
         if (bundle < -1)
             r = wh_err_sys(&err, bundle, "open bundle %s", t.state.bundle);
     }
+    /* Before the payload, which may be quick. */
+    if (r == 0 && ctx->notify_socket && t.state.notify) {
+        notify = wh_notify_listen(t.dir_fd, &err);
+        r = notify < 0 ? notify : 0;
+    }
     if (r == 0) {
         struct wh_starting s = { .dir_fd = t.dir_fd,
                                  .proc_fd = t.proc_fd,
@@ -146,6 +165,14 @@ int wherry_start(wherry_ctx *ctx, const char *id, wherry_error **reterr)
                                  .state = &t.state };
 
         r = wh_api_start(&s, &step, &err);
+    }
+    /* With the lock of the mailbox alone, which nobody but another start wants: state, kill and delete do not wait for us. */
+    if (r == 0 && notify >= 0) {
+        struct wh_notify n = {
+            .sock = notify, .host = ctx->notify_socket, .pidfd = t.pidfd, .main_pid = t.state.pid, .cancel_fd = -1
+        };
+
+        r = wait_ready(ctx, &n, &err);
     }
     return r < 0 ? wh_api_fail(reterr, &err, step) : 0;
 }
@@ -177,13 +204,14 @@ static int destroy_own(struct wh_creation *c, struct wh_err *err)
     return r;
 }
 
-static int foreground(struct wh_creation *c, int *ret_status, struct wh_err *err)
+static int foreground(struct wh_creation *c, struct wh_notify *notify, int *ret_status, struct wh_err *err)
 {
     const struct wherry_create_opts *o = &c->load.opts;
     struct wh_foreground f = { .run = &c->run,
                                .tty = c->own_tty ? &c->tty : NULL,
                                .signal_fd = o->signal_fd > 0 ? o->signal_fd : -1,
                                .subreaper = !(o->flags & WHERRY_CREATE_NO_SUBREAPER),
+                               .notify = notify,
                                .what = "container init" };
     int r = wh_api_foreground(&f, ret_status, err), d = 0;
 
@@ -197,9 +225,22 @@ static int foreground(struct wh_creation *c, int *ret_status, struct wh_err *err
     return r < 0 ? r : d;
 }
 
+/* A run that failed leaves nothing. */
+static void end_run(struct wh_creation *c)
+{
+    struct wh_err ignored = { 0 };
+
+    wh_tty_done(&c->tty);
+    wh_pidfd_kill(c->run.pidfd_b, SIGKILL);
+    wh_pidfd_reap(c->run.pidfd_b, NULL);
+    wh_closep(&c->run.pidfd_b);
+    destroy_own(c, &ignored);
+}
+
 int wherry_run(wherry_ctx *ctx, const char *id, const struct wherry_create_opts *opts, int *ret_status,
                wherry_error **reterr)
 {
+    struct wh_notify notify = { .sock = -1, .host = ctx->notify_socket };
     WH_CLEANUP_CREATION struct wh_creation c;
     uint32_t step = WH_NO_STEP;
     struct wh_err err = { 0 };
@@ -213,6 +254,10 @@ int wherry_run(wherry_ctx *ctx, const char *id, const struct wherry_create_opts 
         return r;
     if (c.own_tty)
         r = wh_tty_receive(&c.tty, &err);
+    if (r == 0 && c.state.notify) {
+        notify.sock = wh_notify_listen(c.dir_fd, &err);
+        r = notify.sock < 0 ? notify.sock : 0;
+    }
     if (r == 0) {
         struct wh_starting s = { .dir_fd = c.dir_fd,
                                  .proc_fd = c.load.proc_fd,
@@ -227,13 +272,8 @@ int wherry_run(wherry_ctx *ctx, const char *id, const struct wherry_create_opts 
         r = wh_api_start(&s, &step, &err);
     }
     if (r < 0) {
-        struct wh_err ignored = { 0 };
-
-        wh_tty_done(&c.tty);
-        wh_pidfd_kill(c.run.pidfd_b, SIGKILL);
-        wh_pidfd_reap(c.run.pidfd_b, NULL);
-        wh_closep(&c.run.pidfd_b);
-        destroy_own(&c, &ignored);
+        wh_closep(&notify.sock);
+        end_run(&c);
         return wh_api_fail(reterr, &err, step);
     }
     if (c.end_fd >= 0) {
@@ -242,8 +282,18 @@ int wherry_run(wherry_ctx *ctx, const char *id, const struct wherry_create_opts 
     }
     /* The container is there now; delete and kill from elsewhere must not wait for us. */
     flock(c.dir_fd, LOCK_UN);
-    if (!(c.load.opts.flags & WHERRY_CREATE_DETACH))
-        r = foreground(&c, &status, &err);
+    if (!(c.load.opts.flags & WHERRY_CREATE_DETACH)) {
+        /* The process that the service manager knows stays: no MAINPID. */
+        r = foreground(&c, &notify, &status, &err);
+    } else if (notify.sock >= 0) {
+        notify.pidfd = c.run.pidfd_b;
+        notify.main_pid = c.state.pid;
+        notify.cancel_fd = c.run.cancel_fd;
+        r = wait_ready(ctx, &notify, &err);
+        if (r < 0)
+            end_run(&c);
+    }
+    wh_closep(&notify.sock);
     if (ret_status)
         *ret_status = status;
     return r < 0 ? wh_api_fail(reterr, &err, WH_NO_STEP) : 0;

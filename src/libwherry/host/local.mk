@@ -15,6 +15,7 @@ cold_host_sources += src/libwherry/host/delegation.c
 cold_host_sources += src/libwherry/host/doctor.c src/libwherry/host/doctor.h src/libwherry/host/doctor.def
 cold_host_sources += src/libwherry/host/doctor-child.c
 host_sources += src/libwherry/host/facts.c src/libwherry/host/facts.h
+cold_host_sources += src/libwherry/host/notify.c src/libwherry/host/notify.h
 cold_host_sources += src/libwherry/host/listener.c src/libwherry/host/listener.h
 cold_host_sources += src/libwherry/host/hooks.c src/libwherry/host/hooks.h
 cold_host_sources += src/libwherry/host/idmap.c src/libwherry/host/idmap.h

@@ -59,6 +59,7 @@ void wh_state_write(const struct wh_state *s, struct wh_buf *out)
     wh_json_str(&j, "cgroup", s->cgroup);
     wh_json_u64(&j, "cgroup_manager", s->cgroup_manager);
     wh_json_bool(&j, "private_pidns", s->private_pidns);
+    wh_json_bool(&j, "notify", s->notify);
     if (s->no_new_keyring)
         wh_json_bool(&j, "no_new_keyring", true);
     wh_json_u64(&j, "pidns", s->pidns);
@@ -223,6 +224,8 @@ static int on_bool(void *ctx, int value)
 
     if (r->depth == 1 && wh_streq(r->key[1], "rootless"))
         r->s->rootless = value;
+    else if (r->depth == 1 && wh_streq(r->key[1], "notify"))
+        r->s->notify = value;
     else if (r->depth == 1 && wh_streq(r->key[1], "private_pidns"))
         r->s->private_pidns = value;
     else if (r->depth == 1 && wh_streq(r->key[1], "no_new_keyring"))

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "host/notify.h"
 
 /* How long a master whose last slave is closed is left alone: the payload may open /dev/console again. */
 #define HUNG_UP_MS 50
@@ -290,7 +291,7 @@ static int take_signals(struct loop *l, struct wh_err *err)
 /* Returns 1 when the loop is done. */
 static int turn(struct loop *l, struct wh_err *err)
 {
-    enum { IN, OUT, MASTER, PID, SIG, CANCEL, N };
+    enum { IN, OUT, MASTER, PID, SIG, CANCEL, NOTIFY, N };
     struct pollfd p[N];
     bool stalled = l->hung_up && !l->ended;
     int r;
@@ -316,6 +317,8 @@ static int turn(struct loop *l, struct wh_err *err)
     if (!l->ended)
         p[PID] = (struct pollfd){ .fd = l->pidfd, .events = POLLIN };
     p[SIG] = (struct pollfd){ .fd = l->signal_fd, .events = POLLIN };
+    if (l->t->notify)
+        p[NOTIFY] = (struct pollfd){ .fd = l->t->notify->sock, .events = POLLIN };
     p[CANCEL] = (struct pollfd){ .fd = l->cancel_fd, .events = POLLIN };
 
     r = poll(p, N,
@@ -326,6 +329,8 @@ static int turn(struct loop *l, struct wh_err *err)
     if (r < 0)
         return errno == EINTR ? 0 : wh_err_sys(err, -errno, "wait for the container's terminal");
     l->hung_up = false;
+    if (p[NOTIFY].revents)
+        wh_notify_take(l->t->notify);
     if (p[CANCEL].revents)
         return wh_err_set(err, WH_ERR_USAGE, -ECANCELED, NULL, "cancelled");
     if (p[SIG].revents) {

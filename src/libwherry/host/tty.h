@@ -20,11 +20,13 @@
  *
  * The pty is made by wherry-init from the container's own devpts; nothing is allocated on the host.
  */
+struct wh_notify;
 struct wh_tty {
     int in, out; /* the caller's, borrowed */
     int console; /* for wherry-init */
     int receive; /* our end of it */
     int master;
+    struct wh_notify *notify; /* the payload's readiness is passed on meanwhile; borrowed, or null */
     bool raw; /* `saved` is to be put back */
     bool background; /* another job has the terminal: it is not ours to set or to read */
     struct termios saved;

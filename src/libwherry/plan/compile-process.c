@@ -152,8 +152,19 @@ static const char *value_of(const char *entry, const char *name)
 /* The environment of the payload: of duplicates the last one, in the place of the first. */
 static bool environment(struct wh_compile *c, const struct wh_process *p, struct env *ret)
 {
-    size_t room = p->env.n + 2, size = 16, *table;
-    const char *value;
+    const char *added[4] = { NULL }, *value;
+    size_t room, size = 16, nadded = 0, *table;
+
+    /* After the configuration's own, so that they win: the caller's sockets are what they describe. */
+    if (c->req->listen_fds) {
+        added[nadded++] = wh_arena_printf(c->arena, "LISTEN_FDS=%u", c->req->listen_fds);
+        added[nadded++] = "LISTEN_PID=1";
+        if (c->req->listen_fdnames)
+            added[nadded++] = wh_arena_printf(c->arena, "LISTEN_FDNAMES=%s", c->req->listen_fdnames);
+    }
+    if (c->req->notify_dir)
+        added[nadded++] = "NOTIFY_SOCKET=" WH_NOTIFY_DIR "/notify.sock";
+    room = p->env.n + nadded;
 
     while (size < room * 2)
         size *= 2;
@@ -173,11 +184,8 @@ static bool environment(struct wh_compile *c, const struct wh_process *p, struct
                 wh_compile_err(c, -EINVAL, p->env.v[i].src, "invalid environment variable: missing '='");
                 continue;
             }
-        } else if (c->req->listen_fds) {
-            /* After the configuration's own, so that they win: the caller's sockets are what they describe. */
-            entry = i == p->env.n ? wh_arena_printf(c->arena, "LISTEN_FDS=%u", c->req->listen_fds) : "LISTEN_PID=1";
         } else {
-            break;
+            entry = added[i - p->env.n];
         }
         if (!entry) {
             c->failed = true;

@@ -103,6 +103,7 @@ static void parts(struct wh_compile *c)
     if (setup) {
         wh_compile_mount_label(c);
         wh_compile_mounts(c);
+        wh_compile_notify(c);
         wh_compile_devices(c);
     }
     /* The mounts are there, the old root still is: what engines' hooks expect (NVIDIA, CDI and CNI enter the namespaces or

@@ -103,6 +103,8 @@ void wh_compile_sysctl(struct wh_compile *c);
 void wh_compile_annotations(struct wh_compile *c);
 /* Whether a filter that notifies can be served: kernel, and somebody to send the listener to. */
 void wh_compile_listener(struct wh_compile *c);
+/* compile-notify.c: the directory of the notify socket. */
+void wh_compile_notify(struct wh_compile *c);
 /* compile-unsupported.c: what is parsed and not executed by this version is refused, naming pointer and property. */
 void wh_compile_refuse(struct wh_compile *c);
 

@@ -82,6 +82,8 @@ struct wh_exec_request {
     uint32_t join; /* CLONE_NEW*: namespaces of the container's init that are not ours already */
 };
 
+#define WH_NOTIFY_DIR "/run/notify" /* runc's; in it notify.sock */
+
 /* What the caller asked for, next to config.json; filled by api. */
 struct wh_request {
     enum wh_verb verb;
@@ -89,6 +91,8 @@ struct wh_request {
     const char *bundle; /* absolute */
     uint32_t preserve_fds; /* LISTEN_FDS + --preserve-fds */
     uint32_t listen_fds; /* of those, how many are announced as LISTEN_FDS */
+    const char *listen_fdnames; /* the value of LISTEN_FDNAMES with it, or null */
+    const char *notify_dir; /* on the host, for WH_NOTIFY_DIR; null: no readiness is waited for */
     bool console_socket; /* a socket was given (or run in the foreground owns the terminal) */
     bool no_pivot, no_new_keyring;
     bool init; /* --init: wherry-init stays, the payload is its child */

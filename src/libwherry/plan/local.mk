@@ -24,6 +24,7 @@ plan_sources += src/libwherry/plan/compile-idmap.c
 plan_sources += src/libwherry/plan/compile-sysctl.c
 plan_sources += src/libwherry/plan/compile-unsupported.c
 plan_sources += src/libwherry/plan/compile-annotations.c
+plan_sources += src/libwherry/plan/compile-notify.c
 cold_plan_sources += src/libwherry/plan/explain.c src/libwherry/plan/text.h
 cold_plan_sources += src/libwherry/plan/render.c
 cold_plan_sources += src/libwherry/plan/hints.c src/libwherry/plan/hints.h
