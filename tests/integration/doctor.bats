@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# views: cgroup2
 # shellcheck disable=SC2034 # FIRST and SUBIDS are for as_user
 # What `doctor` finds is what containers then find, each lack has a command, and nothing is left.
 load helpers

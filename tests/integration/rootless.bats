@@ -1,5 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: LGPL-2.1-or-later
+# views: cgroup2
 # shellcheck disable=SC2034 # FIRST and SUBIDS are for as_user
 # Containers of an ordinary user: with subordinate ids and without, with a delegated cgroup and without.
 load helpers
