@@ -17,6 +17,7 @@
 
 #include "abi/proto.h"
 #include "base/fd.h"
+#include "host/listener.h"
 #include "host/proc.h"
 #include "host/serve.h"
 #include "plan/plan.h"
@@ -499,6 +500,44 @@ static void test_fuzz(const struct wh_plan *plan)
     is_int(open_fds(), before, "no fd is left");
 }
 
+/* A start whose process tells in the mailbox that fd `number` is its listener. Nothing may be sent for any of these. */
+static void no_listener(const struct wh_plan *plan, int number, int code, const char *words)
+{
+    struct wh_state state = { .id = "box", .bundle = "/bundle" };
+    struct wh_listener listener = { .path = "/nobody", .state = &state, .status = "creating" };
+    struct world w;
+    char byte;
+    int pair[2], r;
+
+    world_init(&w, plan);
+    w.b = sleeper(&w.run.pidfd_b);
+    w.run.pid_b = w.b;
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+        bail_out("no socket pair");
+    listener.sock = pair[0];
+    w.run.listener = &listener;
+    __atomic_store_n((int32_t *)&w.mbox->notify_fd, number, __ATOMIC_RELEASE);
+    r = wh_serve_start(&w.run, NULL, NULL, 0, &w.err);
+    is_int(r, code, "fd %d is no listener: %s", number, w.err.msg);
+    has_str(w.err.msg, words, "and why");
+    is_int(w.mbox->ack, -1, "the process is told no");
+    is_int(wh_pidfd_wait(w.run.pidfd_b, 2000), 0, "and killed: its own exit may be one of the calls that wait");
+    wh_listener_done(&listener);
+    is_int(recv(pair[1], &byte, 1, MSG_DONTWAIT), 0, "nothing was sent");
+    wh_close(pair[1]);
+    world_done(&w);
+}
+
+static void test_listener(const struct wh_plan *plan)
+{
+    int before = open_fds();
+
+    no_listener(plan, 1, -EPROTO, "fd 1 of the container is no seccomp listener");
+    no_listener(plan, 2000, -EBADF, "take the seccomp listener out of the container");
+    no_listener(plan, INT32_MAX, -EBADF, "take the seccomp listener out of the container");
+    is_int(open_fds(), before, "no fd is left");
+}
+
 int main(void)
 {
     struct wh_arena *a = wh_arena_new();
@@ -515,6 +554,7 @@ int main(void)
     test_refused(plan);
     test_cancel(plan);
     test_fuzz(plan);
+    test_listener(plan);
     wh_arena_free(a);
     return done_testing();
 }

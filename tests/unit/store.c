@@ -41,6 +41,9 @@ static struct wh_state sample(struct wh_arena *a, const char *id)
                               .cgroup_manager = 2,
                               .rootless = true,
                               .private_pidns = true,
+                              .notify = true,
+                              .listener_path = "/run/agent",
+                              .listener_metadata = "a \"b\"",
                               .pid = 123,
                               .start = 18446744073709551615ull,
                               .pidns = 4026531836,
@@ -67,7 +70,9 @@ static void test_roundtrip(void)
     is_str(r.cgroup, s.cgroup, "cgroup, with its line break");
     is_int(r.cgroup_manager, 2, "cgroup manager");
     is_int(r.nsflags, s.nsflags, "namespaces");
-    ok(r.rootless && r.private_pidns, "flags");
+    ok(r.rootless && r.private_pidns && r.notify, "flags");
+    is_str(r.listener_path, s.listener_path, "listener");
+    is_str(r.listener_metadata, s.listener_metadata, "and its metadata");
     is_int(r.nannotations, 2, "annotations");
     is_str(r.annotations[1].key, "long", "key");
     is_str(r.annotations[1].value, "line\nbreak\ttab", "value");
