@@ -3,6 +3,7 @@
 # Mounts that are there already (remount), sources that are links (copy-symlink), and containers without a mount namespace of their own.
 load helpers
 load inside
+load ordinary
 
 test_setup() {
     need root
@@ -152,4 +153,34 @@ without_mntns() {
     refused 'devices are not made without a mount namespace' '/linux/devices'
     config 'del(.linux.devices) | .linux.maskedPaths = ["/proc/kcore"]'
     refused 'unable to restrict sys entries without a private MNT namespace' '/linux/maskedPaths'
+}
+
+@test "an ordinary user: remount, copy-symlink, and no mount namespace" {
+    ordinary_setup
+    ln -s target "$BATS_TEST_TMPDIR/link"
+    rootless '.mounts += [{destination: "/t", type: "tmpfs", source: "tmpfs", options: ["size=4m"]},
+        {destination: "/t", type: "tmpfs", options: ["remount", "size=1m", "noexec"]},
+        {destination: "/etc/link", source: $l, options: ["bind", "copy-symlink"]}]' --arg l "$BATS_TEST_TMPDIR/link"
+    user_shell "$MOUNT_OPTIONS"'opts /t; readlink /etc/link'
+    have_status 0
+    have_line '^rw,.*noexec.*size=1024k'
+    have_line '^target$'
+    rootless '.linux.namespaces |= map(select(.type != "mount")) | .mounts = [] | .root.readonly = false | del(.linux.maskedPaths, .linux.readonlyPaths)'
+    user_shell 'readlink /etc/link; id -u'
+    have_status 0
+    have_line '^0$'
+    rootless '.mounts = [{destination: "/m", type: "tmpfs"}]'
+    user_refused 'mounts are not made without a mount namespace'
+}
+
+@test "root of a user namespace without a mount namespace of its own" {
+    need userns
+    without_mntns
+    config 'del(.linux.cgroupsPath, .linux.resources) | .process.rlimits = []'
+    shell_is 'id -u; cat /which'
+    echo here >"$BUNDLE/rootfs/which"
+    run unshare -Ur "$WHERRY" --root "$ROOT" --cgroup-manager=disabled run "$CID" </dev/null 3>&- 4>&-
+    have_status 0
+    have_line '^0$'
+    have_line '^here$'
 }

@@ -328,7 +328,8 @@ int wh_spawn_holder(struct wh_holder *ret, struct wh_err *err)
     syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before, NULL, 8);
     if (r < 0) {
         munmap(stack, STACK_SIZE);
-        return wh_err_sys(err, (int)r, "make a user namespace for an id-mapped mount");
+        return wh_err_sys(err, (int)r, "make a user namespace for an id-mapped mount%s",
+                          r == -ENOSPC ? " (user.max_user_namespaces)" : "");
     }
     *ret = (struct wh_holder){ .pid = (pid_t)r, .pidfd = pidfd, .stack = stack };
     return 0;
