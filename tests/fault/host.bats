@@ -203,6 +203,26 @@ after_delete() { [ "$1" != 0 ] || [ ! -e "$ROOT/$CID" ]; }
 @test "each system call of start fails once: EIO" { each_fails EIO start "$CID"; }
 @test "each system call of delete fails once: EIO" { each_fails EIO delete -f "$CID"; }
 
+@test "a seccomp listener: each system call of start fails once, and start killed at each" {
+    local pid list name k
+    need python3
+    "$SRC/tests/tools/seccomp-agent" --forever "$BATS_TEST_TMPDIR/agent" >"$BATS_TEST_TMPDIR/agent.out" 2>&1 3>&- 4>&- &
+    pid=$!
+    for _ in $(seq 200); do [ ! -S "$BATS_TEST_TMPDIR/agent" ] || break; sleep 0.05; done
+    config '.linux.seccomp = { defaultAction: "SCMP_ACT_ALLOW", listenerPath: $s, syscalls: [ { names: ["mkdir"], action: "SCMP_ACT_NOTIFY" } ] }' --arg s "$BATS_TEST_TMPDIR/agent"
+    each_fails EIO start "$CID"
+    made
+    list=$(calls start "$CID")
+    gone
+    while read -r name k; do
+        made
+        ! traced -o /dev/null -e inject="$name:signal=KILL:when=$k" -- start "$CID" || { echo "not killed at $name $k"; return 1; }
+        gone
+        nothing_left "$name $k"
+    done <<<"$list"
+    kill "$pid"
+}
+
 # The calls between the user namespace of a mapping and the answer that hands over the mount.
 @test "an id-mapped mount: killed at each call of the host that makes it, and each failing once" {
     need userns

@@ -159,7 +159,8 @@ struct wh_starting {
     const struct wh_spec *spec;
     const struct wh_state *state;
 };
-/* START, EXEC, poststart. On failure the container is dead. */
+/* START, EXEC, poststart. On failure the container is dead, unless it could not be reached, or its seccomp listener could not: then it
+ * is created still, and can be started again. */
 int wh_api_start(const struct wh_starting *s, uint32_t *ret_step, struct wh_err *err);
 
 #endif
