@@ -19,6 +19,7 @@
  *                        <--   START (from `wherry start`)
  *   ASK(startContainer)  -->   OK | DENY
  *   EOF (execve closed it)     success only if mailbox state == EXEC
+ *   --- exec: no READY, no START; after FORKED only ASKs and that EOF, on the control socket itself ---
  *
  * A message from init carries no path, size or text: only numbers that the host checks against the plan it wrote. Any
  * violation: SIGKILL through the pidfd. Init never times out; its death is the host's business. fds travel from init in
