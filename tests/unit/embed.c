@@ -56,6 +56,9 @@ static void look(struct outside *o)
         o->cwd[0] = '\0';
 }
 
+/* How many children live; a container's init is one until it ends. */
+static unsigned kids;
+
 static void unchanged(const struct outside *before, const char *what)
 {
     struct outside now;
@@ -66,8 +69,11 @@ static void unchanged(const struct outside *before, const char *what)
     ok(now.mask == before->mask && memcmp(&now.blocked, &before->blocked, sizeof now.blocked) == 0 &&
            strcmp(now.cwd, before->cwd) == 0,
        "%s: umask, signal mask and working directory as before", what);
-    ok(syscall(SYS_wait4, -1, &status, __WALL | 1 /* WNOHANG */, NULL) < 0 && errno == ECHILD, "%s: no child is left",
-       what);
+    if (kids)
+        is_int(syscall(SYS_wait4, -1, &status, __WALL | 1 /* WNOHANG */, NULL), 0, "%s: no dead child is left", what);
+    else
+        ok(syscall(SYS_wait4, -1, &status, __WALL | 1 /* WNOHANG */, NULL) < 0 && errno == ECHILD,
+           "%s: no child is left", what);
 }
 
 static bool copy_busybox(void)
@@ -157,6 +163,54 @@ static void test_run(wherry_ctx *ctx, const char *id)
     close(p[0]);
     close(p[1]);
     unchanged(&before, "canceled");
+}
+
+static void test_exec(wherry_ctx *ctx, const char *id)
+{
+    static const char *const args[] = { "/bin/busybox", "sh", "-c", "exit $N", NULL }, *const none[] = { "/none",
+                                                                                                         NULL };
+    static const char *const env[] = { "N=9", NULL }, *const sleeper[] = { "/bin/busybox", "sleep", "1000", NULL };
+    static const char process[] = "{\"args\": [\"/none\"], \"cwd\": \"/\"}";
+    struct wherry_create_opts o = script("sleep 1000");
+    struct wherry_exec_opts x = { .size = sizeof x, .args = args, .env = env };
+    wherry_error *e = NULL;
+    struct outside before;
+    int status = -1, p[2];
+
+    is_int(wherry_create(ctx, id, &o, &e), 0, "a container for exec");
+    is_int(wherry_start(ctx, id, &e), 0, "started");
+    kids = 1;
+    look(&before);
+    is_int(wherry_exec(ctx, id, &x, &status, &e), 0, "exec");
+    is_int(status, 9, "its status");
+    unchanged(&before, "exec");
+
+    x.args = none;
+    is_int(wherry_exec(ctx, id, &x, &status, &e), -ENOENT, "exec of what is missing");
+    ok(e && strstr(wherry_error_message(e), "/none") && *wherry_error_step(e), "names it, and the step");
+    wherry_error_free(e);
+    x = (struct wherry_exec_opts){ .size = sizeof x, .process_data = process, .process_len = sizeof process - 1 };
+    is_int(wherry_exec(ctx, id, &x, &status, &e), -ENOENT, "exec of a process object");
+    ok(e && strncmp(wherry_error_path(e), "process.json:1:", 15) == 0, "names the place in it");
+    wherry_error_free(e);
+    unchanged(&before, "an exec that failed");
+
+    if (pipe2(p, O_CLOEXEC) < 0 || write(p[1], "", 1) != 1)
+        bail_out("pipe");
+    x = (struct wherry_exec_opts){ .size = sizeof x, .args = sleeper, .cancel_fd = p[0] };
+    is_int(wherry_exec(ctx, id, &x, &status, &e), -ECANCELED, "an exec that is canceled");
+    wherry_error_free(e);
+    close(p[0]);
+    close(p[1]);
+    unchanged(&before, "an exec that was canceled");
+    x = (struct wherry_exec_opts){ .size = sizeof x };
+    is_int(wherry_exec(ctx, id, &x, &status, &e), -EINVAL, "an exec of nothing");
+    wherry_error_free(e);
+
+    is_int(wherry_delete(ctx, id, WHERRY_DELETE_FORCE, &e), 0, "and deleted");
+    kids = 0;
+    while (syscall(SYS_wait4, -1, NULL, __WALL, NULL) > 0)
+        ;
 }
 
 static void test_failures(wherry_ctx *ctx, const char *id)
@@ -265,6 +319,7 @@ int main(void)
         is_int(wherry_ctx_new(&co, &ctx, &e), 0, "context");
         test_life(ctx, id);
         test_run(ctx, id);
+        test_exec(ctx, id);
         test_failures(ctx, id);
         test_reaper(ctx, id);
         wherry_ctx_free(ctx);

@@ -231,6 +231,59 @@ static void test_good(const struct wh_plan *plan)
     world_done(&w);
 }
 
+static int serve_exec(struct world *w)
+{
+    alarm(20);
+    return wh_serve_exec(&w->run, NULL, &w->err);
+}
+
+/* exec: no READY; the end of the socket is success where the mailbox says EXEC, and only there. */
+static void test_exec(const struct wh_plan *plan)
+{
+    struct world w;
+
+    world_init(&w, plan);
+    hello(&w);
+    forked(&w);
+    say(&w, WH_MSG_ASK, S_HOOK_C, 0, -1);
+    w.mbox->state = WH_MBOX_EXEC;
+    shutdown(w.theirs, SHUT_WR);
+    is_int(serve_exec(&w), 0, "exec: served until the socket ends after EXEC");
+    is_str(w.err.msg, "", "exec: and there is no message");
+    is_int(w.hooks, 1, "exec: steps of both phases may ask");
+    ok(gone(w.a), "exec: A is reaped");
+    ok(w.run.pidfd_b >= 0 && !gone(w.b), "exec: B lives, and is the caller's");
+    world_done(&w);
+
+    world_init(&w, plan);
+    hello(&w);
+    forked(&w);
+    w.mbox->state = WH_MBOX_B;
+    shutdown(w.theirs, SHUT_WR);
+    ok(serve_exec(&w) < 0 && w.err.msg[0], "exec: the end of the socket without EXEC is none");
+    ok(gone(w.a) && gone(w.b), "exec: A and B are dead and reaped");
+    w.b = 0;
+    world_done(&w);
+
+    /* Whoever says EXEC before there is a B has executed nothing. */
+    world_init(&w, plan);
+    hello(&w);
+    w.mbox->state = WH_MBOX_EXEC;
+    shutdown(w.theirs, SHUT_WR);
+    ok(serve_exec(&w) < 0 && w.err.msg[0], "exec: EXEC without a B is none");
+    ok(gone(w.a), "exec: A is dead and reaped");
+    world_done(&w);
+
+    world_init(&w, plan);
+    hello(&w);
+    forked(&w);
+    say(&w, WH_MSG_READY, S_READY, 0, -1);
+    is_int(serve_exec(&w), -EPROTO, "exec: READY has no place");
+    ok(gone(w.a) && gone(w.b), "exec: whoever says it is killed");
+    w.b = 0;
+    world_done(&w);
+}
+
 /* Each is a message that has no place where it is sent; everything before it is right. */
 static void test_violations(const struct wh_plan *plan)
 {
@@ -546,6 +599,7 @@ int main(void)
     if (!ok(plan != NULL, "there is a plan"))
         return done_testing();
     test_good(plan);
+    test_exec(plan);
     test_violations(plan);
     test_foreign_pidfd(plan);
     test_odd_packets(plan);

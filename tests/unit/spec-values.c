@@ -234,6 +234,33 @@ static void test_seccomp(void)
     place(c->rules[0].args[1].src, "/linux/seccomp/syscalls/0/args/1");
 }
 
+/* A process object of its own: places name its file, also when a container's configuration is asked for them. */
+static void test_process_file(void)
+{
+    static const char good[] = "{\n \"cwd\": \"/x\", \"args\": [\"a\", \"b\"] }",
+                      bad[] = "{ \"cwd\": \"x\", \"args\": 1 }";
+    struct wh_errlist errs = { 0 };
+    struct wh_spec *p = NULL, container = *s;
+    char buf[200];
+    uint32_t col;
+
+    is_int(wh_spec_parse_process(good, sizeof good - 1, "p.json", &p, &errs), 0, "a process object is a document");
+    if (!p)
+        return;
+    ok(p->process && p->process->args.n == 2, "with its properties");
+    is_str(wh_spec_where(p, p->process->args.v[1].src, buf, sizeof buf), "p.json:2:29: /args/1", "and their places");
+    container.exec = p;
+    is_str(wh_spec_where(&container, p->process->cwd.src, buf, sizeof buf), "p.json:2:9: /cwd",
+           "also by way of a container");
+    is_str(wh_spec_file(&container, p->process->cwd.src), "p.json", "its file");
+    is_int(wh_spec_line(&container, p->process->cwd.src, &col), 2, "its line");
+    is_str(wh_spec_pointer(&container, container.root.src, buf, sizeof buf), "/root", "those of the container stay");
+    wh_spec_free(p);
+    is_int(wh_spec_parse_process(bad, sizeof bad - 1, "p.json", &p, &errs), -EINVAL, "what is wrong is told");
+    is_int(errs.n, 2, "all of it");
+    is_str(errs.e[0].path, "p.json:1:10: /cwd", "with its place");
+}
+
 int main(void)
 {
     struct wh_errlist errs = { 0 };
@@ -251,6 +278,7 @@ int main(void)
     memset(json, 'x', len);
     free(json);
     s = spec;
+    test_process_file();
     test_top();
     test_process();
     test_linux();

@@ -108,7 +108,7 @@ static int answer(int ctl, uint16_t type, uint32_t step, int32_t val, int fd)
     }
     /* Never blocks: with strict alternation the queue is empty, unless the peer cheats. A peer that is gone is found by
      * the next receive, together with its reason. */
-    return sendmsg(ctl, &mh, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && errno != EPIPE ? -errno : 0;
+    return sendmsg(ctl, &mh, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && errno != EPIPE && errno != ECONNRESET ? -errno : 0;
 }
 
 static const struct wh_step *step_at(const struct wh_run *r, uint32_t n)
