@@ -273,13 +273,10 @@ static int watch_end_signals(struct wh_creation *c, struct wh_err *err)
     sigset_t set;
 
     sigemptyset(&set);
-    for (size_t i = 0; i < WH_ELEMENTSOF(ends); i++) {
-        struct sigaction sa;
-
+    for (size_t i = 0; i < WH_ELEMENTSOF(ends); i++)
         /* nohup(1): a blocked signal comes even if it is ignored. */
-        if (sigaction(ends[i], NULL, &sa) == 0 && sa.sa_handler != SIG_IGN)
+        if (!wh_signal_ignored(ends[i]))
             sigaddset(&set, ends[i]);
-    }
     c->end_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     if (c->end_fd < 0)
         return wh_err_sys(err, -errno, "watch for signals");

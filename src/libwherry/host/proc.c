@@ -186,3 +186,11 @@ int wh_pidfd_reap(int pidfd, struct wh_exit *ret)
         *ret = (struct wh_exit){ .signalled = si.si_code != CLD_EXITED, .value = si.si_status };
     return 0;
 }
+
+bool wh_signal_ignored(int sig)
+{
+    /* The kernel's struct sigaction begins with the handler; the rest has room for any machine's. */
+    uintptr_t old[32] = { (uintptr_t)SIG_DFL };
+
+    return syscall(SYS_rt_sigaction, sig, NULL, old, 8) == 0 && old[0] == (uintptr_t)SIG_IGN;
+}

@@ -45,6 +45,9 @@ struct wh_exit {
 /* Reaps a child, also one whose exit signal is not SIGCHLD (it never exec'd): __WALL. Blocks. -ECHILD when somebody else did. */
 int wh_pidfd_reap(int pidfd, struct wh_exit *ret);
 
+/* True if the caller's process ignores the signal. Looks only: sigaction(2), which changes a whole process, is not the library's. */
+bool wh_signal_ignored(int sig);
+
 /* CLOCK_MONOTONIC, in milliseconds. */
 int64_t wh_now_ms(void);
 
