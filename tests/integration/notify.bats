@@ -95,7 +95,7 @@ ERRNO=5"; sleep 60'
         config '.process.terminal = $t | if $t and ([.mounts[].destination] | index("/dev/pts") | not) then .mounts += [{destination: "/dev/pts", type: "devpts", source: "devpts", options: ["newinstance", "ptmxmode=0666"]}] else . end' --argjson t "$tty"
         run env NOTIFY_SOCKET="$MANAGER" timeout -k 1 20 "$WHERRY" --root "$ROOT" run "$CID" </dev/null 3>&- 4>&-
         have_status 0
-        have done
+        have "done"
     done
     [ "$(heard)" = "$(printf '["READY=1", 0]\n["READY=1", 0]')" ]
 }

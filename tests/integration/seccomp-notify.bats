@@ -161,7 +161,7 @@ everything() {
     wait_status "$CID" running
     run timeout -k 1 20 "$WHERRY" --root "$ROOT" delete -f "$CID" 3>&- 4>&-
     have_status 0
-    ! wait "$runner"
+    wait "$runner" && { echo "run succeeded"; return 1; }
     stop_agent
 }
 
@@ -271,4 +271,13 @@ print(base64.b64encode(i(0x20, 0, 0, 0) + i(0x15, 1, 0, 83) + i(0x15, 0, 1, 34) 
     done
     wherry delete -f "$CID"
     wait "$init_agent"
+}
+
+@test "with an init of wherry's, whose child loads the filter" {
+    everything
+    refusing
+    run timeout -k 1 30 "$WHERRY" --root "$ROOT" run --init "$CID" 3>&- 4>&-
+    have_status 0
+    have "mkdir 1"
+    finished
 }
