@@ -281,3 +281,26 @@ print(base64.b64encode(i(0x20, 0, 0, 0) + i(0x15, 1, 0, 83) + i(0x15, 0, 1, 34) 
     have "mkdir 1"
     finished
 }
+
+@test "an ordinary user: init is dumpable when the host takes the listener out of it" {
+    need setpriv userns
+    local user=(setpriv --reuid 65534 --regid 65534 --clear-groups)
+    cp "$WHERRY" wherry
+    "${user[@]}" test -x "$PWD/wherry" || chmod 755 "$BATS_RUN_TMPDIR" "$BATS_FILE_TMPDIR" "$BATS_TEST_TMPDIR" "$(dirname "$BATS_FILE_TMPDIR")"
+    "${user[@]}" test -x "$PWD/wherry" || skip "an ordinary user cannot reach the test's directory"
+    mkdir -m 700 state
+    config '.linux.namespaces += [{ type: "user" }] | .linux.uidMappings = [{ containerID: 0, hostID: 65534, size: 1 }] | .linux.gidMappings = .linux.uidMappings
+        | del(.linux.resources, .linux.cgroupsPath) | .mounts |= map(if .options then .options |= map(select(startswith("gid=") | not)) else . end)'
+    notify "$PWD/agent.sock"
+    AGENT=$PWD/agent.sock
+    refusing
+    chmod 777 agent.sock
+    chown -R 65534:65534 "$BUNDLE"
+    run timeout -k 1 30 "${user[@]}" env -u NOTIFY_SOCKET ./wherry --root "$PWD/state" --cgroup-manager disabled run "$CID" </dev/null 3>&- 4>&-
+    have_status 0
+    have "mkdir 1"
+    finished
+    [ "$(said .message.state.status)" = creating ]
+    run timeout -k 1 30 "${user[@]}" ./wherry --root "$PWD/state" explain --bundle "$PWD" 3>&- 4>&-
+    have "prctl PR_SET_DUMPABLE 1"
+}
