@@ -160,3 +160,12 @@ bad() { # JQ TEXT…
     [ "$(jq -r .msg "$BATS_TEST_TMPDIR/log")" = "$(cat "$BATS_TEST_TMPDIR/out")" ]
     [ "$(jq -r .level "$BATS_TEST_TMPDIR/log")" = error ]
 }
+
+@test "a cgroup that is not the container's any more is not entered, and none is no choice" {
+    up
+    # The inode tells which directory it was.
+    cp "$ROOT/$CID/state.json" kept
+    sed -i -E 's/(v2 [0-9]+ )[0-9]+/\19999999/' "$ROOT/$CID/state.json"
+    fails 'the cgroup of the container is gone' -- "$CID" true
+    cp kept "$ROOT/$CID/state.json"
+}

@@ -260,6 +260,10 @@ static int find_cgroup(struct executing *x, struct wh_err *err)
 {
     int r = 0;
 
+    /* Its limits and its device program are there; elsewhere the process would have none. */
+    if (wh_cgroup_exists(&x->target.cgroup) && wh_cgroup_fd(&x->target.cgroup) < 0)
+        return wh_err_set(err, WH_ERR_STATE, -ENODEV, NULL,
+                          "the cgroup of the container is gone, or is another's by now");
     for (size_t i = 0; x->opts.cgroups && x->opts.cgroups[i] && r == 0; i++)
         r = wh_cgroup_descend(&x->target.cgroup, x->opts.cgroups[i], err);
     return r;

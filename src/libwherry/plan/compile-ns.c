@@ -187,7 +187,9 @@ void wh_compile_before_ns(struct wh_compile *c)
         s->hard = l->hard;
         s->resource = (uint32_t)l->resource;
     }
-    wh_compile_affinity(c);
+    /* exec: in B, which enters the v1 hierarchies later than A, and a cpuset that is entered takes its own. */
+    if (c->req->verb != WH_VERB_EXEC)
+        wh_compile_affinity(c);
 }
 
 void wh_compile_ns(struct wh_compile *c)

@@ -134,6 +134,7 @@ static void parts(struct wh_compile *c)
 static void exec_parts(struct wh_compile *c)
 {
     wh_compile_exec(c);
+    wh_compile_affinity(c);
     WH_STEP(c, SESSION, session, 0);
     /* Else the root of the namespace that was joined is the container's already. */
     if (!c->spec->linux_.ns[WH_NS_MOUNT].set)

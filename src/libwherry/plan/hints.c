@@ -24,6 +24,11 @@ static const struct wh_hint_row rows[] = {
     { WH_OP_JOIN, WH_SITE_SETNS, EINVAL, NULL, "the path leads to a namespace of another type, or to none" },
     { WH_OP_JOIN, WH_SITE_SETNS, EPERM, NULL,
       "the namespace belongs to a user namespace in which the caller has no CAP_SYS_ADMIN" },
+    { WH_OP_JOIN_PIDFD, WH_SITE_SETNS, ESRCH, NULL, "the container has ended meanwhile" },
+    { WH_OP_JOIN_PIDFD, WH_SITE_SETNS, EPERM, NULL,
+      "the container's user namespace belongs to somebody else, or the container was created by an ordinary user and "
+      "has not been started" },
+    { WH_OP_AFFINITY, WH_SITE_SCHED_SETAFFINITY, EINVAL, NULL, "none of these CPUs is in the cpuset of the container" },
     { WH_OP_UNSHARE, WH_SITE_UNSHARE, ENOSPC, NULL,
       "a limit of /proc/sys/user/max_*_namespaces is reached, or namespaces are nested too deep" },
     { WH_OP_UNSHARE, WH_SITE_UNSHARE, EPERM, NULL,
