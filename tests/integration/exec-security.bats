@@ -56,7 +56,8 @@ thaw() {
     [ "$(grep -cv '^/memfd:' <<<"$output")" = 0 ]
     [ "$(tr -d '\0' <"/proc/$B/environ")" = "" ]
     # Not even root can write to the image.
-    ! sh -c 'echo x >>"/proc/$1/exe"' sh "$B" 2>/dev/null
+    run sh -c 'echo x >>"/proc/$1/exe"' sh "$B"
+    [ "$status" != 0 ]
     thaw
 }
 
