@@ -249,6 +249,14 @@ static bool exec_request(struct test *t, const char *name, const char *value)
     return true;
 }
 
+/* Two hooks of the container's namespaces, whose environment is theirs or the process's. */
+static const char *const hook_args[] = { "hook", "an argument" }, *const hook_env[] = { "K=V" };
+static const struct wh_exec_hook create_hook = { "/host/hook", hook_args, hook_env, 2, 1, true, true },
+                                 start_hook = { "/inside/hook", hook_args, NULL, 2, 0, false, false };
+static const uint32_t all_ns = CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS;
+static const struct wh_exec_request hooks[] = { { .hook = &create_hook, .join = all_ns },
+                                                { .hook = &start_hook, .join = all_ns | CLONE_NEWUSER } };
+
 static bool request(struct test *t, char *name)
 {
     struct wh_request *r = &t->req;
@@ -273,7 +281,10 @@ static bool request(struct test *t, char *name)
                                              : WH_VERB_CREATE;
     else if (wh_startswith(name, "exec."))
         return exec_request(t, name + 5, value);
-    else if (wh_streq(name, "preserve_fds"))
+    else if (wh_streq(name, "hook")) {
+        r->verb = WH_VERB_EXEC;
+        r->exec = &hooks[wh_streq(value, "startContainer")];
+    } else if (wh_streq(name, "preserve_fds"))
         r->preserve_fds = (uint32_t)atoi(value);
     else if (wh_streq(name, "listen_fds"))
         r->listen_fds = (uint32_t)atoi(value);
@@ -458,7 +469,8 @@ static void run(struct test *t, struct wh_buf *out)
         return;
     t->exec.args = t->args;
     t->exec.env = t->env;
-    t->req.exec = t->req.verb == WH_VERB_EXEC ? &t->exec : NULL;
+    if (t->req.verb == WH_VERB_EXEC && !t->req.exec)
+        t->req.exec = &t->exec;
     if (wh_spec_parse(json.data, json.len, "config.json", 0, &spec, &errs) < 0 ||
         (t->process && wh_spec_parse_process(t->process, strlen(t->process), "p.json", &process, &errs) < 0)) {
         errors(&errs, out);

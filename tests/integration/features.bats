@@ -92,12 +92,6 @@ PY
         config '.hooks = {($h): [{path: "/bin/true"}]}' --arg h "$it"
         explained || { echo "hook $it"; return 1; }
     done
-    for it in createContainer startContainer; do
-        [ -n "$(list .hooks | grep -x "$it")" ] && continue
-        config '.hooks = {($h): [{path: "/bin/true"}]}' --arg h "$it"
-        run wherry explain -b "$BUNDLE"
-        have_status 1
-    done
     config 'del(.hooks) | .process.capabilities = {bounding: $ARGS.positional}' --args $(list .linux.capabilities)
     explained
 }

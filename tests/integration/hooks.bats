@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Hooks of the runtime's namespaces: prestart, createRuntime, poststart, poststop.
+# Hooks of all six kinds, in the namespaces of the runtime and in those of the container.
 load helpers
 
 hook() { # KIND SCRIPT [JQ to change the hook]
@@ -171,15 +171,240 @@ stopped" ]
     [ ! -e "$BATS_TEST_TMPDIR/new" ]
 }
 
-@test "hooks of the container's namespaces are refused until they are there" {
+# ---------------------------------------------------------------- in the container's namespaces
+
+# Between create and start nobody of the rootfs has run: what a hook leaves in /tmp of the rootfs is its own.
+namespaces() { # PID
+    local n
+    for n in mnt net pid uts ipc; do readlink "/proc/$1/ns/$n"; done
+}
+
+@test "createContainer: in the container's namespaces, with the runtime's files, before the root is entered" {
     need root
-    local kind
+    local log=$BATS_TEST_TMPDIR/log
+    hook createContainer "exec >>$log; cat; echo; pwd; id -u; hostname; env; ls -d $BUNDLE/config.json;"' for n in mnt net uts ipc pid; do readlink /proc/self/ns/$n; done; ls -d '"$BUNDLE"'/rootfs/proc/1 && touch '"$BUNDLE"'/rootfs/dev/made'
+    hook createRuntime "echo createRuntime >>$log"
+    command_is sleep 1000
+    config '.hostname = "wherry-hooks"'
+    made || { cat "$BATS_TEST_TMPDIR/err"; return 1; }
+    run cat "$log"
+    [ "${lines[0]}" = createRuntime ]
+    [ "$(jq -r .status <<<"${lines[1]}")" = creating ]
+    # As the container numbers it.
+    [ "$(jq -r .pid <<<"${lines[1]}")" = 1 ]
+    [ "$(jq -r .id <<<"${lines[1]}")" = "$CID" ]
+    [ "${lines[2]}" = "$BUNDLE" ]
+    [ "${lines[3]}" = 0 ]
+    have_line '^A=b$'
+    have_line "^$BUNDLE/config.json$"
+    # /proc/self of the container's procfs is not what the hook sees (the host's is), so only that of B can be compared.
+    pid=$(pid_of "$CID")
+    for n in mnt net uts ipc; do have_line "^$(readlink "/proc/$pid/ns/$n" | sed 's/[][]/\\&/g')\$"; done
+    have_line "^$BUNDLE/rootfs/proc/1$"
+    # What it does to the container's mounts is there afterwards.
+    wherry start "$CID"
+    [ -e "/proc/$pid/root/dev/made" ]
+    wherry kill "$CID" KILL
+    wait_status "$CID" stopped
+    wherry delete "$CID"
+}
+
+@test "startContainer: after start and before the payload, as the payload would run" {
+    need root
+    config '.process.user = {uid: 1000, gid: 1000, additionalGids: [5]} | .process.noNewPrivileges = true
+            | .process.capabilities = {bounding: ["CAP_KILL"]} | .process.env = ["PATH=/bin", "OF=process"] | .process.cwd = "/tmp"'
+    hook startContainer 'exec >/tmp/hook; cat; echo; pwd; id -u; id -G; env; grep -E "^(CapBnd|CapEff|NoNewPrivs|NSpid)" /proc/self/status; ls /proc/self/fd | wc -l; ls /proc/$$/fd'
+    shell_is 'echo payload >>/tmp/hook; sleep 1000'
+    chmod 1777 rootfs/tmp
+    made || { cat "$BATS_TEST_TMPDIR/err"; return 1; }
+    [ ! -e rootfs/tmp/hook ]
+    run wherry start "$CID"
+    have_status 0
+    for _ in $(seq 100); do grep -q payload rootfs/tmp/hook && break; sleep 0.05; done
+    run cat rootfs/tmp/hook
+    [ "$(jq -r .status <<<"${lines[0]}")" = created ]
+    [ "$(jq -r .pid <<<"${lines[0]}")" = 1 ]
+    [ "$(jq -r .bundle <<<"${lines[0]}")" = "$BUNDLE" ]
+    [ "${lines[1]}" = /tmp ]
+    [ "${lines[2]}" = 1000 ]
+    [ "${lines[3]}" = "1000 5" ]
+    have_line '^A=b$'
+    have_not OF=process
+    have_not HOME=
+    have_line $'^CapBnd:\t0000000000000020$'
+    have_line $'^CapEff:\t0000000000000000$'
+    have_line $'^NoNewPrivs:\t1$'
+    have_line $'^NSpid:.*\t[2-9][0-9]*$'
+    # Its own three, and the one of ls.
+    [ "$(tail -n 1 rootfs/tmp/hook)" = payload ]
+    grep -qx 4 rootfs/tmp/hook
+    wherry kill "$CID" KILL
+    wait_status "$CID" stopped
+    wherry delete "$CID"
+}
+
+@test "startContainer: without env that of the process; the path is the container's; run does it too" {
+    need root
+    config '.process.env = ["PATH=/bin", "OF=process"]'
+    printf '#!/bin/sh\nenv >/tmp/env; echo "$0" >/tmp/name\n' >rootfs/bin/only-inside
+    chmod +x rootfs/bin/only-inside
+    hook startContainer '' '.path = "/bin/only-inside" | del(.env, .args)'
+    command_is true
+    run wherry run -b "$BUNDLE" "$CID"
+    have_status 0
+    grep -qx OF=process rootfs/tmp/env
+    grep -qx HOME=/root rootfs/tmp/env
+}
+
+@test "startContainer: order, and the first failure stops the container; start names it" {
+    need root
+    hook startContainer 'echo one >>/tmp/log'
+    hook startContainer 'echo two >>/tmp/log; echo why >&2; exit 7'
+    hook startContainer 'echo three >>/tmp/log'
+    hook poststart "touch $BATS_TEST_TMPDIR/poststart"
+    shell_is 'touch /tmp/payload'
+    made
+    run wherry start "$CID"
+    have_status 1
+    have "error running startContainer hook #1: exit status 7, stdout: , stderr: why (after "
+    wait_status "$CID" stopped
+    [ "$(cat rootfs/tmp/log)" = "one
+two" ]
+    [ ! -e rootfs/tmp/payload ]
+    [ ! -e "$BATS_TEST_TMPDIR/poststart" ]
+    wherry delete "$CID"
+    run wherry run -b "$BUNDLE" "$CID"
+    have_status 1
+    have "startContainer hook #1"
+    [ ! -e "$ROOT/$CID" ]
+}
+
+@test "createContainer and startContainer: missing, killed, hanging; nothing is left" {
+    need root
+    local nap=$((900000000 + BASHPID)) kind
     for kind in createContainer startContainer; do
         config 'del(.hooks)'
-        hook "$kind" true
-        run wherry create -b "$BUNDLE" "$CID"
+        hook "$kind" '' '.path = "/nonexistent/hook"'
+        run wherry run -b "$BUNDLE" "$CID"
         have_status 1
-        have "$kind"
+        have "error running $kind hook #0: exec: \"/nonexistent/hook\": stat /nonexistent/hook: no such file or directory"
+        [ ! -e "$ROOT/$CID" ]
+        config 'del(.hooks)'
+        hook "$kind" 'kill -SEGV $$'
+        run wherry run -b "$BUNDLE" "$CID"
+        have_status 1
+        have "error running $kind hook #0: killed by signal 11"
+        config 'del(.hooks)'
+        hook "$kind" "sleep $nap & sleep $nap" '.timeout = 1'
+        SECONDS=0
+        run wherry run -b "$BUNDLE" "$CID"
+        have_status 1
+        have "error running $kind hook #0: hook ran past specified timeout of 1.0s"
+        [ "$SECONDS" -lt 20 ]
+        if pgrep -xf "sleep $nap"; then return 1; fi
+        [ ! -e "$ROOT/$CID" ]
+        # Many of them never read their input.
+        config 'del(.hooks)'
+        hook "$kind" 'exec <&-; exit 0'
+        run wherry run -b "$BUNDLE" "$CID"
+        have_status 0
+    done
+}
+
+# The bundle where every user can walk to, and back.
+public_bundle() {
+    PUBLIC=$(mktemp -d)
+    chmod 755 "$PUBLIC"
+    cp -a "$BUNDLE" "$PUBLIC/bundle"
+    BUNDLE=$PUBLIC/bundle
+    cd "$BUNDLE" || return 1
+}
+test_teardown() { [ -z "${PUBLIC:-}" ] || { cd / && rm -rf "$PUBLIC"; }; }
+
+@test "createContainer and startContainer: in a user namespace" {
+    need root userns
+    public_bundle
+    config '.linux.namespaces += [{type: "user"}]
+            | .linux.uidMappings = [{containerID: 0, hostID: 100000, size: 65536}] | .linux.gidMappings = .linux.uidMappings'
+    chown -R 100000:100000 rootfs
+    hook createContainer 'read -r inside outside count </proc/self/uid_map; echo "$inside $outside $(id -u)" >rootfs/tmp/create'
+    hook startContainer 'read -r inside outside count </proc/self/uid_map; echo "$inside $outside $(id -u)" >/tmp/start'
+    command_is true
+    run wherry run -b "$BUNDLE" "$CID"
+    have_status 0
+    [ "$(cat rootfs/tmp/create)" = "0 100000 0" ]
+    [ "$(cat rootfs/tmp/start)" = "0 100000 0" ]
+    # Where root of that namespace cannot walk to, the hook is not run in another directory.
+    chmod 700 "$PUBLIC"
+    run wherry run -b "$BUNDLE" "$CID"
+    have_status 1
+    have "error running createContainer hook #0: "
+    have "$BUNDLE"
+    have "permission denied"
+    [ ! -e "$ROOT/$CID" ]
+}
+
+@test "createContainer and startContainer: of an ordinary user" {
+    need root userns setpriv
+    local kind
+    public_bundle
+    chown -R 12345:12345 "$PUBLIC"
+    as_user() { setpriv --reuid 12345 --regid 12345 --clear-groups env -i PATH="$PATH" HOME=/ "$WHERRY" --root "$PUBLIC/state" "$@" 3>&- 4>&-; }
+    rm config.json
+    as_user spec --rootless
+    config '.process.args = ["sleep", "1000"] | .process.terminal = false | .root.readonly = false'
+    hook createContainer 'echo $(id -u) >rootfs/tmp/create'
+    hook startContainer 'echo $(id -u) >/tmp/start'
+    ROOT=$PUBLIC/state
+    as_user create "$CID" </dev/null >/dev/null 2>err || { cat err; return 1; }
+    # By another process than the one that has the plan.
+    as_user start "$CID"
+    run cat rootfs/tmp/create rootfs/tmp/start
+    [ "$output" = "0
+0" ]
+    as_user delete -f "$CID"
+    for kind in createContainer startContainer; do
+        config 'del(.hooks)'
+        hook "$kind" 'echo sorry >&2; exit 3'
+        run as_user run "$CID" </dev/null
+        have_status 1
+        have "error running $kind hook #0: exit status 3, stdout: , stderr: sorry"
         [ ! -e "$ROOT/$CID" ]
     done
+}
+
+# ---------------------------------------------------------------- output
+
+@test "annotations: the output of hooks goes to files, which are appended to" {
+    need root
+    local kind
+    config '.annotations["run.oci.hooks.stdout"] = $d + "/out" | .annotations["run.oci.hooks.stderr"] = "errors"' --arg d "$BATS_TEST_TMPDIR"
+    for kind in prestart createRuntime createContainer startContainer poststart poststop; do
+        hook "$kind" "echo $kind; echo not $kind >&2"
+    done
+    run wherry run -b "$BUNDLE" "$CID"
+    have_status 0
+    [ -z "$output" ]
+    run cat "$BATS_TEST_TMPDIR/out"
+    [ "${lines[*]}" = "prestart createRuntime createContainer startContainer poststart poststop" ]
+    run cat "$BUNDLE/errors"
+    [ "${#lines[@]}" = 6 ]
+    [ "$(stat -c %a "$BATS_TEST_TMPDIR/out")" = 700 ]
+    config '.annotations["run.oci.hooks.stdout"] = "/nonexistent/out"'
+    run wherry run -b "$BUNDLE" "$CID"
+    have_status 1
+    have "error running prestart hook #0: open /nonexistent/out of annotation run.oci.hooks.stdout: no such file or directory"
+    [ ! -e "$ROOT/$CID" ]
+}
+
+@test "a hook that leaves a process with its output open, and one that writes more than a pipe holds" {
+    need root
+    local nap=$((900000000 + BASHPID))
+    hook createRuntime "sleep $nap & i=0; while [ \$i -lt 20000 ]; do echo 0123456789; i=\$((i + 1)); done; echo the end; exit 1"
+    SECONDS=0
+    run wherry create -b "$BUNDLE" "$CID"
+    have_status 1
+    have "the end, stderr: "
+    [ "$SECONDS" -lt 20 ]
+    pkill -xf "sleep $nap"
 }

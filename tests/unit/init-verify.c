@@ -112,6 +112,8 @@ static void test_phases(void)
 
         fresh();
         STEP(DUMPABLE, dumpable, 0);
+        s->s.op = WH_OP_UNSHARE; /* of the same length */
+        s->value = CLONE_NEWUTS;
         tp_swap(&s->s);
         found(WH_RULE_PHASE, nr + 1, "a step of A in B");
         fresh();

@@ -62,7 +62,8 @@ struct world {
     pid_t a, b;
     struct wh_err err;
     unsigned limits, hooks;
-    int limits_result;
+    int limits_result, hook_result;
+    bool hook_step; /* it was found in a plan */
 };
 
 static int on_limits(void *data, const struct wh_ask *ask, int *ret_fd, struct wh_err *err)
@@ -79,11 +80,10 @@ static int on_hook(void *data, const struct wh_ask *ask, int *ret_fd, struct wh_
 {
     struct world *w = data;
 
-    (void)ask;
     (void)ret_fd;
-    (void)err;
     w->hooks++;
-    return 0;
+    w->hook_step = ask->step != NULL;
+    return w->hook_result < 0 ? wh_err_set(err, WH_ERR_HOST, w->hook_result, NULL, "error running a hook") : 0;
 }
 
 static const struct wh_serve_ops ops = { .limits = on_limits, .hook = on_hook };
@@ -591,6 +591,67 @@ static void test_listener(const struct wh_plan *plan)
     is_int(open_fds(), before, "no fd is left");
 }
 
+/* START and what comes after it, of the process that created the container (it has the plan) and of another one. */
+static int start(struct world *w)
+{
+    alarm(20);
+    w->run.pidfd_b = w->run.pidfd_a;
+    w->run.pid_b = w->a;
+    w->run.pidfd_a = -1;
+    return wh_serve_start(&w->run, NULL, NULL, 0, &w->err);
+}
+
+static void test_start(const struct wh_plan *plan)
+{
+    static const struct {
+        const char *what;
+        bool plan;
+        uint32_t known; /* step that the state names */
+        uint32_t asks[2]; /* steps, 0 = no more */
+        int result, want; /* of the hooks, of start */
+        unsigned hooks;
+    } t[] = {
+        { "no hooks", false, 0, { 0 }, 0, 0, 0 },
+        { "with the plan", true, 0, { S_HOOK_C }, 0, 0, 1 },
+        { "with the plan, twice", true, 0, { S_HOOK_C, S_HOOK_C }, 0, -EPROTO, 1 },
+        { "with the plan, another step", true, 0, { S_HOOK }, 0, -EPROTO, 0 },
+        { "with the plan, and hooks that fail", true, 0, { S_HOOK_C }, -ECHILD, -ECHILD, 1 },
+        { "without a plan, the step that the state names", false, S_HOOK_C, { S_HOOK_C }, 0, 0, 1 },
+        { "without a plan, twice", false, S_HOOK_C, { S_HOOK_C, S_HOOK_C }, 0, -EPROTO, 1 },
+        { "without a plan, another step", false, S_HOOK_C, { S_HOOK }, 0, -EPROTO, 0 },
+        { "without a plan, and no hooks", false, 0, { S_HOOK_C }, 0, -EPROTO, 0 },
+        { "without a plan, and hooks that fail", false, S_HOOK_C, { S_HOOK_C }, -ECHILD, -ECHILD, 1 },
+    };
+
+    for (size_t i = 0; i < WH_ELEMENTSOF(t); i++) {
+        struct world w;
+        int r;
+
+        world_init(&w, t[i].plan ? plan : NULL);
+        w.run.hook_step = t[i].known;
+        w.hook_result = t[i].result;
+        for (unsigned k = 0; k < 2 && t[i].asks[k]; k++)
+            say(&w, WH_MSG_ASK, t[i].asks[k], 0, -1);
+        shutdown(w.theirs, SHUT_WR);
+        w.mbox->state = WH_MBOX_EXEC;
+        r = start(&w);
+        is_int(r, t[i].want, "start, %s", t[i].what);
+        is_int(w.hooks, t[i].hooks, "hooks run as often as they should");
+        is_int(heard(&w), WH_MSG_START, "START comes first");
+        if (t[i].hooks) {
+            is_int(heard(&w), t[i].result < 0 ? WH_MSG_DENY : WH_MSG_OK, "the answer");
+            is_int(w.hook_step, t[i].plan, "a step is known where there is a plan");
+        }
+        if (r < 0) {
+            is_int(wh_pidfd_wait(w.run.pidfd_b, 5000), 0, "init is dead");
+            ok(w.err.msg[0] != '\0', "and start says why");
+        }
+        if (w.a > 0 && syscall(SYS_kill, w.a, SIGKILL) == 0)
+            syscall(SYS_wait4, w.a, NULL, __WALL, NULL);
+        world_done(&w);
+    }
+}
+
 int main(void)
 {
     struct wh_arena *a = wh_arena_new();
@@ -607,6 +668,7 @@ int main(void)
     test_deaths(plan);
     test_refused(plan);
     test_cancel(plan);
+    test_start(plan);
     test_fuzz(plan);
     test_listener(plan);
     wh_arena_free(a);

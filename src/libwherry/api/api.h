@@ -108,8 +108,30 @@ int wh_load_plan(struct wh_load *l, const wherry_ctx *ctx, enum wh_verb verb, co
                  struct wh_err *err);
 /* A file of at most WH_SPEC_MAX_BYTES, regular or a pipe, whole. `flags`: more for openat, such as O_NOFOLLOW. -ENOENT leaves err empty. */
 int wh_load_file(int dir_fd, const char *name, int flags, struct wh_buf *ret, struct wh_err *err);
+/* Of a container that is there, as create read it. Errors in err, or in l->errs when err stays empty. */
+int wh_load_kept(struct wh_load *l, int proc_fd, int dir_fd, const char *id, struct wh_err *err);
 /* Hands over whichever of the two errors there is. */
 int wh_load_fail(const struct wh_load *l, const struct wh_err *err, uint32_t step, wherry_error **reterr);
+
+/* ---- hook.c ---- */
+
+/* Which of init's namespaces are not ours already (joining one's own user namespace is an error), as CLONE_NEW*. -ESRCH with an
+ * empty err: init has died. */
+int wh_api_find_namespaces(int proc_fd, const struct wh_state *state, int pidfd, uint32_t *ret, struct wh_err *err);
+
+/* Everything borrowed. */
+struct wh_hooking {
+    const wherry_ctx *ctx;
+    struct wh_spec *spec;
+    const struct wh_state *state;
+    struct wh_cgroup *cgroup;
+    const struct wh_hook_entry *hooks; /* of all kinds */
+    size_t nhooks;
+    int root_fd, proc_fd, bundle_fd, cancel_fd;
+    int pidfd; /* of init, which waits */
+};
+/* Runs createContainer or startContainer hooks in the container's namespaces: wh_hooks_run. */
+int wh_api_container_hooks(struct wh_hooking *k, uint32_t kind, const char *status, struct wh_err *err);
 
 /* ---- create.c ---- */
 
@@ -154,9 +176,12 @@ void wh_api_reap_orphans(pid_t init);
 
 /* ---- start.c ---- */
 struct wh_starting {
+    const wherry_ctx *ctx;
+    int root_fd; /* the state root */
+    struct wh_cgroup *cgroup;
     int dir_fd, proc_fd, mbox_fd, pidfd, bundle_fd, cancel_fd;
     const struct wh_plan *plan; /* may be null, with spec */
-    const struct wh_spec *spec;
+    struct wh_spec *spec;
     const struct wh_state *state;
 };
 /* START, EXEC, poststart. On failure the container is dead, unless it could not be reached, or its seccomp listener could not: then it

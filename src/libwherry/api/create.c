@@ -145,8 +145,21 @@ static int on_hook(void *data, const struct wh_ask *ask, int *ret_fd, struct wh_
     uint32_t kind = ((const struct wh_step_ask_hook *)ask->step)->kind;
 
     (void)ret_fd;
-    if (kind != WH_HOOK_PRESTART && kind != WH_HOOK_CREATE_RUNTIME)
-        return wh_err_set(err, WH_ERR_HOST, -EOPNOTSUPP, NULL, "%s hooks are not supported yet", wh_hook_name(kind));
+    if (kind == WH_HOOK_CREATE_CONTAINER) {
+        struct wh_hooking k = { .ctx = c->ctx,
+                                .spec = c->load.spec,
+                                .state = &c->state,
+                                .cgroup = &c->cgroup,
+                                .hooks = c->hooks,
+                                .nhooks = c->nhooks,
+                                .root_fd = c->root_fd,
+                                .proc_fd = c->load.proc_fd,
+                                .bundle_fd = c->load.bundle_fd,
+                                .cancel_fd = c->run.cancel_fd,
+                                .pidfd = c->run.pidfd_b };
+
+        return wh_api_container_hooks(&k, kind, "creating", err);
+    }
     return wh_hooks_run(&run, kind, "creating", c->state.pid, false, err);
 }
 
@@ -202,6 +215,17 @@ static uint32_t own_namespaces(const struct wh_spec *spec)
     return r;
 }
 
+/* The step that asks for startContainer hooks, or 0, which is never one. */
+static uint32_t start_step(const struct wh_plan *plan)
+{
+    const struct wh_step *s = wh_plan_first(plan);
+
+    for (uint32_t i = 0; i < plan->nsteps; i++, s = wh_step_next(s))
+        if (s->op == WH_OP_ASK_HOOK && ((const struct wh_step_ask_hook *)s)->kind == WH_HOOK_START_CONTAINER)
+            return i;
+    return 0;
+}
+
 /* Everything of the state but init's identity and the cgroup. */
 static int fill_state(struct wh_creation *c, struct wh_err *err)
 {
@@ -240,9 +264,11 @@ static int fill_state(struct wh_creation *c, struct wh_err *err)
     for (size_t i = 0; i < s->nannotations; i++)
         s->annotations[i] = (struct wh_annotation){ l->spec->annotations.v[i].key, l->spec->annotations.v[i].value };
     for (size_t i = 0; i < c->nhooks; i++)
-        if (c->hooks[i].kind == WH_HOOK_POSTSTART || c->hooks[i].kind == WH_HOOK_POSTSTOP)
+        if (c->hooks[i].kind == WH_HOOK_START_CONTAINER || c->hooks[i].kind == WH_HOOK_POSTSTART ||
+            c->hooks[i].kind == WH_HOOK_POSTSTOP)
             kept[s->nhooks++] = c->hooks[i];
     s->hooks = kept;
+    s->start_step = start_step(l->plan);
     r = wh_proc_boot_id(l->proc_fd, boot_id);
     if (r == 0)
         r = wh_proc_ns_ino(l->proc_fd, "self/ns/pid", &s->pidns);

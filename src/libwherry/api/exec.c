@@ -172,21 +172,7 @@ static int load_config(struct executing *x, struct wh_err *err)
     struct wh_load *l = &x->load;
     int r;
 
-    l->arena = wh_arena_new();
-    l->errs = calloc(1, sizeof *l->errs);
-    if (!l->arena || !l->errs)
-        return wh_err_sys(err, -ENOMEM, "load config.json");
-    l->proc_fd = fcntl(x->target.proc_fd, F_DUPFD_CLOEXEC, 3);
-    if (l->proc_fd < 0)
-        return wh_err_sys(err, -errno, "duplicate a descriptor");
-    r = wh_load_file(x->target.dir_fd, "config.json", O_NOFOLLOW | O_NONBLOCK, &l->text, err);
-    if (r == -ENOENT && err->code == 0)
-        return wh_err_set(err, WH_ERR_STATE, r, NULL,
-                          "the configuration of container %s was not kept: it was created by an older version",
-                          x->target.state.id);
-    if (r < 0)
-        return r;
-    r = wh_spec_parse(l->text.data, l->text.len, "config.json", 0, &l->spec, l->errs);
+    r = wh_load_kept(l, x->target.proc_fd, x->target.dir_fd, x->target.state.id, err);
     if (r == 0 && (x->opts.process || x->opts.process_data)) {
         r = load_process(x, err);
         l->spec->exec = x->process;
@@ -218,42 +204,6 @@ static int refuse(const struct executing *x, struct wh_err *err)
     default:
         return stopped(err);
     }
-}
-
-/* Which of init's namespaces are not ours already: joining one's own user namespace is an error. */
-static int find_namespaces(struct executing *x, struct wh_err *err)
-{
-    static const struct {
-        uint32_t flag;
-        const char *name;
-    } all[] = {
-        { CLONE_NEWUSER, "user" }, { CLONE_NEWNS, "mnt" },  { CLONE_NEWPID, "pid" },   { CLONE_NEWNET, "net" },
-        { CLONE_NEWIPC, "ipc" },   { CLONE_NEWUTS, "uts" }, { CLONE_NEWTIME, "time" }, { CLONE_NEWCGROUP, "cgroup" },
-    };
-    const struct wh_target *t = &x->target;
-    char link[40];
-
-    for (size_t i = 0; i < WH_ELEMENTSOF(all); i++) {
-        uint64_t own, theirs;
-        int r;
-
-        if (!(t->state.nsflags & all[i].flag))
-            continue;
-        snprintf(link, sizeof link, "self/ns/%s", all[i].name);
-        r = wh_proc_ns_ino(t->proc_fd, link, &own);
-        if (r == 0) {
-            snprintf(link, sizeof link, "%d/ns/%s", (int)t->state.pid, all[i].name);
-            r = wh_proc_ns_ino(t->proc_fd, link, &theirs);
-        }
-        if (r == -ENOENT || r == -ESRCH)
-            return stopped(err);
-        if (r < 0)
-            return wh_err_sys(err, r, "look at the %s namespace of the container", all[i].name);
-        if (own != theirs)
-            x->req.join |= all[i].flag;
-    }
-    /* The number may have become another process's while we looked, whose namespaces are perhaps our own. */
-    return wh_pidfd_wait(t->pidfd, 0) == -ETIMEDOUT ? 0 : stopped(err);
 }
 
 static int find_cgroup(struct executing *x, struct wh_err *err)
@@ -290,7 +240,9 @@ static int load(struct executing *x, wherry_ctx *ctx, const char *id, const stru
     if (r == 0)
         r = load_config(x, err);
     if (r == 0)
-        r = find_namespaces(x, err);
+        r = wh_api_find_namespaces(x->target.proc_fd, &x->target.state, x->target.pidfd, &x->req.join, err);
+    if (r == -ESRCH && err->code == 0)
+        return stopped(err);
     if (r == 0)
         r = find_cgroup(x, err);
     if (r < 0)

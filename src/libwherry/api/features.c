@@ -124,7 +124,8 @@ static void linux_part(struct wh_json *j)
 
 void wh_features_write(struct wh_buf *out)
 {
-    static const char *const hooks[] = { "prestart", "createRuntime", "poststart", "poststop" };
+    static const char *const hooks[] = { "prestart",       "createRuntime", "createContainer",
+                                         "startContainer", "poststart",     "poststop" };
     /* What replaces the filter, keeps groups of the host, or has the runtime connect to a path of the user's. A dot at the end
      * makes it a prefix; not all of run.oci. is listed, because engines set some of it themselves. */
     static const char *const unsafe[] = { "run.oci.keep_original_groups", "run.oci.pidfd_receiver",

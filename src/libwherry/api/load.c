@@ -231,6 +231,24 @@ static int load_filter(struct wh_load *l, int root_fd, struct wh_err *err)
     return 0;
 }
 
+int wh_load_kept(struct wh_load *l, int proc_fd, int dir_fd, const char *id, struct wh_err *err)
+{
+    int r;
+
+    l->arena = wh_arena_new();
+    l->errs = calloc(1, sizeof *l->errs);
+    if (!l->arena || !l->errs)
+        return wh_err_sys(err, -ENOMEM, "load config.json");
+    l->proc_fd = fcntl(proc_fd, F_DUPFD_CLOEXEC, 3);
+    if (l->proc_fd < 0)
+        return wh_err_sys(err, -errno, "duplicate a descriptor");
+    r = wh_load_file(dir_fd, "config.json", O_NOFOLLOW | O_NONBLOCK, &l->text, err);
+    if (r == -ENOENT && err->code == 0)
+        return wh_err_set(err, WH_ERR_STATE, r, NULL,
+                          "the configuration of container %s was not kept: it was created by an older version", id);
+    return r < 0 ? r : wh_spec_parse(l->text.data, l->text.len, "config.json", 0, &l->spec, l->errs);
+}
+
 int wh_load_plan(struct wh_load *l, const wherry_ctx *ctx, enum wh_verb verb, const char *id, int root_fd,
                  struct wh_err *err)
 {

@@ -13,6 +13,7 @@ api_sources += src/libwherry/api/opts.c
 cold_api_sources += src/libwherry/api/query.c
 api_sources += src/libwherry/api/exec.c
 api_sources += src/libwherry/api/foreground.c
+api_sources += src/libwherry/api/hook.c
 api_sources += src/libwherry/api/start.c
 cold_api_sources += src/libwherry/api/check.h
 cold_api_sources += src/libwherry/api/check.def

@@ -36,6 +36,37 @@ static char *read_steps(int dir_fd, size_t *ret_len)
     return buf;
 }
 
+static int on_hook(void *data, const struct wh_ask *ask, int *ret_fd, struct wh_err *err)
+{
+    const struct wh_starting *s = data;
+    WH_CLEANUP_LOAD struct wh_load kept;
+    struct wh_hooking k = { .ctx = s->ctx,
+                            .spec = s->spec,
+                            .state = s->state,
+                            .cgroup = s->cgroup,
+                            .hooks = s->state->hooks,
+                            .nhooks = s->state->nhooks,
+                            .root_fd = s->root_fd,
+                            .proc_fd = s->proc_fd,
+                            .bundle_fd = s->bundle_fd,
+                            .cancel_fd = s->cancel_fd,
+                            .pidfd = s->pidfd };
+    int r = 0;
+
+    (void)ask;
+    (void)ret_fd;
+    wh_load_init(&kept);
+    if (!s->spec) {
+        r = wh_load_kept(&kept, s->proc_fd, s->dir_fd, s->state->id, err);
+        if (r < 0 && err->code == 0 && kept.errs && kept.errs->n > 0)
+            *err = kept.errs->e[0];
+        k.spec = kept.spec;
+    }
+    return r < 0 ? r : wh_api_container_hooks(&k, WH_HOOK_START_CONTAINER, "created", err);
+}
+
+static const struct wh_serve_ops start_ops = { .hook = on_hook };
+
 int wh_api_start(const struct wh_starting *s, uint32_t *ret_step, struct wh_err *err)
 {
     WH_CLEANUP_FD int ctl = wh_store_connect(s->dir_fd);
@@ -46,7 +77,10 @@ int wh_api_start(const struct wh_starting *s, uint32_t *ret_step, struct wh_err 
                           .cancel_fd = s->cancel_fd,
                           .pidfd_a = -1,
                           .pidfd_b = s->pidfd,
-                          .pid_b = s->state->pid };
+                          .pid_b = s->state->pid,
+                          .ops = &start_ops,
+                          .data = (void *)(uintptr_t)s,
+                          .hook_step = s->plan ? 0 : s->state->start_step };
     /* What runc says, whose init has its filter before create returns: agents know the container's init by it. */
     struct wh_listener listener = { .sock = -1,
                                     .path = s->state->listener_path,
@@ -146,7 +180,10 @@ int wherry_start(wherry_ctx *ctx, const char *id, wherry_error **reterr)
     if (r == 0)
         r = refuse(t.status, &err);
     if (r == 0) {
-        bundle = wh_hooks_any(t.state.hooks, t.state.nhooks, WH_HOOK_POSTSTART) ? open_bundle(t.state.bundle) : -1;
+        bundle = wh_hooks_any(t.state.hooks, t.state.nhooks, WH_HOOK_POSTSTART) ||
+                         wh_hooks_any(t.state.hooks, t.state.nhooks, WH_HOOK_START_CONTAINER)
+                     ? open_bundle(t.state.bundle)
+                     : -1;
         if (bundle < -1)
             r = wh_err_sys(&err, bundle, "open bundle %s", t.state.bundle);
     }
@@ -156,7 +193,10 @@ int wherry_start(wherry_ctx *ctx, const char *id, wherry_error **reterr)
         r = notify < 0 ? notify : 0;
     }
     if (r == 0) {
-        struct wh_starting s = { .dir_fd = t.dir_fd,
+        struct wh_starting s = { .ctx = ctx,
+                                 .root_fd = t.root_fd,
+                                 .cgroup = &t.cgroup,
+                                 .dir_fd = t.dir_fd,
                                  .proc_fd = t.proc_fd,
                                  .mbox_fd = mbox,
                                  .pidfd = t.pidfd,
@@ -259,7 +299,10 @@ int wherry_run(wherry_ctx *ctx, const char *id, const struct wherry_create_opts 
         r = notify.sock < 0 ? notify.sock : 0;
     }
     if (r == 0) {
-        struct wh_starting s = { .dir_fd = c.dir_fd,
+        struct wh_starting s = { .ctx = ctx,
+                                 .root_fd = c.root_fd,
+                                 .cgroup = &c.cgroup,
+                                 .dir_fd = c.dir_fd,
                                  .proc_fd = c.load.proc_fd,
                                  .mbox_fd = c.mbox_fd,
                                  .pidfd = c.run.pidfd_b,

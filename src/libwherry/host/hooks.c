@@ -186,7 +186,7 @@ static int attend(const struct wh_hook_run *run, const struct wh_hook_entry *h, 
 }
 
 static int verdict(const struct wh_hook_entry *h, int waited, const struct wh_exit *ex, struct tail out[2],
-                   struct wh_err *err)
+                   int64_t taken_ms, struct wh_err *err)
 {
     WH_CLEANUP_BUF struct wh_buf text = { 0 };
     char why[64];
@@ -207,8 +207,40 @@ static int verdict(const struct wh_hook_entry *h, int waited, const struct wh_ex
     tail_text(&out[0], &text);
     wh_buf_puts(&text, ", stderr: ");
     tail_text(&out[1], &text);
+    /* Last: engines look for what stands before it. */
+    wh_buf_printf(&text, " (after %lld.%03llds)", (long long)(taken_ms / 1000), (long long)(taken_ms % 1000));
     return wh_err_set(err, WH_ERR_HOST, waited < 0 ? waited : -ECHILD, NULL, "error running %s hook #%u: %s",
                       wh_hook_name(h->kind), h->index, text.data ? text.data : why);
+}
+
+/* Where one stream of a hook goes. -1: into a pipe, whose end is told if the hook fails. */
+static int open_output(const struct wh_hook_run *run, const char *name, int *ret, struct wh_err *err)
+{
+    const char *path = NULL;
+
+    *ret = -1;
+    for (size_t i = 0; i < run->state->nannotations; i++)
+        if (wh_streq(run->state->annotations[i].key, name))
+            path = run->state->annotations[i].value;
+    if (!path || !*path)
+        return 0;
+    *ret = openat(run->bundle_fd, path, O_WRONLY | O_APPEND | O_CREAT | O_NOCTTY | O_CLOEXEC, 0700);
+    return *ret < 0 ? wh_err_sys(err, -errno, "open %s of annotation %s", path, name) : 0;
+}
+
+/* A pipe for one stream, and its writing end; or the file that it goes to. */
+static int make_output(const struct wh_hook_run *run, const char *name, int *ret_r, int *ret_w, struct wh_err *err)
+{
+    int p[2], r = open_output(run, name, ret_w, err);
+
+    if (r < 0 || *ret_w >= 0)
+        return r;
+    if (pipe2(p, O_CLOEXEC | O_NONBLOCK) < 0)
+        return wh_err_sys(err, -errno, "make a pipe");
+    *ret_r = p[0];
+    *ret_w = p[1];
+    /* Only our end may be non-blocking: programs take EAGAIN on stdout for a failure. */
+    return fcntl(p[1], F_SETFL, 0) < 0 ? wh_err_sys(err, -errno, "set up a pipe") : 0;
 }
 
 static int run_one(const struct wh_hook_run *run, const struct wh_hook_entry *h, const struct wh_buf *state,
@@ -223,7 +255,8 @@ static int run_one(const struct wh_hook_run *run, const struct wh_hook_entry *h,
     struct wh_exit ex = { 0 };
     struct wh_spawn s;
     pid_t pid = 0;
-    int p[2], r, waited = 0;
+    int r, waited = 0;
+    int64_t began;
 
     if (!argv || !envp) {
         wh_arena_free(arena);
@@ -236,24 +269,14 @@ static int run_one(const struct wh_hook_run *run, const struct wh_hook_entry *h,
         envp[i] = h->env.v[i];
     in = wh_image_data("wherry-state", state->data, state->len, err);
     r = in < 0 ? in : 0;
-    if (r == 0 && pipe2(p, O_CLOEXEC | O_NONBLOCK) < 0)
-        r = wh_err_sys(err, -errno, "make a pipe");
-    else if (r == 0) {
-        out_r = p[0];
-        out_w = p[1];
-        if (pipe2(p, O_CLOEXEC | O_NONBLOCK) < 0)
-            r = wh_err_sys(err, -errno, "make a pipe");
-        else {
-            err_r = p[0];
-            err_w = p[1];
-        }
-    }
-    if (r == 0) {
-        /* Only our ends may be non-blocking: programs take EAGAIN on stdout for a failure. */
-        if (fcntl(out_w, F_SETFL, 0) < 0 || fcntl(err_w, F_SETFL, 0) < 0)
-            r = wh_err_sys(err, -errno, "set up a pipe");
-    }
-    if (r == 0) {
+    if (r == 0)
+        r = make_output(run, "run.oci.hooks.stdout", &out_r, &out_w, err);
+    if (r == 0)
+        r = make_output(run, "run.oci.hooks.stderr", &err_r, &err_w, err);
+    began = wh_now_ms();
+    if (r == 0 && run->spawn) {
+        r = run->spawn(run->spawn_data, h, (const int[3]){ in, out_w, err_w }, &pidfd, &pid, err);
+    } else if (r == 0) {
         wh_spawn_init(&s, h->path);
         s.path = h->path;
         s.argv = argv;
@@ -264,9 +287,9 @@ static int run_one(const struct wh_hook_run *run, const struct wh_hook_entry *h,
         s.session = s.reset_signals = true;
         s.cwd_fd = run->bundle_fd;
         r = wh_spawn(&s, &pidfd, &pid, err);
-        if (r < 0)
-            wh_err_prefix(err, "error running %s hook #%u", wh_hook_name(h->kind), h->index);
     }
+    if (r < 0)
+        wh_err_prefix(err, "error running %s hook #%u", wh_hook_name(h->kind), h->index);
     wh_arena_free(arena);
     if (r < 0)
         return r;
@@ -283,7 +306,7 @@ static int run_one(const struct wh_hook_run *run, const struct wh_hook_entry *h,
         wh_pidfd_kill(pidfd, SIGKILL);
     }
     r = wh_pidfd_reap(pidfd, &ex);
-    return verdict(h, waited < 0 ? waited : r, &ex, tails, err);
+    return verdict(h, waited < 0 ? waited : r, &ex, tails, wh_now_ms() - began, err);
 }
 
 int wh_hooks_run(const struct wh_hook_run *run, uint32_t kind, const char *status, pid_t pid, bool all,

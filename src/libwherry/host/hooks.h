@@ -14,19 +14,29 @@ bool wh_hooks_any(const struct wh_hook_entry *hooks, size_t n, uint32_t kind);
 /* The state as hooks read it on stdin (runtime-spec, runtime.md). `pid` 0 is left out. */
 void wh_hook_state(const struct wh_state *s, const char *status, pid_t pid, struct wh_buf *out);
 
+/*
+ * Where the hooks of a kind do not run in the runtime's own namespaces: starts one, as a child of ours that leads a session, with
+ * these fds as 0-2. 0 or -errno with the reason in err.
+ */
+typedef int (*wh_hook_spawn_fn)(void *data, const struct wh_hook_entry *h, const int stdio[3], int *ret_pidfd,
+                                pid_t *ret_pid, struct wh_err *err);
+
 struct wh_hook_run {
     const struct wh_hook_entry *hooks; /* of all kinds */
     size_t nhooks;
     const struct wh_state *state;
     int bundle_fd; /* where they run */
     int cancel_fd; /* readable = give up; or -1 */
+    wh_hook_spawn_fn spawn; /* null: in the runtime's namespaces */
+    void *spawn_data;
     int init_fd; /* pidfd of the container's init: a hook for one that has died is not waited for; or -1 */
 };
 
 /*
- * Runs the hooks of one kind, in order, in the runtime's namespaces: exactly their environment (the caller's where the
+ * Runs the hooks of one kind, in order: in the runtime's namespaces, or where `spawn` puts them. Exactly their environment (the caller's where the
  * configuration has no `env`, as its readers expect), cwd the bundle, a session of their own, three fds. The first failure
- * stops: "error running createRuntime hook #0: exit status 1, stdout: , stderr: …". With `all` (poststop) the rest
+ * stops: "error running createRuntime hook #0: exit status 1, stdout: , stderr: … (after 0.012s)". Annotations
+ * run.oci.hooks.stdout and .stderr name files (relative ones in the bundle) that the output is appended to instead. With `all` (poststop) the rest
  * runs all the same, and the first failure is returned. 0, -ECHILD (it failed), -ETIMEDOUT, -ECANCELED, -errno.
  */
 int wh_hooks_run(const struct wh_hook_run *run, uint32_t kind, const char *status, pid_t pid, bool all,

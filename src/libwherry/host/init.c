@@ -13,7 +13,7 @@
 
 void wh_init_start_init(struct wh_init_start *s, const struct wh_plan *plan)
 {
-    *s = (struct wh_init_start){ .plan = plan, .root_fd = -1, .mbox_fd = -1, .cgroup_fd = -1 };
+    *s = (struct wh_init_start){ .plan = plan, .root_fd = -1, .mbox_fd = -1, .cgroup_fd = -1, .stdio = { -1, -1, -1 } };
     for (unsigned i = 0; i < WH_SLOTS; i++)
         s->slot[i] = -1;
 }
@@ -55,6 +55,8 @@ int wh_init_start(const struct wh_init_start *p, struct wh_run *run, struct wh_e
     for (int i = 0; i < 3; i++)
         if (p->closed_stdio & (1u << i))
             s.stdio[i] = WH_SPAWN_NULL;
+        else if (p->stdio[i] >= 0)
+            s.stdio[i] = p->stdio[i];
     s.exec_fd = image;
     s.keep = p->plan->preserve;
     snprintf(base, sizeof base, "%u", 3 + s.keep);

@@ -15,6 +15,7 @@ struct wh_init_start {
     int root_fd; /* the state root: for an unnamed copy of the image where no memfd may be executed */
     int mbox_fd;
     int cgroup_fd; /* to be born in, or -1 */
+    int stdio[3]; /* for fds 0-2; -1 = ours */
     uint32_t closed_stdio; /* bit i: fd i was closed when the caller was called; it becomes /dev/null */
     int slot[WH_SLOTS]; /* -1 = none */
 };

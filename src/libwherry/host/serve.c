@@ -243,6 +243,22 @@ static int dispatch(const struct wh_run *r, const struct wh_ask *ask, int *ret_f
                       ask->number);
 }
 
+/* Start by another process than create: there is no plan to look the step up in, but which one it must be is known. */
+static int on_start_hook(struct wh_run *r, const struct inbox *in, struct wh_err *err)
+{
+    struct wh_ask ask = { .number = in->m.step, .pid = r->pid_b, .pidfd = r->pidfd_b };
+    int fd = -1, rc;
+
+    if (!r->hook_step || in->m.step != r->hook_step || in->nfds > 0 || !r->ops || !r->ops->hook)
+        return violation(r, in, err);
+    r->hook_step = 0;
+    rc = r->ops->hook(r->data, &ask, &fd, err);
+    if (rc < 0)
+        r->failed_step = ask.number;
+    return rc < 0 ? (answer(r->ctl, WH_MSG_DENY, ask.number, -rc, -1), rc)
+                  : answer(r->ctl, WH_MSG_OK, ask.number, 0, -1);
+}
+
 static int on_ask(struct wh_run *r, const struct wh_spec *spec, const struct inbox *in, uint8_t phase,
                   struct wh_err *err)
 {
@@ -417,6 +433,10 @@ int wh_serve_start(struct wh_run *r, const struct wh_spec *spec, const char *ste
     int rc;
 
     r->failed_step = WH_NO_STEP;
+    /* What create answered is not asked again. */
+    for (uint32_t i = 0; r->plan && i < r->plan->nsteps; i++)
+        if (step_at(r, i)->op == WH_OP_WAIT_START)
+            r->next_ask = i + 1;
     rc = answer(r->ctl, WH_MSG_START, 0, 0, -1);
     if (rc < 0)
         return wh_err_sys(err, rc, "tell the container to start");
@@ -433,6 +453,8 @@ int wh_serve_start(struct wh_run *r, const struct wh_spec *spec, const char *ste
             break;
         if (rc == 1 && in.m.type == WH_MSG_ASK && r->plan)
             rc = on_ask(r, spec, &in, WH_PH_C, err);
+        else if (rc == 1 && in.m.type == WH_MSG_ASK)
+            rc = on_start_hook(r, &in, err);
         else
             rc = violation(r, &in, err);
         if (rc < 0) {

@@ -54,6 +54,7 @@ struct wh_run {
      * Null where no filter does. */
     struct wh_listener *listener;
     uint32_t next_ask; /* lowest step that may still ask */
+    uint32_t hook_step; /* the one ASK_HOOK of a start without a plan; 0 = none */
     /* The step that failed, for the caller's error object; WH_NO_STEP when none did. */
     uint32_t failed_step;
 };
@@ -76,7 +77,7 @@ int wh_serve_exec(struct wh_run *r, const struct wh_spec *spec, struct wh_err *e
  * After connecting to the start socket: START, then what the steps of phase C ask, until execve closed the socket. 0: the
  * payload runs. Negative errno with the reason otherwise; the process is left to the caller. r->plan may be null when
  * this process did not create the container: then `steps` (the text of steps.txt, may be null) names the step, and
- * init may ask for nothing.
+ * init may ask for nothing but step hook_step, once, which is then called with ask.step null.
  */
 int wh_serve_start(struct wh_run *r, const struct wh_spec *spec, const char *steps, size_t steps_len,
                    struct wh_err *err);

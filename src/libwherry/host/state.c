@@ -56,6 +56,8 @@ void wh_state_write(const struct wh_state *s, struct wh_buf *out)
         }
     wh_json_close(&j, '}');
     wh_json_u64(&j, "nsflags", s->nsflags);
+    if (s->start_step)
+        wh_json_u64(&j, "start_step", s->start_step);
     wh_json_str(&j, "cgroup", s->cgroup);
     wh_json_u64(&j, "cgroup_manager", s->cgroup_manager);
     wh_json_bool(&j, "private_pidns", s->private_pidns);
@@ -192,7 +194,10 @@ static int on_number(void *ctx, const char *text, size_t len)
     if (r->depth == 1) {
         pid = wh_streq(key, "init_process_pid");
         to64 = wh_streq(key, "init_process_start") ? &s->start : wh_streq(key, "pidns") ? &s->pidns : NULL;
-        to32 = wh_streq(key, "nsflags") ? &s->nsflags : wh_streq(key, "cgroup_manager") ? &s->cgroup_manager : NULL;
+        to32 = wh_streq(key, "nsflags")          ? &s->nsflags
+               : wh_streq(key, "start_step")     ? &s->start_step
+               : wh_streq(key, "cgroup_manager") ? &s->cgroup_manager
+                                                 : NULL;
     } else if (in_hooks(r) && r->depth == 3 && s->nhooks > 0) {
         struct wh_hook_entry *h = &s->hooks[s->nhooks - 1];
 

@@ -55,11 +55,12 @@ struct wh_state {
     uint64_t start, pidns; /* pidns: of the process that wrote this; elsewhere the pid means nothing */
     const char *boot_id;
     const char *listener_path, *listener_metadata; /* absolute; null where no filter notifies. Metadata may be null */
+    uint32_t start_step; /* of startContainer hooks in the plan, the one that start may be asked for; 0 = none */
     uint32_t nsflags; /* CLONE_NEW* of the namespaces that are the container's own */
     struct wh_annotation *annotations;
     size_t nannotations;
-    struct wh_hook_entry
-        *hooks; /* poststart and poststop; the file is 0600 because their environment may hold secrets */
+    struct wh_hook_entry *
+        hooks; /* startContainer, poststart and poststop; the file is 0600 because their environment may hold secrets */
     size_t nhooks;
 };
 

@@ -98,6 +98,27 @@ static void from_container(struct wh_process *p, const struct wh_process *own)
     p->oom_score_adj = own->oom_score_adj;
 }
 
+/*
+ * A startContainer hook is the payload but for what it executes: its ids, capabilities, limits, filter and labels hold for it. A
+ * createContainer hook is one of the runtime's that stands in the container's namespaces: nothing confines it yet.
+ */
+static void from_hook(struct wh_compile *c, struct wh_process *p, const struct wh_process *own,
+                      const struct wh_exec_hook *h)
+{
+    const struct wh_process none = { .src = own->src };
+    struct wh_sstrv args = { 0 }, env = { .set = true };
+
+    *p = h->create ? none : *own;
+    if (h->create)
+        p->cwd.v = c->req->bundle;
+    append(c, &args, h->args, h->nargs, true);
+    append(c, &env, h->env, h->nenv, true);
+    p->args = args;
+    if (h->create || h->env_set)
+        p->env = env;
+    p->terminal = (struct wh_opt_bool){ 0 };
+}
+
 void wh_compile_exec_process(struct wh_compile *c)
 {
     const struct wh_process *own = c->spec->process, *file = c->spec->exec ? c->spec->exec->process : NULL;
@@ -109,6 +130,11 @@ void wh_compile_exec_process(struct wh_compile *c)
     p = wh_arena_alloc(c->arena, sizeof *p);
     if (!p) {
         c->failed = true;
+        return;
+    }
+    if (c->req->exec->hook && own) {
+        from_hook(c, p, own, c->req->exec->hook);
+        c->process = p;
         return;
     }
     *p = file ? *file : *own;

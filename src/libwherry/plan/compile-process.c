@@ -218,7 +218,9 @@ static bool environment(struct wh_compile *c, const struct wh_process *p, struct
 /* Where execvp would look, in its order. Their state is known in the container only: EXEC_CHECK picks. */
 static void exec_check(struct wh_compile *c, const struct wh_process *p, const struct env *env)
 {
-    const char *name = p->args.v[0].v, **v, *dir, *end;
+    const struct wh_exec_hook *hook = c->req->exec ? c->req->exec->hook : NULL;
+    /* What a hook calls itself need not be what is executed. */
+    const char *name = hook ? hook->path : p->args.v[0].v, **v, *dir, *end;
     struct wh_step_exec_check *s;
     bool slash = strchr(name, '/');
     size_t n = 1;
@@ -371,6 +373,33 @@ static void ready(struct wh_compile *c)
     wh_compile_hooks(c, WH_HOOK_START_CONTAINER);
 }
 
+void wh_compile_hook_process(struct wh_compile *c)
+{
+    const struct wh_process *p = c->process;
+    struct wh_step_umask *um = WH_STEP(c, UMASK, umask, 0);
+    struct wh_step_cwd *cwd = WH_STEP(c, CWD, cwd, 0);
+    struct wh_step_cwd_check *check;
+    struct wh_step_close_fds *close_fds;
+    struct env env = { 0 };
+
+    if (!environment(c, p, &env))
+        return;
+    if (um)
+        um->mask = 0022;
+    if (cwd)
+        cwd->path = wh_build_str(c->b, p->cwd.v);
+    /* A bundle that root of the container's user namespace cannot walk to is an error: a hook in another directory is none. */
+    check = WH_STEP(c, CWD_CHECK, cwd_check, 0);
+    if (check)
+        check->path = wh_build_str(c->b, p->cwd.v);
+    exec_check(c, p, &env);
+    WH_STEP(c, HOST_ALIVE, host_alive, 0);
+    close_fds = WH_STEP(c, CLOSE_FDS, close_fds, 0);
+    if (close_fds)
+        close_fds->first = 3;
+    exec(c, p, &env);
+}
+
 void wh_compile_process(struct wh_compile *c)
 {
     const struct wh_process *p = c->process;
@@ -410,7 +439,8 @@ void wh_compile_process(struct wh_compile *c)
     /* From here on nothing is executed but the payload; and no_new_privs, later, would forbid most transitions. */
     if (!exec_verb)
         wh_compile_lsm(c, p); /* exec has done it in A */
-    if (!env.home) {
+    /* The environment of a hook is the one that it has. */
+    if (!env.home && !(c->req->exec && c->req->exec->hook && c->req->exec->hook->env_set)) {
         struct wh_step_home *s = WH_STEP(c, HOME, home, p->env.src);
 
         if (s)

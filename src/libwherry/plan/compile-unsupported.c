@@ -97,9 +97,4 @@ void wh_compile_refuse(struct wh_compile *c)
     const struct wh_linux *l = &s->linux_;
 
     resources(c, &l->resources);
-    /* They run in the container's namespaces, which takes the machinery of exec. */
-    if (s->hooks.create_container.n)
-        refuse(c, s->hooks.create_container.src, "hooks.createContainer");
-    if (s->hooks.start_container.n)
-        refuse(c, s->hooks.start_container.src, "hooks.startContainer");
 }

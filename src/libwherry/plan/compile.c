@@ -133,6 +133,13 @@ static void parts(struct wh_compile *c)
 /* In a container that is there: its namespaces instead of a root to set up, and then the same tail. */
 static void exec_parts(struct wh_compile *c)
 {
+    if (c->req->exec->hook && c->req->exec->hook->create) {
+        /* The root that it enters is the one of before the pivot: the host's tree, with the container's mounts in it. */
+        wh_compile_exec(c);
+        WH_STEP(c, SESSION, session, 0);
+        wh_compile_hook_process(c);
+        return;
+    }
     wh_compile_exec(c);
     wh_compile_affinity(c);
     WH_STEP(c, SESSION, session, 0);

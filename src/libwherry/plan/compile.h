@@ -80,6 +80,8 @@ void wh_compile_hooks(struct wh_compile *c, enum wh_hook_kind kind);
 uint64_t wh_compile_grantable(const struct wh_compile *c);
 /* compile-process.c: the tail, shared with exec. */
 void wh_compile_process(struct wh_compile *c);
+/* The short tail of a createContainer hook, which nothing confines. */
+void wh_compile_hook_process(struct wh_compile *c);
 /* compile-tail.c: --init. Call after everything of phase C but SECCOMP and EXEC. True if it is wanted. */
 bool wh_compile_be_init(struct wh_compile *c, const struct wh_process *p);
 /* compile-tail.c: ASK_PRIO, MEMPOLICY, LSM_EXEC; refused where the security module is not there. */

@@ -384,8 +384,11 @@ static void field(struct wh_buf *out, const struct wh_plan *p, const struct wh_s
         strings(out, p, &v.vec, false, flags);
         break;
     case WH_FK_ENVV:
+        /* The runtime's own environment does not get into a container. */
         if (s->op == WH_OP_HOOK && !((const struct wh_step_hook *)s)->env_set)
-            wh_buf_puts(out, "inherited");
+            wh_buf_puts(out, ((const struct wh_step_hook *)s)->kind == WH_HOOK_CREATE_CONTAINER  ? "[]"
+                             : ((const struct wh_step_hook *)s)->kind == WH_HOOK_START_CONTAINER ? "of the process"
+                                                                                                 : "inherited");
         else
             strings(out, p, &v.vec, true, flags);
         break;

@@ -69,7 +69,17 @@ enum wh_ns_owner {
  * own), or, with --process, the one of that file (wh_spec.exec), and nothing here but `join` and the size counts. Null, 0 and false leave
  * it as it is.
  */
+/* A hook of the container's namespaces: the process of an exec, in the place of the request's other words. */
+struct wh_exec_hook {
+    const char *path;
+    const char *const *args, *const *env;
+    size_t nargs, nenv;
+    bool env_set;
+    bool create; /* createContainer: before there is a root to enter; else startContainer */
+};
+
 struct wh_exec_request {
+    const struct wh_exec_hook *hook; /* or null */
     const char *const *args, *const *env;
     size_t nargs, nenv;
     const char *cwd, *apparmor_profile, *selinux_label;
@@ -103,7 +113,8 @@ struct wh_request {
     const void *seccomp_bpf;
     size_t seccomp_bpf_len;
     const struct wh_exec_request *exec; /* WH_VERB_EXEC only */
-    const char *seccomp_receiver; /* of the caller's environment: who gets the listener where the configuration names nobody */
+    const char
+        *seccomp_receiver; /* of the caller's environment: who gets the listener where the configuration names nobody */
     bool in_host_netns; /* a network namespace joined by path is the host's own */
 };
 
