@@ -54,6 +54,7 @@ int wh_api_find_namespaces(int proc_fd, const struct wh_state *state, int pidfd,
 static pid_t inner_pid(int proc_fd, pid_t pid)
 {
     char path[32], text[4096], *line, *last;
+    uint64_t inner;
     ssize_t n;
 
     snprintf(path, sizeof path, "%d/status", (int)pid);
@@ -65,8 +66,8 @@ static pid_t inner_pid(int proc_fd, pid_t pid)
     if (!line)
         return pid;
     line[1 + strcspn(line + 1, "\n")] = '\0';
-    last = strrchr(line, '\t');
-    return last && atoi(last + 1) > 0 ? atoi(last + 1) : pid;
+    last = strrchr(line + 1, '\t');
+    return last && wh_parse_u64(last + 1, INT32_MAX, &inner) == 0 && inner > 0 ? (pid_t)inner : pid;
 }
 
 /* ---- one hook ---- */
