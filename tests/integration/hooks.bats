@@ -373,6 +373,33 @@ test_teardown() { [ -z "${PUBLIC:-}" ] || { cd / && rm -rf "$PUBLIC"; }; }
     done
 }
 
+@test "createContainer and startContainer: the runtime is killed meanwhile" {
+    need root
+    local nap=$((900000000 + BASHPID)) kind pid
+    command_is sleep 1000
+    for kind in createContainer startContainer; do
+        config 'del(.hooks)'
+        hook "$kind" "sleep $nap"
+        if [ "$kind" = startContainer ]; then
+            made
+            "$WHERRY" --root "$ROOT" start "$CID" </dev/null >/dev/null 2>&1 3>&- 4>&- &
+        else
+            "$WHERRY" --root "$ROOT" create -b "$BUNDLE" "$CID" </dev/null >/dev/null 2>&1 3>&- 4>&- &
+        fi
+        pid=$!
+        for _ in $(seq 100); do pgrep -xf "sleep $nap" >/dev/null && break; sleep 0.05; done
+        pgrep -xf "sleep $nap"
+        kill -KILL "$pid"
+        wait "$pid" || true
+        # Init hears of it, and its pid namespace takes the hook with it; the payload is not started.
+        for _ in $(seq 100); do pgrep -xf "sleep $nap" >/dev/null || break; sleep 0.05; done
+        if pgrep -xf "sleep $nap"; then return 1; fi
+        [ "$kind" = createContainer ] || wait_status "$CID" stopped
+        wherry delete -f "$CID"
+        [ ! -e "$ROOT/$CID" ]
+    done
+}
+
 # ---------------------------------------------------------------- output
 
 @test "annotations: the output of hooks goes to files, which are appended to" {
@@ -395,6 +422,12 @@ test_teardown() { [ -z "${PUBLIC:-}" ] || { cd / && rm -rf "$PUBLIC"; }; }
     have_status 1
     have "error running prestart hook #0: open /nonexistent/out of annotation run.oci.hooks.stdout: no such file or directory"
     [ ! -e "$ROOT/$CID" ]
+    # A FIFO that nobody reads does not keep it waiting.
+    mkfifo "$BATS_TEST_TMPDIR/fifo"
+    config '.annotations["run.oci.hooks.stdout"] = $f' --arg f "$BATS_TEST_TMPDIR/fifo"
+    run timeout 20 "$WHERRY" --root "$ROOT" run -b "$BUNDLE" "$CID" 3>&- 4>&-
+    have_status 1
+    have "open $BATS_TEST_TMPDIR/fifo of annotation run.oci.hooks.stdout: no such device or address"
 }
 
 @test "a hook that leaves a process with its output open, and one that writes more than a pipe holds" {

@@ -246,6 +246,12 @@ static void test_hooks(void)
     has_str(err.msg,
             "error running createRuntime hook #3: exit status 7, stdout: to stdout, stderr: to stderr (after 0.",
             "is told with its output, and the time that it took");
+    h.args = (struct wh_strv)SCRIPT(
+        "for i in 1 2 3 4; do printf '%0100d' 0 | tr 0 '\\001'; done; printf '%0900d' 0 >&2; echo why >&2; exit 7");
+    memset(&err, 0, sizeof err);
+    is_int(hook(&h, &err, -1), -ECHILD, "one that says much, and nothing that can be shown");
+    has_str(err.msg, "stdout: ...\\x01", "its output is escaped");
+    has_str(err.msg, "0why (after 0.", "and leaves room for the reason and the time");
     h.args = (struct wh_strv)SCRIPT("cat >&2; exit 1");
     hook(&h, &err, -1);
     has_str(err.msg, "stderr: {\"ociVersion\":\"1.3.0\",\"id\":\"c1\",\"status\":\"creating\",\"pid\":42,",

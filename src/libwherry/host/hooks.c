@@ -19,6 +19,8 @@ extern char **environ;
 
 /* What of a hook's output goes into the message: its end, where the reason is. */
 #define TAIL 300
+/* Of that, escaped: two of them and the rest of the sentence fit into an error. */
+#define SHOWN 340
 
 struct tail {
     int fd;
@@ -133,12 +135,18 @@ static bool tail_read(struct tail *t)
 /* One line whatever it wrote: control bytes are escaped, the line break at the end goes. */
 static void tail_text(struct tail *t, struct wh_buf *out)
 {
+    WH_CLEANUP_BUF struct wh_buf text = { 0 };
+    size_t over;
+
     while (t->len > 0 && t->text[t->len - 1] == '\n')
         t->len--;
     t->text[t->len] = '\0';
-    if (t->cut)
+    wh_buf_escape(&text, t->text, false);
+    over = text.len > SHOWN ? text.len - SHOWN : 0;
+    if (t->cut || over)
         wh_buf_puts(out, "...");
-    wh_buf_escape(out, t->text, false);
+    if (text.data)
+        wh_buf_puts(out, text.data + over);
 }
 
 /*
@@ -224,8 +232,11 @@ static int open_output(const struct wh_hook_run *run, const char *name, int *ret
             path = run->state->annotations[i].value;
     if (!path || !*path)
         return 0;
-    *ret = openat(run->bundle_fd, path, O_WRONLY | O_APPEND | O_CREAT | O_NOCTTY | O_CLOEXEC, 0700);
-    return *ret < 0 ? wh_err_sys(err, -errno, "open %s of annotation %s", path, name) : 0;
+    /* Opening a FIFO that nobody reads would wait for ever; the hook itself may wait. */
+    *ret = openat(run->bundle_fd, path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0700);
+    if (*ret < 0 || fcntl(*ret, F_SETFL, O_APPEND) < 0)
+        return wh_err_sys(err, -errno, "open %s of annotation %s", path, name);
+    return 0;
 }
 
 /* A pipe for one stream, and its writing end; or the file that it goes to. */
