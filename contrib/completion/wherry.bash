@@ -12,7 +12,7 @@ _wherry_ids() {
 
 _wherry() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} i command="" root=() options=""
-    local commands="check create delete doctor exec explain features help kill list run spec start state"
+    local commands="check create delete doctor exec explain features help kill list pause ps resume run spec start state"
     local globals="--root --log --log-format --log-level --debug --systemd-cgroup --cgroup-manager --rootless --version --help"
 
     COMPREPLY=()
@@ -45,7 +45,7 @@ _wherry() {
     *:--log-level) _wherry_words "error warning info debug" && return ;;
     *:--cgroup-manager) _wherry_words "cgroupfs systemd disabled" && return ;;
     *:--rootless) [ "$command" = "" ] && _wherry_words "true false auto" && return ;;
-    list:--format | list:-f) _wherry_words "table json" && return ;;
+    list:--format | list:-f | ps:--format | ps:-f) _wherry_words "table json" && return ;;
     *:--format) _wherry_words "text json" && return ;;
     *:--preserve-fds) return ;;
     esac
@@ -65,6 +65,9 @@ _wherry() {
     help) options="--help $commands" ;;
     kill) options="--all --regex --help" ;;
     list) options="--format --quiet --help" ;;
+    pause) options="--help" ;;
+    ps) options="--format --help" ;;
+    resume) options="--help" ;;
     run) options="--bundle --config --console-socket --pidfd-socket --pid-file --preserve-fds --no-pivot --no-new-keyring --init \
         --detach --keep --no-subreaper --help" ;;
     spec) options="--bundle --file --rootless --help" ;;
@@ -73,7 +76,7 @@ _wherry() {
     esac
     case $command:$cur in
     *:-*) _wherry_words "$options" ;;
-    start:* | state:* | kill:* | delete:* | exec:*) _wherry_ids "${root[@]}" ;;
+    start:* | state:* | kill:* | delete:* | exec:* | pause:* | resume:* | ps:*) _wherry_ids "${root[@]}" ;;
     help:*) _wherry_words "$commands" ;;
     *) _wherry_words "$options" ;;
     esac

@@ -26,6 +26,9 @@ enum cli_verb {
     VERB_FEATURES,
     VERB_KILL,
     VERB_LIST,
+    VERB_PAUSE,
+    VERB_PS,
+    VERB_RESUME,
     VERB_RUN,
     VERB_SPEC,
     VERB_START,
@@ -206,6 +209,9 @@ int cmd_explain(struct cli *cli);
 int cmd_features(struct cli *cli);
 int cmd_kill(struct cli *cli);
 int cmd_list(struct cli *cli);
+int cmd_pause(struct cli *cli);
+int cmd_ps(struct cli *cli);
+int cmd_resume(struct cli *cli);
 int cmd_run(struct cli *cli);
 int cmd_spec(struct cli *cli);
 int cmd_start(struct cli *cli);

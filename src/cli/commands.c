@@ -132,8 +132,9 @@ static const struct cli_opt exec_opts[] = {
 };
 
 static const struct cli_opt explain_opts[] = {
-    BUNDLE, CONFIG, VALUE("format", 0, format, "FORMAT", "text (default) or json"), NO_PIVOT, NO_KEYRING, INIT, PRESERVE,
-    HELP,   END,
+    BUNDLE,   CONFIG,     VALUE("format", 0, format, "FORMAT", "text (default) or json"),
+    NO_PIVOT, NO_KEYRING, INIT,
+    PRESERVE, HELP,       END,
 };
 
 static const struct cli_opt kill_opts[] = {
@@ -146,6 +147,12 @@ static const struct cli_opt kill_opts[] = {
 static const struct cli_opt list_opts[] = {
     VALUE("format", 'f', format, "FORMAT", "table (default) or json"),
     FLAG("quiet", 'q', quiet, "only the ids, one a line"),
+    HELP,
+    END,
+};
+
+static const struct cli_opt ps_opts[] = {
+    VALUE("format", 'f', format, "FORMAT", "table (default) or json: the process ids alone"),
     HELP,
     END,
 };
@@ -186,6 +193,10 @@ const struct cli_command cli_commands[] = {
       "SIGNAL is a number or a name in any case, with or without SIG: 15, TERM, SIGTERM, RTMIN+3.", kill_opts, 1, 2,
       true },
     { VERB_LIST, "list", "", "list the containers", NULL, list_opts, 0, 0, false },
+    { VERB_PAUSE, "pause", "ID", "stop all processes of a container where they are", NULL, no_opts, 1, 1, false },
+    { VERB_PS, "ps", "ID [PS OPTIONS]", "list the processes of a container",
+      "PS OPTIONS are those of ps(1), -ef by default; it has to print a column PID.", ps_opts, 1, -1, true },
+    { VERB_RESUME, "resume", "ID", "let a paused container go on", NULL, no_opts, 1, 1, false },
     { VERB_RUN, "run", "ID", "create and start a container and wait for its end",
       "Exit status: that of the payload, 128+N when signal N killed it; 1 when it could not be run.", run_opts, 1, 1,
       false },

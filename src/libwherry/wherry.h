@@ -99,7 +99,8 @@ struct wherry_create_opts {
     const char *pidfd_socket; /* path of a socket that is sent a pidfd of the container's init, or null */
     const char *path; /* the value of PATH: newuidmap and newgidmap are looked for there; null = nowhere */
     const char *listen_fdnames; /* and as LISTEN_FDNAMES: names of the first ones, or null */
-    const char *seccomp_receiver; /* absolute path of a socket that is sent the seccomp listener where config.json names none */
+    const char *
+        seccomp_receiver; /* absolute path of a socket that is sent the seccomp listener where config.json names none */
 };
 
 /* Creates; the payload waits for wherry_start(). All is undone on failure. */
@@ -153,6 +154,10 @@ WHERRY_API int wherry_kill(wherry_ctx *ctx, const char *id, int signal, uint32_t
 /* "TERM", "SIGTERM", "15", "RTMIN+3", any case: the number, or -EINVAL. */
 WHERRY_API int wherry_signal_number(const char *name);
 
+/* Stops all processes of a container that was created or runs, where they are; waits until they stand (10 s, then -ETIMEDOUT and all go on). */
+WHERRY_API int wherry_pause(wherry_ctx *ctx, const char *id, wherry_error **reterr);
+WHERRY_API int wherry_resume(wherry_ctx *ctx, const char *id, wherry_error **reterr);
+
 enum wherry_delete_flags { WHERRY_DELETE_FORCE = 1u << 0 };
 WHERRY_API int wherry_delete(wherry_ctx *ctx, const char *id, uint32_t flags, wherry_error **reterr);
 
@@ -166,6 +171,18 @@ WHERRY_API const char *wherry_container_bundle(const wherry_container *c);
 WHERRY_API const char *wherry_container_rootfs(const wherry_container *c);
 WHERRY_API const char *wherry_container_created(const wherry_container *c); /* RFC 3339, UTC */
 WHERRY_API const char *wherry_container_owner(const wherry_container *c); /* user name, or #uid */
+
+/* The process ids, in the caller's pid namespace, of all that is in the container's cgroup and below it, in order; freed with wherry_free(). */
+WHERRY_API int wherry_pids(wherry_ctx *ctx, const char *id, int32_t **ret_pids, size_t *ret_n, wherry_error **reterr);
+
+struct wherry_ps_opts {
+    size_t size;
+    const char *path; /* the value of PATH: ps is looked for there */
+    const char *const *args; /* of ps(1), null-terminated; null or empty: -ef. It has to print a column PID */
+};
+/* The rows of ps(1) that are processes of the container, and its header. */
+WHERRY_API int wherry_ps(wherry_ctx *ctx, const char *id, const struct wherry_ps_opts *opts, char **ret_table,
+                         wherry_error **reterr);
 
 /* All containers below the root: a null-terminated array of handles; free each, then the array with wherry_free(). A
  * container that cannot be read is skipped and logged as a warning. */

@@ -224,8 +224,9 @@ static int send_signal(struct wh_target *t, int sig, bool all, struct wh_err *er
     bool alive = t->pidfd >= 0;
     int r;
 
-    /* Without a pid namespace of its own the container does not die with its init: everybody gets it, init alive or not. */
-    if (!t->state.private_pidns && (sig == SIGKILL || all) && wh_cgroup_exists(&t->cgroup)) {
+    /* Without a pid namespace of its own the container does not die with its init: everybody gets it, init alive or not. Without a cgroup nobody
+     * else is known. */
+    if ((all || (sig == SIGKILL && !t->state.private_pidns)) && wh_cgroup_exists(&t->cgroup)) {
         if (!alive && !all && wh_cgroup_populated(&t->cgroup) == 0)
             return not_running(err);
         return wh_cgroup_signal(&t->cgroup, sig, err);

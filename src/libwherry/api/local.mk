@@ -6,6 +6,7 @@ cold_api_sources += src/libwherry/api/spec.c
 cold_api_sources += src/libwherry/api/about.c
 api_sources += src/libwherry/api/api.h
 api_sources += src/libwherry/api/create.c
+cold_api_sources += src/libwherry/api/control.c
 cold_api_sources += src/libwherry/api/error.c
 api_sources += src/libwherry/api/lifecycle.c
 api_sources += src/libwherry/api/load.c

@@ -38,28 +38,6 @@ static const char **helper_argv(struct wh_arena *a, const char *tool, int pid, c
     return wh_arena_failed(a) ? NULL : argv;
 }
 
-/* The program as an fd: what was found is what is executed. */
-static int find(const char *path, const char *tool)
-{
-    char file[4096];
-
-    for (const char *p = path ? path : ""; *p;) {
-        size_t len = strcspn(p, ":");
-        int n = snprintf(file, sizeof file, "%.*s/%s", (int)len, p, tool);
-
-        /* A relative entry means the caller's working directory: never for a program that will be set-id. */
-        if (len > 0 && *p == '/' && n < (int)sizeof file) {
-            WH_CLEANUP_FD int fd = openat(AT_FDCWD, file, O_PATH | O_CLOEXEC);
-            struct stat st;
-
-            if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & 0111))
-                return wh_take_fd(&fd);
-        }
-        p += len + (p[len] == ':');
-    }
-    return -ENOENT;
-}
-
 /* Its first line, if it said anything. It writes little; what does not fit in a pipe is lost, not waited for. */
 static void first_line(int fd, char *buf, size_t size)
 {
@@ -127,7 +105,7 @@ static int refused(const char *tool, int tool_fd, const struct wh_exit *ex, cons
 static int helper(const char *path, const char *tool, int pid, const char *map, struct wh_err *err)
 {
     static const char *const empty[] = { NULL };
-    WH_CLEANUP_FD int fd = find(path, tool), pidfd = -1, out = -1, in = -1;
+    WH_CLEANUP_FD int fd = wh_spawn_find(path, tool), pidfd = -1, out = -1, in = -1;
     WH_CLEANUP_ARENA struct wh_arena *a = wh_arena_new();
     struct wh_exit ex = { 0 };
     char said[256];

@@ -243,6 +243,27 @@ static int open_null(struct wh_err *err)
     return wh_take_fd(&fd);
 }
 
+int wh_spawn_find(const char *path, const char *tool)
+{
+    char file[4096];
+
+    for (const char *p = path ? path : ""; *p;) {
+        size_t len = strcspn(p, ":");
+        int n = snprintf(file, sizeof file, "%.*s/%s", (int)len, p, tool);
+
+        /* A relative entry means the caller's working directory: never for a program that is set-id, or that root runs. */
+        if (len > 0 && *p == '/' && n < (int)sizeof file) {
+            WH_CLEANUP_FD int fd = openat(AT_FDCWD, file, O_PATH | O_CLOEXEC);
+            struct stat st;
+
+            if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & 0111))
+                return wh_take_fd(&fd);
+        }
+        p += len + (p[len] == ':');
+    }
+    return -ENOENT;
+}
+
 void wh_spawn_init(struct wh_spawn *s, const char *what)
 {
     *s = (struct wh_spawn){ .what = what, .exec_fd = -1, .stdio = { -1, -1, -1 }, .cgroup_fd = -1, .cwd_fd = -1 };

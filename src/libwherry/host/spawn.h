@@ -51,6 +51,9 @@ void wh_spawn_init(struct wh_spawn *s, const char *what);
  * may be null. */
 int wh_spawn(const struct wh_spawn *s, int *ret_pidfd, pid_t *ret_pid, struct wh_err *err);
 
+/* The program of that name in the directories of `path` (the value of PATH, or null), as an fd: what was found is what is executed. -ENOENT. */
+int wh_spawn_find(const char *path, const char *tool);
+
 /* A process that sleeps in a new user namespace, so that its maps can be written and the namespace be opened. */
 struct wh_holder {
     pid_t pid;

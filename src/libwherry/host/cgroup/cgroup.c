@@ -484,6 +484,13 @@ int wh_cgroup_frozen(const struct wh_cgroup *cg)
     return r == -ENODEV || r == -ENOENT ? 0 : r;
 }
 
+bool wh_cgroup_freezing(const struct wh_cgroup *cg)
+{
+    char text[8];
+
+    return cg->two.fd >= 0 && wh_read_at(cg->two.fd, "cgroup.freeze", text, sizeof text - 1) > 0 && text[0] == '1';
+}
+
 int wh_cgroup_populated(const struct wh_cgroup *cg)
 {
     int r = cg->two.fd < 0 ? 0 : wh_cg_event(cg->two.fd, "populated");
@@ -493,7 +500,10 @@ int wh_cgroup_populated(const struct wh_cgroup *cg)
 
 static int no_cgroup(struct wh_err *err)
 {
-    return wh_err_set(err, WH_ERR_STATE, -EOPNOTSUPP, NULL, "the container has no cgroup");
+    return wh_err_set(
+        err, WH_ERR_STATE, -EOPNOTSUPP, NULL,
+        "cgroup not exist: the container was created without one (--cgroup-manager=disabled, or no permission "
+        "to make one)");
 }
 
 int wh_cgroup_pids(const struct wh_cgroup *cg, pid_t **ret, size_t *ret_n, struct wh_err *err)
@@ -517,14 +527,23 @@ int wh_cgroup_freeze(struct wh_cgroup *cg, bool freeze, int timeout_ms, struct w
 {
     int r;
 
-    if (!wh_cgroup_exists(cg) || cg->two.fd < 0)
+    if (!wh_cgroup_exists(cg))
         return no_cgroup(err);
+    if (cg->two.fd < 0)
+        return wh_err_set(err, WH_ERR_STATE, -ENOENT, NULL, "cgroup not exist: %s%s was removed", cg->two.mount,
+                          cg->two.path);
     r = wh_write_at(cg->two.fd, "cgroup.freeze", freeze ? "1" : "0");
     if (r == 0)
         r = wh_cg_wait_event(cg->two.fd, "frozen", freeze, wh_cg_now() + timeout_ms);
     /* Half frozen is neither: what does not stop in time goes on. */
     if (r == -ETIMEDOUT && freeze)
         (void)wh_write_at(cg->two.fd, "cgroup.freeze", "0");
+    if (r == -ETIMEDOUT)
+        return wh_err_set(err, WH_ERR_HOST, r, NULL,
+                          freeze ? "freeze cgroup %s%s: not all of its processes stop (one is in an uninterruptible "
+                                   "call); they go on"
+                                 : "thaw cgroup %s%s: it stays frozen (a cgroup above it is)",
+                          cg->two.mount, cg->two.path);
     return r < 0 ? wh_err_sys(err, r, "%s cgroup %s%s", freeze ? "freeze" : "thaw", cg->two.mount, cg->two.path) : 0;
 }
 

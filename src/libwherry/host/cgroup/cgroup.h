@@ -117,6 +117,8 @@ int wh_cgroup_load(struct wh_cgroup *cg, const char *text, size_t len, struct wh
 
 /* 1 frozen, 0 not, negative errno. */
 int wh_cgroup_frozen(const struct wh_cgroup *cg);
+/* Whether it was told to freeze: perhaps not all of it has. */
+bool wh_cgroup_freezing(const struct wh_cgroup *cg);
 /* 1 some process lives in it or below, 0 none (also when it is gone), negative errno. */
 int wh_cgroup_populated(const struct wh_cgroup *cg);
 /* All pids in it and below, as this process sees them (0 = not in our pid namespace: left out). malloc'ed; -EOPNOTSUPP
@@ -125,7 +127,8 @@ int wh_cgroup_pids(const struct wh_cgroup *cg, pid_t **ret, size_t *ret_n, struc
 
 /* ---- acting on all of it ---- */
 
-/* Freezes or thaws, and waits (at most timeout_ms) until the kernel says so. -ETIMEDOUT; -EOPNOTSUPP without a cgroup. */
+/* Freezes or thaws, and waits (at most timeout_ms) until the kernel says so. -ETIMEDOUT: what was to freeze is thawed again; -EOPNOTSUPP
+ * without a cgroup. */
 int wh_cgroup_freeze(struct wh_cgroup *cg, bool freeze, int timeout_ms, struct wh_err *err);
 /* A signal to every process in it and below: cgroup.kill for SIGKILL, else freeze, signal, thaw, so that none forks its way
  * out; a cgroup that was frozen stays so. -EOPNOTSUPP without a cgroup. */
