@@ -578,6 +578,9 @@ static void no_listener(const struct wh_plan *plan, int number, int code, const 
     wh_listener_done(&listener);
     is_int(recv(pair[1], &byte, 1, MSG_DONTWAIT), 0, "nothing was sent");
     wh_close(pair[1]);
+    /* start knows of no A. */
+    if (syscall(SYS_kill, w.a, SIGKILL) == 0)
+        syscall(SYS_wait4, w.a, NULL, __WALL, NULL);
     world_done(&w);
 }
 
