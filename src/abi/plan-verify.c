@@ -137,6 +137,8 @@ static int value(uint8_t kind, uint64_t v)
         return v >= WH_RDT_MODE_MAX;
     case WH_FK_LSMATTR:
         return v >= WH_LSM_ATTR_MAX;
+    case WH_FK_CGWFLAGS:
+        return v > 15;
     case WH_FK_ATTACHFLAGS:
         return v > (WH_ATTACH_NOSYMLINK | WH_ATTACH_KEEP_MODE | WH_ATTACH_BENEATH_PROC | WH_ATTACH_SOURCE_PROC |
                     WH_ATTACH_NOFOLLOW);

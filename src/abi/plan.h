@@ -102,6 +102,7 @@ enum {
 #define WH_FT_RDTMODE uint32_t /* enum wh_rdt_mode */
 #define WH_FT_LSMATTR uint32_t /* enum wh_lsm_attr */
 #define WH_FT_FOREGROUND uint32_t /* 0 or 1: the foreground process group of the terminal on stdin */
+#define WH_FT_CGWFLAGS uint32_t /* WH_CGW_* */
 #define WH_FT_STR wh_off /* NUL-terminated, not null */
 #define WH_FT_STRN wh_off /* may be null */
 #define WH_FT_HPATH wh_off /* absolute path on the host; never one below the rootfs */
@@ -127,6 +128,13 @@ enum {
     4u /* the target is on a procfs and must be a regular file of it (allow-list in compile) */
 #define WH_ATTACH_SOURCE_PROC 8u /* what is mounted must be a procfs: on /proc anything else would be taken for one */
 #define WH_ATTACH_NOFOLLOW 16u /* the last component of the target is not followed if it is a symlink (dest-nofollow) */
+
+/* CGWFLAGS. Which files a cgroup has, and which of two values has to be written first, only the kernel knows: it depends on its
+ * configuration and on what the cgroup holds already. */
+#define WH_CGW_MAY_LACK 1u /* a file that is not there is no error */
+#define WH_CGW_ELSE 2u /* only if the file of the write before was not there */
+#define WH_CGW_RETRY 4u /* EINVAL: once more after the next write without this flag, whose value it depends on */
+#define WH_CGW_ABOVE_USE 8u /* X.max: refused if X.current is more, which the kernel would reclaim or kill for */
 
 #define WH_SCHED_KEEP UINT32_MAX
 #define WH_IOPRIO_CLASS_SHIFT 13
@@ -259,6 +267,7 @@ enum wh_field_kind {
     WH_FK_RDTMODE,
     WH_FK_LSMATTR,
     WH_FK_FOREGROUND,
+    WH_FK_CGWFLAGS,
     WH_FK_STR,
     WH_FK_STRN,
     WH_FK_HPATH,

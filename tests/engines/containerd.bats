@@ -103,12 +103,11 @@ box() { # ctr's options, the container's arguments after "--"
     have_status 0
 }
 
-@test "weights that this version lacks are refused, the default one is not" {
-    run box --rm --cpu-shares 1024 -- true
-    have_status 0
+@test "limits: shares, and memory that is exceeded" {
     run box --rm --cpu-shares 512 -- true
-    have_status 1
-    have "resources.cpu.shares is not supported by this version"
+    have_status 0
+    run box --rm --memory-limit 33554432 -- sh -c 'x=$(head -c 100000000 /dev/zero | tr "\\0" x)'
+    have_status 137
 }
 
 @test "task exec: output, status, user, terminal, what cannot be executed" {

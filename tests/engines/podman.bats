@@ -158,10 +158,11 @@ box() { made run --rm "$@" </dev/null; }
     [ "$output" = "$(hostname)" ]
 }
 
-@test "limits that this version lacks are refused with their names" {
+@test "limits: memory that is exceeded" {
     run box --memory 64m $IMAGE true
-    have_status 126
-    have "resources.memory.limit is not supported by this version"
+    have_status 0
+    run box --memory 32m $IMAGE sh -c 'x=$(head -c 100000000 /dev/zero | tr "\\0" x)'
+    have_status 137
 }
 
 @test "exec: output, input, status, user, working directory, environment" {

@@ -9,12 +9,13 @@
  *   file PATH               a configuration below tests/ instead of template
  *   set NAME [JSON]         text for the place @NAME:…@ of template, instead of what stands there
  *   swap /FROM/TO/          in the configuration, FROM is replaced by TO (any delimiter; FROM must be there)
- *   facts PRESET            rootful (default), rootless, nested, hybrid, hostile
+ *   facts PRESET            rootful (default), rootless, nested, hybrid, hybrid-all, hostile
  *   fact NAME=VALUE         one fact; feat+NAME and feat-NAME for a feature
  *   request NAME=VALUE      one property of the request
  *   process JSON            verb=exec: a process object (--process)
  *   format json             the JSON form
  *   redact                  as it is written to disk
+ *   host-lists              of the text, the host lists alone
  */
 #include <dirent.h>
 #include <errno.h>
@@ -27,7 +28,7 @@
 #include "tap.h"
 
 #define MAX_SETS 32
-#define MAX_V1 8
+#define MAX_V1 16
 
 struct set {
     const char *name, *value;
@@ -37,6 +38,7 @@ struct test {
     const char *about, *file, *process;
     struct set sets[MAX_SETS], swaps[MAX_SETS];
     unsigned nsets, nswaps, flags;
+    bool host_lists;
     struct wh_facts facts;
     struct wh_request req;
     struct wh_exec_request exec;
@@ -134,6 +136,20 @@ static bool preset(struct test *t, const char *name)
         t->v1[3] = (struct wh_v1_hierarchy){ "/sys/fs/cgroup/systemd", "name=systemd", "/" };
         t->facts.v1 = t->v1;
         t->facts.nv1 = 4;
+        return true;
+    }
+    if (wh_streq(name, "hybrid-all")) {
+        /* Every controller on a v1 hierarchy of its own, but for what cgroup v1 never had. */
+        static const char *const names[] = { "cpu,cpuacct", "cpuset", "memory",           "blkio",  "pids",
+                                             "hugetlb",     "rdma",   "net_cls,net_prio", "devices" };
+
+        t->facts.cgroup_mode = WH_CGROUP_HYBRID;
+        t->facts.cgroup2_mount = "/sys/fs/cgroup/unified";
+        t->facts.cgroup2_controllers = "misc";
+        for (size_t i = 0; i < WH_ELEMENTSOF(names); i++)
+            t->v1[i] = (struct wh_v1_hierarchy){ "/sys/fs/cgroup/of-its-own", names[i], "/" };
+        t->facts.v1 = t->v1;
+        t->facts.nv1 = WH_ELEMENTSOF(names);
         return true;
     }
     if (wh_streq(name, "hostile")) {
@@ -360,6 +376,8 @@ static void parse(struct test *t)
             swap(t, value);
         else if (wh_streq(line, "process"))
             t->process = value;
+        else if (wh_streq(line, "host-lists"))
+            t->host_lists = true;
         else if (wh_streq(line, "redact"))
             t->flags |= WH_EXPLAIN_REDACT;
         else if (wh_streq(line, "format") && wh_streq(value, "json"))
@@ -455,6 +473,23 @@ static void errors(const struct wh_errlist *errs, struct wh_buf *out)
         wh_buf_printf(out, "and %u more\n", errs->dropped);
 }
 
+/* Keeps the lines of the host lists. */
+static void drop_steps(struct wh_buf *text)
+{
+    struct wh_buf out = { 0 };
+
+    for (const char *line = text->data; line && *line;) {
+        size_t len = strcspn(line, "\n");
+
+        len += line[len] == '\n';
+        if (wh_startswith(line, "    - H "))
+            wh_buf_add(&out, line, len);
+        line += len;
+    }
+    wh_buf_done(text);
+    *text = out;
+}
+
 /* The text of the plan, or the errors. */
 static void run(struct test *t, struct wh_buf *out)
 {
@@ -482,6 +517,8 @@ static void run(struct test *t, struct wh_buf *out)
         return;
     }
     wh_explain(plan, spec, t->flags, out);
+    if (t->host_lists)
+        drop_steps(out);
     /* Pure: the same inputs give the same bytes. */
     if (wh_compile(spec, &t->req, &t->facts, again, &second, &errs) < 0 || second->size != plan->size ||
         memcmp(plan, second, plan->size) != 0)

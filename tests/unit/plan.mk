@@ -3,7 +3,9 @@
 unit_tests += tests/unit/plan-build
 unit_tests += tests/unit/plan-text
 unit_tests += tests/unit/devbpf
+unit_tests += tests/unit/resources
 unit_tests += tests/unit/seccomp
 unit_tests += tests/unit/mountopts
 unit_tests += tests/unit/cgroup-path
 unit_tests += tests/unit/compile
+tests_unit_resources_LDADD = $(LDADD) -lm

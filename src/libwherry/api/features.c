@@ -100,7 +100,7 @@ static void linux_part(struct wh_json *j)
     wh_json_bool(j, "v2", true);
     wh_json_bool(j, "systemd", false);
     wh_json_bool(j, "systemdUser", false);
-    wh_json_bool(j, "rdma", false);
+    wh_json_bool(j, "rdma", true);
     wh_json_close(j, '}');
     seccomp(j);
     /* That this program can, not that the host does (features-linux.md). */

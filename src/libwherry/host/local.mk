@@ -7,6 +7,7 @@ host_sources += src/libwherry/host/cgroup/tree.c
 host_sources += src/libwherry/host/cgroup/unified.c
 cold_host_sources += src/libwherry/host/cgroup/hybrid.c
 host_sources += src/libwherry/host/cgroup/bpf.c
+host_sources += src/libwherry/host/cgroup/limits.c
 cold_host_sources += src/libwherry/host/console.c
 cold_host_sources += src/libwherry/host/console.h
 cold_host_sources += src/libwherry/host/tty.c

@@ -4,7 +4,7 @@
  * has a directory in cgroup2, where it is tracked, frozen and killed and where the device program is attached; on a hybrid
  * host a controller that sits on a v1 hierarchy gets a directory of the same path there.
  */
-#include "plan/compile.h"
+#include "plan/compile-resources.h"
 
 #include <errno.h>
 #include <linux/bpf.h>
@@ -45,30 +45,17 @@ static const char *sibling(struct wh_arena *arena, const char *own, const char *
     return up ? wh_compile_clean_path(arena, up, id) : NULL;
 }
 
-/* Until 1.3 of the specification the limit was a plain number whose zero is "not set", and engines of that time send 0 for
- * "unlimited" (podman run --pids-limit -1). Since 1.3 it is optional, and 0 is a limit. */
-static bool zero_is_a_limit(const struct wh_spec *spec)
+/* The first limit that is wanted; false when nothing is really limited. */
+static bool limits_wanted(const struct wh_spec *spec, const struct wh_facts *facts, struct wh_arena *arena,
+                          wh_node *ret_src)
 {
-    const char *version = spec->oci_version.v ? spec->oci_version.v : "";
+    struct wh_errlist errs = { 0 };
+    struct wh_compile c = { .spec = spec, .facts = facts, .arena = arena, .errs = &errs };
+    struct wh_cg_writes writes;
 
-    return !wh_startswith(version, "1.0.") && !wh_startswith(version, "1.1.") && !wh_startswith(version, "1.2.");
-}
-
-static bool has_pids_limit(const struct wh_spec *spec)
-{
-    const struct wh_resources *r = &spec->linux_.resources;
-
-    return r->pids.set && r->pids.limit.set && (r->pids.limit.v != 0 || zero_is_a_limit(spec));
-}
-
-static bool limits_wanted(const struct wh_spec *spec)
-{
-    return has_pids_limit(spec) && spec->linux_.resources.pids.limit.v >= 0;
-}
-
-static wh_node limits_src(const struct wh_spec *spec)
-{
-    return spec->linux_.resources.pids.limit.src;
+    wh_compile_resources(&c, &spec->linux_.resources, WH_RES_LOOK, &writes);
+    *ret_src = writes.first;
+    return writes.limited;
 }
 
 /* The first words are what engines and users know from elsewhere; the rest is what to do. */
@@ -93,6 +80,7 @@ int wh_cgroup_path(const struct wh_spec *spec, const struct wh_request *req, con
                    struct wh_arena *arena, const char **ret, struct wh_err *err)
 {
     const char *path = spec->linux_.cgroups_path.v, *found;
+    wh_node limit;
 
     *ret = NULL;
     if (req->cgroup_manager == WH_CGM_DISABLED)
@@ -103,9 +91,11 @@ int wh_cgroup_path(const struct wh_spec *spec, const struct wh_request *req, con
                           "--cgroup-manager=cgroupfs");
     /* Rootless without delegation: no cgroup at all is better than no container, as long as nothing depends on it. */
     if (wh_compile_rootless(req, facts) && !(facts->feat & WH_FEAT_CGROUP_WRITABLE)) {
-        if ((!path || !*path) && !limits_wanted(spec))
+        bool limited = limits_wanted(spec, facts, arena, &limit);
+
+        if ((!path || !*path) && !limited)
             return 0;
-        return not_permitted(spec, path && *path ? spec->linux_.cgroups_path.src : limits_src(spec), err);
+        return not_permitted(spec, path && *path ? spec->linux_.cgroups_path.src : limit, err);
     }
     if (facts->cgroup_mode == WH_CGROUP_NONE || !facts->cgroup2_mount)
         return wh_err_set(err, WH_ERR_HOST, -EOPNOTSUPP, NULL,
@@ -146,64 +136,44 @@ bool wh_compile_has_word(const char *list, const char *word)
     return false;
 }
 
-static const struct wh_v1_hierarchy *v1_of(const struct wh_compile *c, const char *controller)
-{
-    /* On a unified host nothing of v1 counts, not even a mount that somebody made. */
-    if (c->facts->cgroup_mode != WH_CGROUP_HYBRID)
-        return NULL;
-    for (size_t i = 0; i < c->facts->nv1; i++)
-        if (wh_compile_has_word(c->facts->v1[i].controllers, controller))
-            return &c->facts->v1[i];
-    return NULL;
-}
-
 const char *wh_compile_cgroup_v1_path(const struct wh_compile *c, const struct wh_v1_hierarchy *h)
 {
-    if (c->cgroup_path && has_pids_limit(c->spec) && v1_of(c, "pids") == h)
+    if (c->cgroup_path && c->v1_made & 1u << (h - c->facts->v1))
         return c->cgroup_path;
     /* Seen from a cgroup namespace, a cgroup outside of it is "/../x"; cleaned, that would be another one. */
     return h->own && !wh_startswith(h->own, "/..") ? h->own : "/";
 }
 
-static void add_write(struct wh_compile *c, wh_node src, const char *controller, const char *file, const char *value)
+/* On v1, a directory in each hierarchy that has something to write. */
+static void make_v1(struct wh_compile *c, const struct wh_cg_write *w)
 {
-    struct wh_step_cg_write *s = WH_STEP(c, CG_WRITE, cg_write, src);
-
-    if (!s)
-        return;
-    s->controller = wh_build_str(c->b, controller);
-    s->file = wh_build_str(c->b, file);
-    s->value = wh_build_str(c->b, value);
-}
-
-static void compile_pids(struct wh_compile *c)
-{
-    const struct wh_opt_i64 *limit = &c->spec->linux_.resources.pids.limit;
-    const char *value = limit->v == -1 ? "max" : wh_arena_printf(c->arena, "%lld", (long long)limit->v);
+    const struct wh_v1_hierarchy *h = wh_streq(w->controller, "unified") ? NULL : wh_compile_v1(c, w->controller);
     struct wh_step_cg_v1_create *s;
 
-    if (!value)
+    if (!h || c->v1_made & 1u << (h - c->facts->v1))
         return;
-    if (limit->v < -1) {
-        wh_compile_err(c, -EINVAL, limit->src, "pids limit %s: it is -1 (unlimited) or a number of processes", value);
+    c->v1_made |= 1u << (h - c->facts->v1);
+    s = WH_STEP(c, CG_V1_CREATE, cg_v1_create, w->src);
+    if (!s)
         return;
-    }
-    if (v1_of(c, "pids")) {
-        s = WH_STEP(c, CG_V1_CREATE, cg_v1_create, limit->src);
-        if (s) {
-            s->controller = wh_build_str(c->b, "pids");
-            s->path = wh_build_str(c->b, c->cgroup_path);
-        }
-        add_write(c, limit->src, "pids", "pids.max", value);
-    } else if (wh_compile_has_word(c->facts->cgroup2_controllers, "pids")) {
-        add_write(c, limit->src, "unified", "pids.max", value);
-    } else if (limit->v >= 0) {
-        wh_compile_err(c, -EOPNOTSUPP, limit->src,
-                       c->facts->cgroup2_delegated
-                           ? "pids limit %s: the cgroup controller pids is not delegated to this user (systemctl edit "
-                             "user@.service: [Service] Delegate=pids cpu memory)"
-                           : "pids limit %s: this host does not offer the cgroup controller pids",
-                       value);
+    s->controller = wh_build_str(c->b, w->controller);
+    s->path = wh_build_str(c->b, c->cgroup_path);
+}
+
+static void add_writes(struct wh_compile *c, const struct wh_cg_writes *writes)
+{
+    for (size_t i = 0; i < writes->n; i++)
+        make_v1(c, &writes->v[i]);
+    for (size_t i = 0; i < writes->n; i++) {
+        const struct wh_cg_write *w = &writes->v[i];
+        struct wh_step_cg_write *s = WH_STEP(c, CG_WRITE, cg_write, w->src);
+
+        if (!s)
+            return;
+        s->controller = wh_build_str(c->b, w->controller);
+        s->file = wh_build_str(c->b, w->file);
+        s->value = wh_build_str(c->b, w->value);
+        s->flags = w->flags;
     }
 }
 
@@ -252,6 +222,7 @@ void wh_compile_cgroup(struct wh_compile *c)
 {
     const struct wh_linux *l = &c->spec->linux_;
     struct wh_step_cg_create *create;
+    struct wh_cg_writes writes;
     struct wh_err err = { 0 }, *e;
 
     if (wh_cgroup_path(c->spec, c->req, c->facts, c->arena, &c->cgroup_path, &err) < 0) {
@@ -264,16 +235,13 @@ void wh_compile_cgroup(struct wh_compile *c)
     if (!c->cgroup_path) {
         /* Device rules are not refused: engines send them with every container, also with --cgroups=disabled. There is no
          * cgroup to attach the program to; explain has no line for it. */
-        if (limits_wanted(c->spec))
-            wh_compile_err(c, -EINVAL, l->resources.pids.limit.src,
-                           "pids limit %lld: there is no cgroup to set it in (--cgroup-manager=disabled)",
-                           (long long)l->resources.pids.limit.v);
+        wh_compile_resources(c, &l->resources, WH_RES_NO_CGROUP, &writes);
         return;
     }
     create = WH_STEP(c, CG_CREATE, cg_create, l->cgroups_path.src);
     if (create)
         create->path = wh_build_str(c->b, c->cgroup_path);
-    if (has_pids_limit(c->spec))
-        compile_pids(c);
+    wh_compile_resources(c, &l->resources, WH_RES_HOST, &writes);
+    add_writes(c, &writes);
     compile_devices(c);
 }

@@ -188,7 +188,6 @@ int wh_compile(const struct wh_spec *spec, const struct wh_request *req, const s
     c.process = spec->process;
     if (req->verb == WH_VERB_EXEC)
         wh_compile_exec_process(&c);
-    wh_compile_refuse(&c);
     wh_compile_annotations(&c);
     if (!c.process)
         wh_compile_err(&c, -EINVAL, 0, "process property must not be empty");

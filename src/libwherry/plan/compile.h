@@ -20,6 +20,7 @@ struct wh_compile {
     bool no_setgroups; /* setgroups(2) is denied to the container: no SETGROUPS step, and no additional groups */
     const char
         *cgroup_path; /* below the cgroup2 mount; null when disabled. Set by wh_compile_cgroup(), which comes first */
+    uint32_t v1_made; /* bit i: the plan makes a directory in facts->v1[i] (host/facts.c finds 16 at most) */
     const char *mount_label, *mount_context; /* of new file systems, and the option that carries it; null: none */
     uint32_t propagation; /* WH_MS_* of the old tree, which clones get as well; set by wh_compile_mounts */
     bool failed;
@@ -107,8 +108,6 @@ void wh_compile_annotations(struct wh_compile *c);
 void wh_compile_listener(struct wh_compile *c);
 /* compile-notify.c: the directory of the notify socket. */
 void wh_compile_notify(struct wh_compile *c);
-/* compile-unsupported.c: what is parsed and not executed by this version is refused, naming pointer and property. */
-void wh_compile_refuse(struct wh_compile *c);
 
 /* compile-mountopts.c: the words of mounts[].options. */
 struct wh_mountopts {

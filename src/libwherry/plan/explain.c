@@ -101,6 +101,12 @@ static const struct word attach_words[] = {
     { WH_ATTACH_SOURCE_PROC, "must be a procfs" },
     { WH_ATTACH_NOFOLLOW, "not following a symlink" },
 };
+static const struct word cgroup_write_words[] = {
+    { WH_CGW_ELSE, "instead of the one before if that is not there" },
+    { WH_CGW_MAY_LACK, "if it is there" },
+    { WH_CGW_RETRY, "again after the next if EINVAL" },
+    { WH_CGW_ABOVE_USE, "unless more is in use" },
+};
 static const char *const hook_names[WH_HOOK_MAX] = { "prestart",       "createRuntime", "createContainer",
                                                      "startContainer", "poststart",     "poststop" };
 static const struct word soft_words[] = {
@@ -358,6 +364,12 @@ static void field(struct wh_buf *out, const struct wh_plan *p, const struct wh_s
         break;
     case WH_FK_FOREGROUND:
         wh_buf_puts(out, v.u32 ? ", in the foreground of its terminal" : "");
+        break;
+    case WH_FK_CGWFLAGS:
+        if (v.u32) {
+            wh_buf_puts(out, ", ");
+            words(out, cgroup_write_words, WH_ELEMENTSOF(cgroup_write_words), v.u32, ", ");
+        }
         break;
     case WH_FK_HOOKKIND:
         wh_buf_puts(out, v.u32 < WH_HOOK_MAX ? hook_names[v.u32] : "unknown");

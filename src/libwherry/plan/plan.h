@@ -64,6 +64,13 @@ const char *wh_seccomp_listener(const struct wh_spec *spec, const struct wh_requ
 int wh_cgroup_path(const struct wh_spec *spec, const struct wh_request *req, const struct wh_facts *facts,
                    struct wh_arena *arena, const char **ret, struct wh_err *err);
 
+/* One write to a file of the cgroup. */
+struct wh_cg_write {
+    wh_node src;
+    const char *controller, *file, *value; /* controller: "unified", or the name of the v1 controller */
+    uint32_t flags; /* WH_CGW_* */
+};
+
 /* ---- device program (compile-devbpf.c): pure, golden-tested instruction by instruction ---- */
 struct bpf_insn;
 /* Compiles the rules (plus the allows that cannot be turned off) to a BPF_PROG_TYPE_CGROUP_DEVICE program in arena. */

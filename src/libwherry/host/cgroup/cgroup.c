@@ -115,6 +115,30 @@ static int want(struct wh_cgroup *cg, const char *file, struct wh_err *err)
     return 0;
 }
 
+/* One that is there already, and cannot be a container's. */
+static int refuse_kind(const struct wh_cgroup_dir *two, struct wh_err *err)
+{
+    char type[32], on[512];
+
+    /* Threads of processes of the domain above live in it: none can be born there, and no memory limit holds for it alone. */
+    if (wh_read_at(two->fd, "cgroup.type", type, sizeof type - 1) > 0 && !wh_startswith(type, "domain\n")) {
+        type[strcspn(type, "\n")] = '\0';
+        return wh_err_set(err, WH_ERR_HOST, -EBUSY, NULL,
+                          "container's cgroup is of type \"%s\", which no container can be in: %s%s (choose another "
+                          "cgroupsPath)",
+                          type, two->mount, two->path);
+    }
+    /* Somebody distributes its resources among cgroups below, which our delete would remove. */
+    if (wh_read_at(two->fd, "cgroup.subtree_control", on, sizeof on - 1) > 0 && on[0] > ' ') {
+        on[strcspn(on, "\n")] = '\0';
+        return wh_err_set(err, WH_ERR_HOST, -EBUSY, NULL,
+                          "container's cgroup is somebody else's: it hands %s on to cgroups below it: %s%s (choose "
+                          "another cgroupsPath)",
+                          on, two->mount, two->path);
+    }
+    return 0;
+}
+
 static int look_two(struct wh_cgroup *cg, struct wh_err *err)
 {
     struct wh_cgroup_dir *two = &cg->two;
@@ -139,6 +163,11 @@ static int look_two(struct wh_cgroup *cg, struct wh_err *err)
         if (r > 0)
             return wh_err_set(err, WH_ERR_HOST, -EBUSY, NULL, "container's cgroup unexpectedly frozen: %s%s",
                               two->mount, two->path);
+        if (r == 0) {
+            r = refuse_kind(two, err);
+            if (r < 0)
+                return r;
+        }
         return r < 0 ? wh_err_sys(err, r, "read cgroup.events of cgroup %s%s", two->mount, two->path) : 0;
     }
     /* A child of a frozen cgroup is born frozen, and we would wait for it in vain. */
@@ -185,7 +214,7 @@ int wh_cgroup_plan(struct wh_cgroup *cg, const struct wh_plan *plan, const struc
     return r;
 }
 
-/* ---------------------------------------------------------------- make, attach, apply */
+/* ---------------------------------------------------------------- make, attach */
 
 int wh_cgroup_make(struct wh_cgroup *cg, struct wh_err *err)
 {
@@ -290,73 +319,6 @@ int wh_cgroup_descend(struct wh_cgroup *cg, const char *where, struct wh_err *er
         r = r == -ENOENT ? 0 : r;
     }
     return r < 0 ? wh_err_sys(err, r, "open cgroup %s of the container", where) : 0;
-}
-
-static int write_limit(const struct wh_cgroup *cg, const struct wh_plan *plan, const struct wh_step_cg_write *a,
-                       struct wh_err *err)
-{
-    const char *controller = wh_plan_str(plan, a->controller), *file = wh_plan_str(plan, a->file);
-    const char *value = wh_plan_str(plan, a->value);
-    const struct wh_cgroup_dir *dir = wh_streq(controller, "unified") ? &cg->two : wh_cg_v1_find(cg, controller);
-    int r;
-
-    /* Compile has refused it already; the directory is the container's boundary, so it is asked twice (I14). */
-    if (!dir || dir->fd < 0 || strchr(file, '/'))
-        return wh_err_set(err, WH_ERR_HOST, -EINVAL, NULL,
-                          "write \"%s\" to cgroup file %s: no such file of the container's", value, file);
-    r = wh_write_at(dir->fd, file, value);
-    if (r == -ENOENT)
-        return wh_err_set(err, WH_ERR_HOST, -EOPNOTSUPP, NULL,
-                          "write \"%s\" to %s of cgroup %s%s: this kernel has no such file", value, file, dir->mount,
-                          dir->path);
-    return r < 0 ? wh_err_sys(err, r, "write \"%s\" to %s of cgroup %s%s", value, file, dir->mount, dir->path) : 0;
-}
-
-void wh_cgroup_preload(struct wh_cgroup *cg, const struct wh_plan *plan)
-{
-    const struct wh_step *s = wh_plan_first_host(plan);
-
-    for (uint32_t i = 0; wh_cgroup_exists(cg) && i < plan->nhost; i++, s = wh_step_next(s))
-        if (s->op == WH_OP_DEV_BPF) {
-            const struct wh_step_dev_bpf *a = (const void *)s;
-
-            cg->devices_fd = wh_cg_load_devices(wh_plan_at(plan, a->insns.off), a->insns.len, NULL);
-            return; /* negative is empty, whatever the number */
-        }
-}
-
-static int apply_devices(struct wh_cgroup *cg, const struct wh_plan *plan, const struct wh_step_dev_bpf *a,
-                         struct wh_err *err)
-{
-    WH_CLEANUP_FD int prog = wh_take_fd(&cg->devices_fd);
-
-    if (prog < 0)
-        prog = wh_cg_load_devices(wh_plan_at(plan, a->insns.off), a->insns.len, err);
-    return prog < 0 ? prog : wh_cg_attach_devices(cg->two.fd, prog, cg->two.fresh, err);
-}
-
-int wh_cgroup_apply(struct wh_cgroup *cg, const struct wh_plan *plan, const struct wh_step **ret_step,
-                    struct wh_err *err)
-{
-    const struct wh_step *s = wh_plan_first_host(plan);
-
-    if (!wh_cgroup_exists(cg))
-        return 0;
-    for (uint32_t i = 0; i < plan->nhost; i++, s = wh_step_next(s)) {
-        int r = 0;
-
-        if (s->op == WH_OP_CG_WRITE) {
-            r = write_limit(cg, plan, (const void *)s, err);
-        } else if (s->op == WH_OP_DEV_BPF) {
-            r = apply_devices(cg, plan, (const void *)s, err);
-        }
-        if (r < 0) {
-            if (ret_step)
-                *ret_step = s;
-            return r;
-        }
-    }
-    return 0;
 }
 
 /* ---------------------------------------------------------------- save, load */

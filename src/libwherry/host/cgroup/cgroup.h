@@ -99,6 +99,13 @@ int wh_cgroup_descend_to(struct wh_cgroup *cg, const char *path);
  * while wherry-init starts. What fails is tried again, and reported, by apply. */
 void wh_cgroup_preload(struct wh_cgroup *cg, const struct wh_plan *plan);
 
+/*
+ * Writes to the container's files, in order, as the flags say (WH_CGW_*). On failure *ret_failed is which one, the message has file, value
+ * and the kernel's answer, and what was written before it stays.
+ */
+int wh_cgroup_write(const struct wh_cgroup *cg, const struct wh_cg_write *v, size_t n, size_t *ret_failed,
+                    struct wh_err *err);
+
 /* Writes the limits and attaches the device program, which replaces one that is there. On failure *ret_step (may be null)
  * is the host step that failed: its src is the node to name. The message has file, value and the kernel's answer. */
 int wh_cgroup_apply(struct wh_cgroup *cg, const struct wh_plan *plan, const struct wh_step **ret_step,

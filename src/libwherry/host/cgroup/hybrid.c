@@ -65,13 +65,14 @@ int wh_cg_v1_look(struct wh_cgroup_dir *dir, struct wh_err *err)
     return 0;
 }
 
-/* A new v1 cpuset has no CPUs and no memory nodes, and takes no process until it has (cpusets.rst). */
+/* A new v1 cpuset has no CPUs and no memory nodes, and takes no process until it has (cpusets.rst). Neither may it have more than its
+ * parent; somebody else may have made that, and left it empty. */
 static int init_cpuset(const struct wh_cgroup_dir *dir, struct wh_err *err)
 {
     static const char *const files[] = { "cpuset.cpus", "cpuset.mems" };
     unsigned depth = wh_cg_depth(dir->path);
 
-    for (unsigned n = depth - (dir->made < depth ? dir->made : depth) + 1; n <= depth; n++)
+    for (unsigned n = 1; n <= depth; n++)
         for (size_t i = 0; i < WH_ELEMENTSOF(files); i++) {
             char from[4096 + 16], to[4096 + 16], value[4096];
             int up = n > 1 ? (int)wh_cg_prefix(dir->path, n - 1) : 0;
@@ -79,6 +80,9 @@ static int init_cpuset(const struct wh_cgroup_dir *dir, struct wh_err *err)
 
             snprintf(from, sizeof from, "%.*s%s%s", up, dir->path + 1, up ? "/" : "", files[i]);
             snprintf(to, sizeof to, "%.*s/%s", (int)wh_cg_prefix(dir->path, n), dir->path + 1, files[i]);
+            r = (int)wh_read_at(dir->mount_fd, to, value, sizeof value - 1);
+            if (r > 0 && value[0] > ' ')
+                continue;
             r = (int)wh_read_at(dir->mount_fd, from, value, sizeof value - 1);
             if (r >= 0)
                 r = wh_write_at(dir->mount_fd, to, value);
