@@ -511,12 +511,14 @@ static void test_flags(void)
     is_u64(wh_seccomp_flags(&p->spec, &no_request), 0, "TSYNC is accepted and means nothing");
     flags->v[flags->n++].v = "SECCOMP_FILTER_FLAG_LOG";
     flags->v[flags->n++].v = "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV";
-    is_u64(wh_seccomp_flags(&p->spec, &no_request), WH_SECCOMP_FILTER_FLAG_LOG, "WAIT_KILLABLE_RECV only with a listener");
+    is_u64(wh_seccomp_flags(&p->spec, &no_request), WH_SECCOMP_FILTER_FLAG_LOG,
+           "WAIT_KILLABLE_RECV only with a listener");
     RUN(p, wh_seccomp_flags(&p->spec, &no_request), call_getppid, 1, "the kernel takes them");
     ok(!wh_seccomp_notifies(&p->spec, &no_request), "no listener yet");
     rule(p, "SCMP_ACT_NOTIFY", "getppid", 0);
     ok(wh_seccomp_notifies(&p->spec, &no_request), "a rule with NOTIFY asks for one");
-    is_u64(wh_seccomp_flags(&p->spec, &no_request), WH_SECCOMP_FILTER_FLAG_LOG | WH_SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV,
+    is_u64(wh_seccomp_flags(&p->spec, &no_request),
+           WH_SECCOMP_FILTER_FLAG_LOG | WH_SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV,
            "and then WAIT_KILLABLE_RECV counts");
     free(p);
 }

@@ -137,11 +137,14 @@ void wh_compile_exec_process(struct wh_compile *c)
         c->process = p;
         return;
     }
-    *p = file ? *file : *own;
-    if (file && own)
-        from_container(p, own);
-    else if (!file)
+    if (file) {
+        *p = *file;
+        if (own)
+            from_container(p, own);
+    } else {
+        *p = *own;
         from_options(c, p, c->req->exec);
+    }
     c->process = p;
 }
 
