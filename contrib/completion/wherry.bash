@@ -12,7 +12,7 @@ _wherry_ids() {
 
 _wherry() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} i command="" root=() options=""
-    local commands="check create delete doctor exec explain features help kill list pause ps resume run spec start state"
+    local commands="check create delete doctor events exec explain features help kill list pause ps resume run spec start state"
     local globals="--root --log --log-format --log-level --debug --systemd-cgroup --cgroup-manager --rootless --version --help"
 
     COMPREPLY=()
@@ -47,6 +47,11 @@ _wherry() {
     *:--rootless) [ "$command" = "" ] && _wherry_words "true false auto" && return ;;
     list:--format | list:-f | ps:--format | ps:-f) _wherry_words "table json" && return ;;
     *:--format) _wherry_words "text json" && return ;;
+    events:--trigger)
+        _wherry_words "memory=some:150ms/2s memory=full:150ms/2s cpu=some:150ms/2s io=some:150ms/2s"
+        return
+        ;;
+    events:--interval) return ;;
     *:--preserve-fds) return ;;
     esac
     case $command in
@@ -58,6 +63,7 @@ _wherry() {
     create) options="--bundle --config --console-socket --pidfd-socket --pid-file --preserve-fds --no-pivot --no-new-keyring --init --help" ;;
     delete) options="--force --regex --help" ;;
     doctor) options="--rootless --json --format --help" ;;
+    events) options="--stats --interval --no-stats --trigger --help" ;;
     exec) options="--detach --tty --user --additional-gids --cwd --env --cap --no-new-privs --apparmor --process-label --process \
         --cgroup --ignore-paused --console-socket --pidfd-socket --pid-file --preserve-fds --help" ;;
     explain) options="--bundle --config --format --no-pivot --no-new-keyring --init --preserve-fds --help" ;;
@@ -76,7 +82,7 @@ _wherry() {
     esac
     case $command:$cur in
     *:-*) _wherry_words "$options" ;;
-    start:* | state:* | kill:* | delete:* | exec:* | pause:* | resume:* | ps:*) _wherry_ids "${root[@]}" ;;
+    start:* | state:* | kill:* | delete:* | exec:* | pause:* | resume:* | ps:* | events:*) _wherry_ids "${root[@]}" ;;
     help:*) _wherry_words "$commands" ;;
     *) _wherry_words "$options" ;;
     esac

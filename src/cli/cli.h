@@ -21,6 +21,7 @@ enum cli_verb {
     VERB_CREATE,
     VERB_DELETE,
     VERB_DOCTOR,
+    VERB_EVENTS,
     VERB_EXEC,
     VERB_EXPLAIN,
     VERB_FEATURES,
@@ -56,6 +57,9 @@ struct cli_args {
     const char *cwd, *user, *process, *process_label, *apparmor;
     struct cli_list env, gids, caps, cgroups;
     bool tty, no_new_privs, ignore_paused;
+    const char *interval;
+    struct cli_list triggers;
+    bool stats, no_stats;
     bool no_pivot, no_new_keyring, init, detach, keep, no_subreaper, all, force, regex, quiet, verbose, strict,
         rootless_spec, json;
     /* what is not an option */
@@ -204,6 +208,7 @@ int cmd_check(struct cli *cli);
 int cmd_create(struct cli *cli);
 int cmd_delete(struct cli *cli);
 int cmd_doctor(struct cli *cli);
+int cmd_events(struct cli *cli);
 int cmd_exec(struct cli *cli);
 int cmd_explain(struct cli *cli);
 int cmd_features(struct cli *cli);

@@ -108,6 +108,15 @@ static const struct cli_opt doctor_opts[] = {
     END,
 };
 
+static const struct cli_opt events_opts[] = {
+    FLAG("stats", 0, stats, "print one record of statistics and end"),
+    VALUE("interval", 0, interval, "DURATION", "statistics so often (default: 5s)"),
+    FLAG("no-stats", 0, no_stats, "no statistics, only what happens"),
+    REPEAT("trigger", 0, triggers, "TRIGGER", "tell of pressure, such as memory=some:150ms/1s; may be repeated"),
+    HELP,
+    END,
+};
+
 static const struct cli_opt exec_opts[] = {
     FLAG("detach", 'd', detach, "return once the process runs"),
     FLAG("tty", 't', tty, "give it a terminal"),
@@ -182,6 +191,8 @@ const struct cli_command cli_commands[] = {
     { VERB_DOCTOR, "doctor", "", "try what containers need of this host, and say what mends each lack",
       "Exit status: 0 when containers run here, 1 when something that they need is missing.", doctor_opts, 0, 0,
       false },
+    { VERB_EVENTS, "events", "ID", "show what a container uses and what happens to it, a line of JSON each", NULL,
+      events_opts, 1, 1, false },
     { VERB_EXEC, "exec", "ID [COMMAND [ARGS]]", "run another process in a container",
       "Exit status: that of the process, 128+N when signal N killed it; 255 when it could not be run.", exec_opts, 1,
       -1, true },

@@ -5,6 +5,7 @@ cli_sources += src/cli/cmd-check.c
 cli_sources += src/cli/cmd-create.c
 cli_sources += src/cli/cmd-delete.c
 cli_sources += src/cli/cmd-doctor.c
+cli_sources += src/cli/cmd-events.c
 cli_sources += src/cli/cmd-explain.c
 cli_sources += src/cli/cmd-features.c
 cli_sources += src/cli/cmd-kill.c

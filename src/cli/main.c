@@ -14,15 +14,15 @@
 static int cmd_help(struct cli *cli);
 
 static int (*const commands[VERB_MAX])(struct cli *) = {
-    [VERB_CHECK] = cmd_check,       [VERB_CREATE] = cmd_create,
-    [VERB_DELETE] = cmd_delete,     [VERB_DOCTOR] = cmd_doctor,
-    [VERB_EXEC] = cmd_exec,         [VERB_EXPLAIN] = cmd_explain,
-    [VERB_FEATURES] = cmd_features, [VERB_HELP] = cmd_help,
-    [VERB_KILL] = cmd_kill,         [VERB_LIST] = cmd_list,
-    [VERB_RUN] = cmd_run,           [VERB_SPEC] = cmd_spec,
-    [VERB_START] = cmd_start,       [VERB_STATE] = cmd_state,
-    [VERB_PAUSE] = cmd_pause,       [VERB_PS] = cmd_ps,
-    [VERB_RESUME] = cmd_resume,
+    [VERB_CHECK] = cmd_check,     [VERB_CREATE] = cmd_create,
+    [VERB_DELETE] = cmd_delete,   [VERB_DOCTOR] = cmd_doctor,
+    [VERB_EVENTS] = cmd_events,   [VERB_EXEC] = cmd_exec,
+    [VERB_EXPLAIN] = cmd_explain, [VERB_FEATURES] = cmd_features,
+    [VERB_HELP] = cmd_help,       [VERB_KILL] = cmd_kill,
+    [VERB_LIST] = cmd_list,       [VERB_RUN] = cmd_run,
+    [VERB_SPEC] = cmd_spec,       [VERB_START] = cmd_start,
+    [VERB_STATE] = cmd_state,     [VERB_PAUSE] = cmd_pause,
+    [VERB_PS] = cmd_ps,           [VERB_RESUME] = cmd_resume,
 };
 
 static int print_help(struct cli *cli, const struct cli_command *c)
@@ -211,5 +211,6 @@ int main(int argc, char **argv)
     free(cli.args.gids.v);
     free(cli.args.caps.v);
     free(cli.args.cgroups.v);
+    free(cli.args.triggers.v);
     return r;
 }

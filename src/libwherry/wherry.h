@@ -200,6 +200,26 @@ WHERRY_API int wherry_features(wherry_ctx *ctx, char **ret_json, wherry_error **
 enum wherry_spec_flags { WHERRY_SPEC_ROOTLESS = 1u << 0 };
 WHERRY_API int wherry_spec(wherry_ctx *ctx, uint32_t flags, char **ret_json, wherry_error **reterr);
 
+/* One line of JSON: what the kernel has counted for a container that is created or runs (oci-spec-schema/stats-schema.json). */
+WHERRY_API int wherry_stats(wherry_ctx *ctx, const char *id, char **ret_json, wherry_error **reterr);
+
+struct wherry_events_opts {
+    size_t size;
+    const char *interval; /* statistics so often: Go's notation, "5s", "1m30s"; null = none */
+    /* Null-terminated, or null: tell when tasks have been held up for long, "memory=some:150ms/1s": MEMORY, CPU, IO or IRQ in small
+     * letters, some or all ("full") of them, for 150 ms within one second. */
+    const char *const *triggers;
+    int cancel_fd; /* readable = end with -ECANCELED; 0 = none */
+};
+/* One record, a line of JSON without its newline, valid during the call. Negative = end, and wherry_events returns that. */
+typedef int (*wherry_event_fn)(void *data, const char *json);
+/*
+ * Calls fn for what happens to a container from now on, until it ends: statistics, out of memory, a limit that is hit, pressure, freezing,
+ * the exit. Sleeps until the kernel tells; without an interval there is no wake-up while nothing happens.
+ */
+WHERRY_API int wherry_events(wherry_ctx *ctx, const char *id, const struct wherry_events_opts *opts, wherry_event_fn fn,
+                             void *data, wherry_error **reterr);
+
 enum wherry_explain_flags { WHERRY_EXPLAIN_JSON = 1u << 0 };
 /* The plan as text, without privileges and without touching anything. Uses opts->bundle, config*, flags, preserve_fds. */
 WHERRY_API int wherry_explain(wherry_ctx *ctx, const struct wherry_create_opts *opts, uint32_t flags, char **ret_text,

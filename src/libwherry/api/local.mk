@@ -23,3 +23,6 @@ cold_api_sources += src/libwherry/api/check-report.c
 cold_api_sources += src/libwherry/api/check-spec.c
 cold_api_sources += src/libwherry/api/check-host.c
 cold_api_sources += src/libwherry/api/doctor.c
+cold_api_sources += src/libwherry/api/events.h
+cold_api_sources += src/libwherry/api/events.c
+cold_api_sources += src/libwherry/api/stats.c

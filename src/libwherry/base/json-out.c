@@ -125,3 +125,9 @@ void wh_json_bool(struct wh_json *j, const char *key, bool value)
     member(j, key);
     wh_buf_puts(j->out, value ? "true" : "false");
 }
+
+void wh_json_raw(struct wh_json *j, const char *key, const char *value)
+{
+    member(j, key);
+    wh_buf_puts(j->out, value);
+}

@@ -28,5 +28,7 @@ void wh_json_str(struct wh_json *j, const char *key, const char *value);
 void wh_json_u64(struct wh_json *j, const char *key, uint64_t value);
 void wh_json_i64(struct wh_json *j, const char *key, int64_t value);
 void wh_json_bool(struct wh_json *j, const char *key, bool value);
+/* Text that is one JSON value already: "0.25", "null". */
+void wh_json_raw(struct wh_json *j, const char *key, const char *value);
 
 #endif

@@ -157,3 +157,61 @@ const char *wh_utc_text(int64_t seconds, uint32_t nanoseconds, char *buf)
              (unsigned)(rest / 3600), (unsigned)(rest / 60 % 60), (unsigned)(rest % 60), nanoseconds);
     return buf;
 }
+
+/* One number of a duration, "1.5", in units of `unit` nanoseconds, added to *sum. */
+static int add_part(const char *digits, size_t whole, size_t part, uint64_t unit, uint64_t *sum)
+{
+    uint64_t n = 0, scale = unit;
+
+    for (size_t i = 0; i < whole; i++)
+        if (__builtin_mul_overflow(n, 10, &n) || __builtin_add_overflow(n, (uint64_t)(digits[i] - '0'), &n))
+            return -ERANGE;
+    if (__builtin_mul_overflow(n, unit, &n))
+        return -ERANGE;
+    /* What is below a nanosecond is dropped. */
+    for (size_t i = 0; i < part; i++) {
+        scale /= 10;
+        n += scale * (uint64_t)(digits[whole + 1 + i] - '0');
+    }
+    return __builtin_add_overflow(*sum, n, sum) ? -ERANGE : 0;
+}
+
+int wh_parse_duration(const char *s, uint64_t *ret)
+{
+    static const struct {
+        const char *name;
+        uint64_t ns;
+    } units[] = { { "ns", 1 },       { "us", 1000 },      { "\xc2\xb5s", 1000 }, { "\xce\xbcs", 1000 },
+                  { "ms", 1000000 }, { "s", 1000000000 }, { "m", 60000000000 },  { "h", 3600000000000 } };
+    uint64_t sum = 0;
+
+    if (wh_streq(s, "0")) {
+        *ret = 0;
+        return 0;
+    }
+    if (!*s)
+        return -EINVAL;
+    while (*s) {
+        size_t whole = strspn(s, "0123456789"), part = 0, used = whole, len, i;
+        int r;
+
+        if (s[used] == '.') {
+            part = strspn(s + used + 1, "0123456789");
+            used += 1 + part;
+        }
+        if (whole + part == 0)
+            return -EINVAL;
+        len = strcspn(s + used, "0123456789.");
+        for (i = 0; i < WH_ELEMENTSOF(units); i++)
+            if (strlen(units[i].name) == len && memcmp(units[i].name, s + used, len) == 0)
+                break;
+        if (i == WH_ELEMENTSOF(units))
+            return -EINVAL;
+        r = add_part(s, whole, part, units[i].ns, &sum);
+        if (r < 0)
+            return r;
+        s += used + len;
+    }
+    *ret = sum;
+    return 0;
+}

@@ -46,6 +46,9 @@ void wh_buf_done(struct wh_buf *b);
 /* Decimal number without sign, spaces or leading plus; the whole string. 0 or -EINVAL / -ERANGE. */
 int wh_parse_u64(const char *s, uint64_t max, uint64_t *ret);
 
+/* Go's notation of durations, "1m30s", "1.5h", "100ms", without a sign: nanoseconds. 0, -EINVAL or -ERANGE. */
+int wh_parse_duration(const char *s, uint64_t *ret);
+
 /* Edit distance, for "did you mean"; capped at 255. */
 unsigned wh_edit_distance(const char *a, const char *b);
 
