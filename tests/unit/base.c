@@ -125,8 +125,52 @@ static void test_files(void)
     is_int(wh_remove_tree_at(AT_FDCWD, dir), 0, "all of it");
 }
 
+static void test_duration(void)
+{
+    static const struct {
+        const char *text;
+        int r;
+        uint64_t ns;
+    } t[] = { { "5s", 0, 5000000000 },
+              { "1m30s", 0, 90000000000 },
+              { "1.5h", 0, 5400000000000 },
+              { "100ms", 0, 100000000 },
+              { "7us", 0, 7000 },
+              { "7\xc2\xb5s", 0, 7000 },
+              { "1ns", 0, 1 },
+              { ".5s", 0, 500000000 },
+              { "5.s", 0, 5000000000 },
+              { "0.1234567891s", 0, 123456789 },
+              { "0", 0, 0 },
+              { "0s", 0, 0 },
+              { "", -EINVAL, 0 },
+              { "5", -EINVAL, 0 },
+              { "s", -EINVAL, 0 },
+              { ".s", -EINVAL, 0 },
+              { "-5s", -EINVAL, 0 },
+              { "+5s", -EINVAL, 0 },
+              { "5 s", -EINVAL, 0 },
+              { "5d", -EINVAL, 0 },
+              { "5s ", -EINVAL, 0 },
+              { "5s3", -EINVAL, 0 },
+              { "1e3s", -EINVAL, 0 },
+              { "99999999999999999999s", -ERANGE, 0 },
+              { "18446744074s", -ERANGE, 0 },
+              { "18446744073s999ms", -ERANGE, 0 },
+              { "5124096h", -ERANGE, 0 } };
+
+    for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
+        uint64_t ns = 1;
+
+        is_int(wh_parse_duration(t[i].text, &ns), t[i].r, "duration \"%s\"", t[i].text);
+        if (t[i].r == 0)
+            is_u64(ns, t[i].ns, "in nanoseconds");
+    }
+}
+
 int main(void)
 {
+    test_duration();
     test_err();
     test_text();
     test_time();

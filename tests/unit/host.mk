@@ -7,3 +7,4 @@ unit_tests += tests/unit/filter-cache
 unit_tests += tests/unit/store
 unit_tests += tests/unit/spawn
 unit_tests += tests/unit/rdt
+unit_tests += tests/unit/stat
