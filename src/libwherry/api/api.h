@@ -151,6 +151,7 @@ struct wh_creation {
     struct wh_hook_entry *hooks;
     size_t nhooks;
     struct wh_run run;
+    uint64_t oom_kills; /* that the cgroup had counted before */
     bool made; /* there is something to undo */
 };
 void wh_creation_init(struct wh_creation *c);
@@ -173,6 +174,17 @@ struct wh_foreground {
 int wh_api_foreground(const struct wh_foreground *f, int *ret_status, struct wh_err *err);
 /* Children that nobody waits for, but for `init`. */
 void wh_api_reap_orphans(pid_t init);
+
+/* ---- oom.c: when memory is what ended a process ---- */
+#define WH_OOM_TEXT 192
+/* How many processes the OOM killer has ended in the cgroup; 0 where nobody counts. */
+uint64_t wh_api_oom_kills(const struct wh_cgroup *cg);
+/* More than `before`? With the sentence that says so. */
+bool wh_api_oom_since(const struct wh_cgroup *cg, uint64_t before, char *text, size_t size);
+/* Adds the sentence to the error of a process of ours that was killed. */
+void wh_api_oom_explain(const struct wh_cgroup *cg, uint64_t before, struct wh_err *err);
+/* Logs it as an error when a payload's status (128 + SIGKILL) comes of it. what: "container c1". */
+void wh_api_oom_log(const wherry_ctx *ctx, const struct wh_cgroup *cg, uint64_t before, int status, const char *what);
 
 /* ---- start.c ---- */
 struct wh_starting {

@@ -358,6 +358,9 @@ static int load(struct wh_creation *c, const struct wherry_create_opts *opts, en
     r = open_rootfs(c, err);
     if (r == 0)
         r = wh_cgroup_plan(&c->cgroup, l->plan, &l->facts, err);
+    /* One that was there before us has counted for others, too. */
+    if (r == 0)
+        c->oom_kills = wh_api_oom_kills(&c->cgroup);
     if (r == 0)
         r = fill_state(c, err);
     /* Not connected: an agent expects one connection for each process, and start makes it. */
@@ -547,6 +550,8 @@ int wh_api_create(struct wh_creation *c, wherry_ctx *ctx, const char *id, const 
         r = commit(c, verb, &err);
     if (r == 0)
         return 0;
+    /* While there is a cgroup to ask. */
+    wh_api_oom_explain(&c->cgroup, c->oom_kills, &err);
     if (c->made)
         undo(c);
     add_context(c, &err);

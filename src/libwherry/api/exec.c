@@ -34,6 +34,7 @@ struct executing {
     bool late; /* B enters the cgroup, instead of A being born there */
     struct wh_run run;
     struct wh_listener listener;
+    uint64_t oom_kills; /* that the cgroup had counted before */
 };
 
 static void executing_init(struct executing *x)
@@ -184,10 +185,13 @@ static int load_config(struct executing *x, struct wh_err *err)
 
 /* ---- the container ---- */
 
-static int stopped(struct wh_err *err)
+static int stopped(const struct executing *x, struct wh_err *err)
 {
+    char why[WH_OOM_TEXT];
+    bool oom = wh_api_oom_since(&x->target.cgroup, 0, why, sizeof why);
+
     return wh_err_set((*err = (struct wh_err){ 0 }, err), WH_ERR_STATE, -ESRCH, NULL,
-                      "cannot exec in a stopped container");
+                      "cannot exec in a stopped container%s%s%s", oom ? " (" : "", oom ? why : "", oom ? ")" : "");
 }
 
 static int refuse(const struct executing *x, struct wh_err *err)
@@ -202,7 +206,7 @@ static int refuse(const struct executing *x, struct wh_err *err)
         return wh_err_set(err, WH_ERR_STATE, -EBUSY, NULL,
                           "cannot exec in a paused container (use --ignore-paused to override)");
     default:
-        return stopped(err);
+        return stopped(x, err);
     }
 }
 
@@ -242,7 +246,7 @@ static int load(struct executing *x, wherry_ctx *ctx, const char *id, const stru
     if (r == 0)
         r = wh_api_find_namespaces(x->target.proc_fd, &x->target.state, x->target.pidfd, &x->req.join, err);
     if (r == -ESRCH && err->code == 0)
-        return stopped(err);
+        return stopped(x, err);
     if (r == 0)
         r = find_cgroup(x, err);
     if (r < 0)
@@ -429,9 +433,11 @@ int wherry_exec(wherry_ctx *ctx, const char *id, const struct wherry_exec_opts *
     if (r == 0) {
         x.run.what = "the process";
         x.run.cancel_fd = x.opts.cancel_fd > 0 ? x.opts.cancel_fd : -1;
+        x.oom_kills = wh_api_oom_kills(&x.target.cgroup);
         r = make(&x, &err);
     }
     if (r < 0) {
+        wh_api_oom_explain(&x.target.cgroup, x.oom_kills, &err);
         if (failed_at(&x, WH_OP_EXEC_CHECK) || failed_at(&x, WH_OP_EXEC))
             wh_err_prefix(&err, "unable to start container process");
         return wh_load_fail(&x.load, &err, x.run.failed_step, reterr);
@@ -446,6 +452,8 @@ int wherry_exec(wherry_ctx *ctx, const char *id, const struct wherry_exec_opts *
                                    .what = "the process" };
 
         r = wh_api_foreground(&f, &status, &err);
+        if (r == 0)
+            wh_api_oom_log(ctx, &x.target.cgroup, x.oom_kills, status, "the process");
     }
     if (ret_status)
         *ret_status = status;

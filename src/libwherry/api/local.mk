@@ -25,4 +25,5 @@ cold_api_sources += src/libwherry/api/check-host.c
 cold_api_sources += src/libwherry/api/doctor.c
 cold_api_sources += src/libwherry/api/events.h
 cold_api_sources += src/libwherry/api/events.c
+cold_api_sources += src/libwherry/api/oom.c
 cold_api_sources += src/libwherry/api/stats.c

@@ -12,6 +12,7 @@
 #include "api/api.h"
 #include "base/fd.h"
 #include "base/json-out.h"
+#include "host/cgroup/stat.h"
 
 static int open_container(wherry_ctx *ctx, const char *id, wherry_container **ret, struct wh_err *err)
 {
@@ -206,9 +207,16 @@ int wherry_list(wherry_ctx *ctx, wherry_container ***ret, wherry_error **reterr)
 static void verbose(const wherry_container *c, struct wh_json *j)
 {
     WH_CLEANUP_FD int fd = openat(c->dir_fd, "mbox", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    struct wh_memory memory;
+    struct wh_cgroup cg;
     struct wh_mbox mbox;
 
     wh_json_str(j, "cgroup", c->state.cgroup_path ? c->state.cgroup_path : "");
+    wh_cgroup_init(&cg);
+    if (wh_cgroup_load(&cg, c->state.cgroup, strlen(c->state.cgroup), NULL) == 0 &&
+        wh_cgroup_memory(&cg, &memory) == 0 && memory.kills > 0)
+        wh_memory_json(&memory, "oom", j);
+    wh_cgroup_done(&cg);
     wh_json_open(j, "init", '{');
     wh_json_u64(j, "pid", (uint64_t)c->state.pid);
     wh_json_u64(j, "startTime", c->state.start);

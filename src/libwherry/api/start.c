@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -158,6 +159,7 @@ int wherry_start(wherry_ctx *ctx, const char *id, wherry_error **reterr)
 {
     WH_CLEANUP_TARGET struct wh_target t;
     WH_CLEANUP_FD int mbox = -1, bundle = -1, notify = -1;
+    uint64_t oom_kills;
     uint32_t step = WH_NO_STEP;
     struct wh_err err = { 0 };
     int r;
@@ -204,7 +206,10 @@ int wherry_start(wherry_ctx *ctx, const char *id, wherry_error **reterr)
                                  .cancel_fd = -1,
                                  .state = &t.state };
 
+        oom_kills = wh_api_oom_kills(&t.cgroup);
         r = wh_api_start(&s, &step, &err);
+        if (r < 0)
+            wh_api_oom_explain(&t.cgroup, oom_kills, &err);
     }
     /* With the lock of the mailbox alone, which nobody but another start wants: state, kill and delete do not wait for us. */
     if (r == 0 && notify >= 0) {
@@ -244,6 +249,14 @@ static int destroy_own(struct wh_creation *c, struct wh_err *err)
     return r;
 }
 
+static void tell_oom(const struct wh_creation *c, int status)
+{
+    char what[300];
+
+    snprintf(what, sizeof what, "container %s", c->id);
+    wh_api_oom_log(c->ctx, &c->cgroup, c->oom_kills, status, what);
+}
+
 static int foreground(struct wh_creation *c, struct wh_notify *notify, int *ret_status, struct wh_err *err)
 {
     const struct wherry_create_opts *o = &c->load.opts;
@@ -254,6 +267,9 @@ static int foreground(struct wh_creation *c, struct wh_notify *notify, int *ret_
                                .notify = notify,
                                .what = "container init" };
     int r = wh_api_foreground(&f, ret_status, err), d = 0;
+
+    if (r == 0)
+        tell_oom(c, *ret_status);
 
     if (r < 0 || !(o->flags & WHERRY_CREATE_KEEP)) {
         struct wh_err second = { 0 };
@@ -315,6 +331,7 @@ int wherry_run(wherry_ctx *ctx, const char *id, const struct wherry_create_opts 
         r = wh_api_start(&s, &step, &err);
     }
     if (r < 0) {
+        wh_api_oom_explain(&c.cgroup, c.oom_kills, &err);
         wh_closep(&notify.sock);
         end_run(&c);
         return wh_api_fail(reterr, &err, step);

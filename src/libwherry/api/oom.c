@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Saying so when memory is what ended a process. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "api/api.h"
+#include "host/cgroup/stat.h"
+
+uint64_t wh_api_oom_kills(const struct wh_cgroup *cg)
+{
+    struct wh_memory m;
+
+    return wh_cgroup_exists(cg) && wh_cgroup_memory(cg, &m) == 0 ? m.kills : 0;
+}
+
+bool wh_api_oom_since(const struct wh_cgroup *cg, uint64_t before, char *text, size_t size)
+{
+    struct wh_memory m;
+
+    if (!wh_cgroup_exists(cg) || wh_cgroup_memory(cg, &m) < 0 || m.kills <= before)
+        return false;
+    wh_memory_text(&m, text, size);
+    return true;
+}
+
+void wh_api_oom_explain(const struct wh_cgroup *cg, uint64_t before, struct wh_err *err)
+{
+    char text[WH_OOM_TEXT];
+    size_t len = strlen(err->msg);
+
+    /* Killed before it could say anything; all else has a reason of its own. */
+    if (err->code == -ECHILD && wh_api_oom_since(cg, before, text, sizeof text))
+        snprintf(err->msg + len, sizeof err->msg - len, ": %s", text);
+}
+
+void wh_api_oom_log(const wherry_ctx *ctx, const struct wh_cgroup *cg, uint64_t before, int status, const char *what)
+{
+    char text[WH_OOM_TEXT];
+
+    /* A shell ends with the same status as the child that was killed. Somebody who lives with the loss of a process gets no word: nothing went
+     * wrong that it did not mend. */
+    if (status == 128 + SIGKILL && wh_api_oom_since(cg, before, text, sizeof text))
+        wh_api_log(ctx, WHERRY_LOG_ERROR, "%s was killed: %s", what, text);
+}
