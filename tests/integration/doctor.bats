@@ -90,6 +90,7 @@ PY
 
 @test "quick, and nothing is left: no process, mount, cgroup, file or key" {
     mounts=$(cat /proc/self/mountinfo)
+    before=$(pgrep -x wherry -u "$UID_" || true)
     start=$(date +%s%N)
     run wherry doctor
     end=$(date +%s%N)
@@ -99,7 +100,7 @@ PY
     [ ! -e "$ROOT" ]
     doctor
     [ -z "$(ls -A "$RUN")" ]
-    if pgrep -x wherry -u "$UID_"; then false; fi
+    [ "$(pgrep -x wherry -u "$UID_" || true)" = "$before" ]
 }
 
 @test "no place for the state" {

@@ -44,7 +44,7 @@ refuses() {
         '.mounts += [ { destination: "/x", type: "tmpfs", source: "tmpfs", options: [ range(5) | "private" ] } ]'
     refuses 'mount option a: the kernel takes at most 255 bytes of a name and of a value' \
         '.mounts += [ { destination: "/x", type: "tmpfs", source: "tmpfs", options: [ "a=" + "x" * 300 ] } ]'
-    refuses 'a container without a mount namespace is not supported by this version of wherry' \
+    refuses '/mounts/0: mounts are not made without a mount namespace: leave them out, or add {"type": "mount"} to linux.namespaces' \
         '.linux.namespaces |= map(select(.type != "mount")) | del(.linux.maskedPaths, .linux.readonlyPaths)'
     refuses '/linux/rootfsPropagation: unknown propagation "sideways"' '.linux.rootfsPropagation = "sideways"'
     refuses '/linux/sysctl/net.nosuch: write "1" to /proc/sys/net/nosuch: openat2: no such file or directory (this kernel has no such sysctl)' \
