@@ -12,7 +12,7 @@ _wherry_ids() {
 
 _wherry() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} i command="" root=() options=""
-    local commands="check create delete doctor events exec explain features help kill list pause ps resume run spec start state"
+    local commands="check create delete doctor events exec explain features help kill list pause ps resume run spec start state update"
     local globals="--root --log --log-format --log-level --debug --systemd-cgroup --cgroup-manager --rootless --version --help"
 
     COMPREPLY=()
@@ -37,7 +37,7 @@ _wherry() {
         mapfile -t COMPREPLY < <(compgen -d -- "$cur")
         return
         ;;
-    *:--log | *:--pid-file | *:--console-socket | *:--pidfd-socket | *:--config | *:--file | *:--process | exec:-p | create:-f | run:-f | explain:-f | check:-f | spec:-f)
+    *:--log | *:--pid-file | *:--console-socket | *:--pidfd-socket | *:--config | *:--file | *:--process | *:--resources | update:-r | exec:-p | create:-f | run:-f | explain:-f | check:-f | spec:-f)
         mapfile -t COMPREPLY < <(compgen -f -- "$cur")
         return
         ;;
@@ -79,10 +79,12 @@ _wherry() {
     spec) options="--bundle --file --rootless --help" ;;
     start) options="--help" ;;
     state) options="--verbose --help" ;;
+    update) options="--resources --blkio-weight --cpu-period --cpu-quota --cpu-burst --cpu-share --cpu-rt-period --cpu-rt-runtime --cpu-idle \
+        --cpuset-cpus --cpuset-mems --memory --memory-reservation --memory-swap --pids-limit --l3-cache-schema --mem-bw-schema --help" ;;
     esac
     case $command:$cur in
     *:-*) _wherry_words "$options" ;;
-    start:* | state:* | kill:* | delete:* | exec:* | pause:* | resume:* | ps:* | events:*) _wherry_ids "${root[@]}" ;;
+    start:* | state:* | kill:* | delete:* | exec:* | pause:* | resume:* | update:* | ps:* | events:*) _wherry_ids "${root[@]}" ;;
     help:*) _wherry_words "$commands" ;;
     *) _wherry_words "$options" ;;
     esac

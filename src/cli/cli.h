@@ -34,6 +34,7 @@ enum cli_verb {
     VERB_SPEC,
     VERB_START,
     VERB_STATE,
+    VERB_UPDATE,
     VERB_HELP,
     VERB_MAX,
 };
@@ -55,6 +56,9 @@ struct cli_args {
     const char *bundle, *config, *console_socket, *pidfd_socket, *pid_file, *format;
     uint32_t preserve_fds;
     const char *cwd, *user, *process, *process_label, *apparmor;
+    const char *resources, *blkio_weight, *cpu_period, *cpu_quota, *cpu_burst, *cpu_share, *cpu_rt_period,
+        *cpu_rt_runtime, *cpu_idle, *cpuset_cpus, *cpuset_mems, *memory, *memory_reservation, *memory_swap, *pids_limit,
+        *l3_schema, *mb_schema, *kernel_memory, *kernel_memory_tcp;
     struct cli_list env, gids, caps, cgroups;
     bool tty, no_new_privs, ignore_paused;
     const char *interval;
@@ -221,5 +225,6 @@ int cmd_run(struct cli *cli);
 int cmd_spec(struct cli *cli);
 int cmd_start(struct cli *cli);
 int cmd_state(struct cli *cli);
+int cmd_update(struct cli *cli);
 
 #endif

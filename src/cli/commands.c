@@ -181,6 +181,32 @@ static const struct cli_opt state_opts[] = {
     END,
 };
 
+static const struct cli_opt update_opts[] = {
+    VALUE("resources", 'r', resources, "FILE",
+          "a linux.resources object as JSON, - for stdin, instead of the options below"),
+    VALUE("blkio-weight", 0, blkio_weight, "WEIGHT", "of its block I/O, 10 to 1000"),
+    VALUE("cpu-period", 0, cpu_period, "USEC", "the time that the quota is of"),
+    VALUE("cpu-quota", 0, cpu_quota, "USEC", "processor time in a period; -1: no limit"),
+    VALUE("cpu-burst", 0, cpu_burst, "USEC", "unused quota that may be used later"),
+    VALUE("cpu-share", 0, cpu_share, "SHARES", "processor time against others, 2 to 262144"),
+    VALUE("cpu-rt-period", 0, cpu_rt_period, "USEC", "the same as --cpu-period for realtime processes"),
+    VALUE("cpu-rt-runtime", 0, cpu_rt_runtime, "USEC", "the same as --cpu-quota for realtime processes"),
+    VALUE("cpu-idle", 0, cpu_idle, "0|1", "1: only when nobody else wants the processor"),
+    VALUE("cpuset-cpus", 0, cpuset_cpus, "LIST", "the processors that it may use: 0-3,7"),
+    VALUE("cpuset-mems", 0, cpuset_mems, "LIST", "the memory nodes that it may use"),
+    VALUE("memory", 0, memory, "SIZE", "memory limit: bytes, or with a unit (64m, 1g); -1: no limit"),
+    VALUE("memory-reservation", 0, memory_reservation, "SIZE", "memory that is spared under pressure"),
+    VALUE("memory-swap", 0, memory_swap, "SIZE", "limit of memory and swap together; -1: no limit of swap"),
+    VALUE("pids-limit", 0, pids_limit, "N", "the most processes and threads; -1: no limit"),
+    VALUE("l3-cache-schema", 0, l3_schema, "SCHEMA", "the line of Intel RDT for the L3 cache"),
+    VALUE("mem-bw-schema", 0, mb_schema, "SCHEMA", "the line of Intel RDT for memory bandwidth"),
+    { "kernel-memory", 0, OPT_STRING, AT(kernel_memory), "SIZE", "accepted: part of the memory limit", OPT_HIDDEN },
+    { "kernel-memory-tcp", 0, OPT_STRING, AT(kernel_memory_tcp), "SIZE", "accepted: part of the memory limit",
+      OPT_HIDDEN },
+    HELP,
+    END,
+};
+
 static const struct cli_opt no_opts[] = { HELP, END };
 
 const struct cli_command cli_commands[] = {
@@ -214,6 +240,8 @@ const struct cli_command cli_commands[] = {
     { VERB_SPEC, "spec", "", "write a config.json to begin with", NULL, spec_opts, 0, 0, false },
     { VERB_START, "start", "ID", "start the payload of a created container", NULL, no_opts, 1, 1, false },
     { VERB_STATE, "state", "ID", "show the state of a container as JSON", NULL, state_opts, 1, 1, false },
+    { VERB_UPDATE, "update", "ID", "change the limits of a container", "All of them are changed, or none.", update_opts,
+      1, 1, false },
     { VERB_NONE, NULL, NULL, NULL, NULL, NULL, 0, 0, false },
 };
 

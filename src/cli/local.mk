@@ -15,6 +15,7 @@ cli_sources += src/cli/cmd-ps.c
 cli_sources += src/cli/cmd-spec.c
 cli_sources += src/cli/cmd-start.c
 cli_sources += src/cli/cmd-state.c
+cli_sources += src/cli/cmd-update.c
 cli_sources += src/cli/help.c
 cli_sources += src/cli/ids.c
 cli_sources += src/cli/log.c

@@ -158,6 +158,19 @@ WHERRY_API int wherry_signal_number(const char *name);
 WHERRY_API int wherry_pause(wherry_ctx *ctx, const char *id, wherry_error **reterr);
 WHERRY_API int wherry_resume(wherry_ctx *ctx, const char *id, wherry_error **reterr);
 
+struct wherry_update_opts {
+    size_t size;
+    /* A linux.resources object (config-linux.md): the name of a file, or its bytes. What it leaves out, and zeros but for pids.limit, stay as they
+     * are; devices, hugepageLimits, rdma and network always do. */
+    const char *resources; /* with resources_data: only what messages call it */
+    const void *resources_data;
+    size_t resources_len;
+    const char *l3_cache_schema, *mem_bw_schema; /* lines of Intel RDT, for a container that has such limits; or null */
+};
+/* Changes the limits of a container that was created or runs: all of what is asked for, or nothing. */
+WHERRY_API int wherry_update(wherry_ctx *ctx, const char *id, const struct wherry_update_opts *opts,
+                             wherry_error **reterr);
+
 enum wherry_delete_flags { WHERRY_DELETE_FORCE = 1u << 0 };
 WHERRY_API int wherry_delete(wherry_ctx *ctx, const char *id, uint32_t flags, wherry_error **reterr);
 

@@ -185,6 +185,7 @@ each_fails() { # ERRNO VERB-AND-ARGS…
     gone
     while read -r name k; do
         if [ "$1" != create ]; then made; fi
+        if [ "$1" = update ]; then cp "/proc/$(pid_of "$CID")/cgroup" "$BATS_FILE_TMPDIR/where-$CID"; fi
         rc=0
         traced -o /dev/null -e inject="$name:error=$errno:when=$k" -- "$@" || rc=$?
         [ "$rc" -lt 124 ] || { echo "$name $k: status $rc (124: it hung; above: it crashed)"; return 1; }
@@ -203,6 +204,38 @@ each_fails() { # ERRNO VERB-AND-ARGS…
 after_create() { [ "$1" != 0 ] || [ "$(wherry state "$CID" | jq -r .status)" = created ]; }
 after_start() { [ "$1" != 0 ] || [ "$(wherry state "$CID" | jq -r .status)" = running ]; }
 after_delete() { [ "$1" != 0 ] || [ ! -e "$ROOT/$CID" ]; }
+
+# What an update changes, and where the container's processes are: in cgroups that it had not before, on hosts with v1 controllers.
+need_pids() { grep -qw pids /sys/fs/cgroup/cgroup.controllers 2>/dev/null || grep -q '^[^ ]* [^ ]* cgroup .*[, ]pids' /proc/mounts || skip "needs the pids controller"; }
+pids_max() { find /sys/fs/cgroup -path "*/$CID/pids.max" -exec cat '{}' + 2>/dev/null | grep -x 9; }
+after_update() { # STATUS
+    local where
+    if [ "$1" = 0 ]; then [ "$(pids_max)" = 9 ]; return; fi
+    [ -z "$(pids_max)" ] || { echo "the limit is there"; return 1; }
+    where=$(cat "/proc/$(pid_of "$CID")/cgroup")
+    [ "$where" = "$(cat "$BATS_FILE_TMPDIR/where-$CID")" ] || { echo "it was moved: $where"; return 1; }
+}
+
+@test "SIGKILL at each system call of update: the container lives, and delete clears up" {
+    local name k list
+    need_pids
+    made
+    list=$(calls update --pids-limit 9 "$CID")
+    gone
+    while read -r name k; do
+        made
+        ! traced -o /dev/null -e inject="$name:signal=KILL:when=$k" -- update --pids-limit 9 "$CID" || { echo "not killed at $name $k"; return 1; }
+        [ "$(wherry state "$CID" | jq -r .status)" = created ] || { echo "after $name $k"; return 1; }
+        # Another one finishes what this one began.
+        wherry update --pids-limit 9 "$CID" || { echo "another after $name $k"; return 1; }
+        after_update 0 || { echo "another after $name $k changes nothing"; return 1; }
+        gone
+        nothing_left "$name $k"
+    done <<<"$list"
+}
+
+@test "each system call of update fails once: EIO" { need_pids; each_fails EIO update --pids-limit 9 "$CID"; }
+@test "each system call of update fails once: ENOMEM" { need_pids; each_fails ENOMEM update --pids-limit 9 "$CID"; }
 
 @test "each system call of create fails once: EIO" { each_fails EIO create -b "$BUNDLE" "$CID"; }
 @test "each system call of create fails once: EPERM" { each_fails EPERM create -b "$BUNDLE" "$CID"; }

@@ -32,7 +32,7 @@ apart() {
 
 @test "every command has help without an id, before and after operands" {
     local c
-    for c in check create delete doctor events explain features help kill list pause ps resume run spec start state; do
+    for c in check create delete doctor events explain features help kill list pause ps resume run spec start state update; do
         run --separate-stderr "$WHERRY" "$c" --help
         have_status 0
         have "Usage: wherry [GLOBAL OPTIONS] $c"

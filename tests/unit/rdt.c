@@ -251,6 +251,43 @@ static void test_hostile(void)
     ok(strstr(e.msg, "intelRdt is specified in config, but resctrl is not mounted"), "in words");
 }
 
+static void test_update(void)
+{
+    const struct wh_rdt_fs none = { .fd = -1 };
+    char *old = NULL;
+
+    fresh();
+    err = (struct wh_err){ 0 };
+    is_int(wh_rdt_update(&none, state, "L3:0=3", NULL, &old, &err), -EOPNOTSUPP, "an update without resctrl");
+    is_str(err.msg, "Intel RDT/CAT: l3 cache schema is not enabled", "in words");
+    err = (struct wh_err){ 0 };
+    is_int(wh_rdt_update(&none, state, NULL, "MB:0=50", &old, &err), -EOPNOTSUPP, "of memory bandwidth");
+    is_str(err.msg, "Intel RDT/MBA: memory bandwidth schema is not enabled", "in words");
+    err = (struct wh_err){ 0 };
+    put(top, "schemata", "    L3CODE:0=fffff\n    L3DATA:0=fffff\n");
+    is_int(wh_rdt_update(&fs, state, "L3CODE:0=3", "MB:0=50", &old, &err), -EOPNOTSUPP, "a processor with half of it");
+    is_str(err.msg, "Intel RDT/MBA: memory bandwidth schema is not enabled", "says which half");
+    fresh();
+    unlinkat(state, "rdt", 0);
+    err = (struct wh_err){ 0 };
+    is_int(wh_rdt_update(&fs, state, "L3:0=3", NULL, &old, &err), -EOPNOTSUPP, "a container without a group");
+    is_str(err.msg, "updating a non-existent Intel RDT configuration is not supported", "in words");
+    is_int(MAKE("/", WH_RDT_JOIN, NULL, NO_STRV), 0, "one in the root group");
+    is_int(wh_rdt_update(&fs, state, "L3:0=3", NULL, &old, &err), -EOPNOTSUPP, "has none of its own, either");
+    is_str(get("schemata"), DEFAULT, "and that is left alone");
+
+    is_int(MAKE("box", WH_RDT_OWN, NULL, NO_STRV), 0, "one with a group");
+    put(top, "box/schemata", "old");
+    is_int(wh_rdt_update(&fs, state, "L3:0=3", "MB:0=50", &old, &err), 0, "is updated");
+    is_str(get("box/schemata"), "L3:0=3\nMB:0=50\n", "in one write");
+    is_str(old, "old", "the former text is handed over");
+    put(top, "box/schemata", "");
+    wh_rdt_put_back(&fs, state, old);
+    is_str(get("box/schemata"), "old", "and put back");
+    free(old);
+    wh_rdt_remove(&fs, state, false, &err);
+}
+
 int main(void)
 {
     strcpy(state_path, "/tmp/wherry-rdt-XXXXXX");
@@ -262,6 +299,7 @@ int main(void)
     test_closid();
     test_compare();
     test_hostile();
+    test_update();
     wh_remove_tree_at(AT_FDCWD, top_path);
     wh_remove_tree_at(AT_FDCWD, state_path);
     free(plan);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -378,6 +379,75 @@ int wh_rdt_join(const struct wh_rdt_fs *fs, int dir_fd, pid_t pid, struct wh_err
         add_reason(fs, err);
     }
     return r;
+}
+
+/* ---- changing ---- */
+
+/* A line for this resource, or for its half ("L3CODE", "L3DATA"). */
+static bool has_resource(const char *text, const char *name)
+{
+    for (const char *line = text; *line; line += strcspn(line, "\n"), line += *line == '\n')
+        if (wh_startswith(blanks(line), name))
+            return true;
+    return false;
+}
+
+static int no_resource(bool l3, struct wh_err *err)
+{
+    return wh_err_set(err, WH_ERR_HOST, -EOPNOTSUPP, NULL,
+                      l3 ? "Intel RDT/CAT: l3 cache schema is not enabled"
+                         : "Intel RDT/MBA: memory bandwidth schema is not enabled");
+}
+
+int wh_rdt_update(const struct wh_rdt_fs *fs, int dir_fd, const char *l3, const char *mb, char **ret_old,
+                  struct wh_err *err)
+{
+    WH_CLEANUP_BUF struct wh_buf lines = { 0 };
+    WH_CLEANUP_FD int fd = -1;
+    struct record rec = { 0 };
+    char old[SCHEMATA_MAX + 1];
+    ssize_t n = fs->fd < 0 ? -ENOENT : wh_read_at(fs->fd, "schemata", old, SCHEMATA_MAX);
+    int r;
+
+    if (n < 0 || (l3 && !has_resource(old, "L3")))
+        return no_resource(l3 != NULL, err);
+    if (mb && !has_resource(old, "MB"))
+        return no_resource(false, err);
+    r = read_record(dir_fd, &rec);
+    /* The root group is what all have that have no group. */
+    if (r == -ENOENT || (r == 0 && wh_streq(rec.group, "/")))
+        return wh_err_set(err, WH_ERR_STATE, -EOPNOTSUPP, NULL,
+                          "updating a non-existent Intel RDT configuration is not supported");
+    if (r < 0)
+        return wh_err_sys(err, r, "read which resctrl group the container has");
+    fd = open_group(fs, rec.group);
+    n = fd < 0 ? fd : wh_read_at(fd, "schemata", old, SCHEMATA_MAX);
+    if (n < 0)
+        return wh_err_sys(err, (int)n, "read schemata of resctrl group %s", rec.group);
+    wh_buf_printf(&lines, "%s%s%s%s", l3 ? l3 : "", l3 ? "\n" : "", mb ? mb : "", mb ? "\n" : "");
+    *ret_old = strdup(old);
+    if (lines.failed || !*ret_old)
+        return wh_err_sys(err, -ENOMEM, "write schemata of resctrl group %s", rec.group);
+    r = wh_write_at(fd, "schemata", lines.data);
+    if (r < 0) {
+        wh_err_sys(err, r, "write \"%s%s%s\" to schemata of resctrl group %s", l3 ? l3 : "", l3 && mb ? " " : "",
+                   mb ? mb : "", rec.group);
+        add_reason(fs, err);
+    }
+    return r;
+}
+
+void wh_rdt_put_back(const struct wh_rdt_fs *fs, int dir_fd, const char *old)
+{
+    WH_CLEANUP_FD int fd = -1;
+    struct record rec = { 0 };
+
+    if (read_record(dir_fd, &rec) < 0)
+        return;
+    fd = open_group(fs, rec.group);
+    /* Once more: the first failure may have been a passing one. */
+    if (fd >= 0 && wh_write_at(fd, "schemata", old) < 0)
+        (void)wh_write_at(fd, "schemata", old);
 }
 
 /* ---- removing ---- */

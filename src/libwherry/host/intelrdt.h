@@ -33,6 +33,14 @@ int wh_rdt_make(const struct wh_rdt_fs *fs, int dir_fd, const struct wh_plan *pl
                 struct wh_err *err);
 /* Puts a process into the groups that dir_fd names; nothing without such a file. Its children follow. */
 int wh_rdt_join(const struct wh_rdt_fs *fs, int dir_fd, pid_t pid, struct wh_err *err);
+/*
+ * Gives the container's group other lines, both in one write, of which the kernel does all or nothing. Either may be null. *ret_old: what brings the
+ * former ones back (wh_rdt_put_back), the caller's to free. -EOPNOTSUPP without such a resource, or without a group of the container's.
+ */
+int wh_rdt_update(const struct wh_rdt_fs *fs, int dir_fd, const char *l3, const char *mb, char **ret_old,
+                  struct wh_err *err);
+void wh_rdt_put_back(const struct wh_rdt_fs *fs, int dir_fd, const char *old);
+
 /* Removes what was made. `failed`: the container never came to be. What is gone already is fine. */
 int wh_rdt_remove(const struct wh_rdt_fs *fs, int dir_fd, bool failed, struct wh_err *err);
 

@@ -12,6 +12,7 @@ cold_host_sources += src/libwherry/host/cgroup/stat.c src/libwherry/host/cgroup/
 cold_host_sources += src/libwherry/host/cgroup/stat-read.c src/libwherry/host/cgroup/stat-read.h
 cold_host_sources += src/libwherry/host/cgroup/watch.c src/libwherry/host/cgroup/watch.h
 cold_host_sources += src/libwherry/host/cgroup/stat-v1.c src/libwherry/host/cgroup/stat-v2.c
+cold_host_sources += src/libwherry/host/cgroup/update.c
 cold_host_sources += src/libwherry/host/console.c
 cold_host_sources += src/libwherry/host/console.h
 cold_host_sources += src/libwherry/host/tty.c

@@ -518,6 +518,8 @@ TYPE(linux_object, .set = OFF(set), .src = OFF(src), .key = -1);
 #define T struct wh_spec
 /* In the document, and the document itself of `exec --process`. */
 const struct wh_row wh_row_process = OBJ("process", process, WH_F_POINTER, process);
+/* The document of `update --resources`. */
+const struct wh_row wh_row_resources = OBJ("resources", linux_.resources, 0, resources);
 static const struct wh_row spec_rows[] = {
     STR("ociVersion", oci_version, REQ | NONEMPTY, CHECK(version)),
     OBJ("root", root, REQ, root),

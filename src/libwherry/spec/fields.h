@@ -87,7 +87,7 @@ struct wh_row {
 #define WH_NO_TEXT UINT16_MAX
 
 extern const struct wh_type wh_type_spec;
-extern const struct wh_row wh_row_process; /* of wh_type_spec */
+extern const struct wh_row wh_row_process, wh_row_resources; /* of wh_type_spec */
 
 /* Tells a problem with the value or object that is being read. */
 void wh_parser_error(struct wh_parser *p, const char *fmt, ...) WH_PRINTF(2, 3);

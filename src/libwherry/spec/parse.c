@@ -449,6 +449,7 @@ static struct wh_spec *finish(struct wh_parser *p)
     memcpy(s, p->scratch.data, sizeof *s);
     s->arena = p->arena;
     s->tag = p->tag;
+    s->changes = p->top == &wh_row_resources;
     s->nnodes = (uint32_t)(p->nodes.len / sizeof *s->nodes);
     s->nodes = (struct wh_srcnode *)keep(p->arena, &p->nodes);
     s->keys = keep(p->arena, &p->r.names);
@@ -524,6 +525,12 @@ int wh_spec_parse(const char *json, size_t len, const char *name, unsigned flags
 int wh_spec_parse_process(const char *json, size_t len, const char *name, struct wh_spec **ret, struct wh_errlist *errs)
 {
     return parse(json, len, name, 0, &wh_row_process, WH_NODE_PROCESS, ret, errs);
+}
+
+int wh_spec_parse_resources(const char *json, size_t len, const char *name, struct wh_spec **ret,
+                            struct wh_errlist *errs)
+{
+    return parse(json, len, name, 0, &wh_row_resources, 0, ret, errs);
 }
 
 void wh_spec_free(struct wh_spec *s)

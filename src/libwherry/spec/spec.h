@@ -422,6 +422,7 @@ struct wh_spec {
     struct wh_linux linux_;
     struct wh_unknown_key *unknown; /* only with WH_SPEC_UNKNOWN */
     size_t nunknown;
+    bool changes; /* only linux_.resources, as changes to those of a container */
     wh_node tag; /* what all nodes have in common: 0 or WH_NODE_PROCESS */
     const struct wh_spec
         *exec; /* of a container: the file with the process that exec adds, or null; owned by whoever set it */
@@ -448,6 +449,12 @@ int wh_spec_parse(const char *json, size_t len, const char *name, unsigned flags
  */
 int wh_spec_parse_process(const char *json, size_t len, const char *name, struct wh_spec **ret,
                           struct wh_errlist *errs);
+/*
+ * The same for a linux.resources object by itself (`update --resources`): of *ret only linux_.resources is filled. Limits of memory and swap are
+ * not held against each other: one of the two may be the container's present one.
+ */
+int wh_spec_parse_resources(const char *json, size_t len, const char *name, struct wh_spec **ret,
+                            struct wh_errlist *errs);
 void wh_spec_free(struct wh_spec *s);
 
 static inline void wh_spec_freep(struct wh_spec **s)

@@ -73,8 +73,8 @@ static int set_dir(struct wh_cgroup_dir *dir, const char *mount, const char *pat
     return 0;
 }
 
-static int add_v1(struct wh_cgroup *cg, const char *controller, const char *path, const struct wh_facts *facts,
-                  struct wh_err *err)
+int wh_cg_add_v1(struct wh_cgroup *cg, const char *controller, const char *path, const struct wh_facts *facts,
+                 struct wh_err *err)
 {
     if (wh_cg_v1_find(cg, controller))
         return 0; /* cpu and cpuacct share one */
@@ -93,7 +93,7 @@ static int add_v1(struct wh_cgroup *cg, const char *controller, const char *path
 }
 
 /* Notes the controller of a cgroup2 file ("pids.max"); the core's own ("cgroup.max.depth") are always there. */
-static int want(struct wh_cgroup *cg, const char *file, struct wh_err *err)
+int wh_cg_want(struct wh_cgroup *cg, const char *file, struct wh_err *err)
 {
     size_t len = strcspn(file, "."), old = cg->enable ? strlen(cg->enable) : 0;
     char *p;
@@ -199,12 +199,12 @@ int wh_cgroup_plan(struct wh_cgroup *cg, const struct wh_plan *plan, const struc
         } else if (s->op == WH_OP_CG_V1_CREATE) {
             const struct wh_step_cg_v1_create *a = (const void *)s;
 
-            r = add_v1(cg, wh_plan_str(plan, a->controller), wh_plan_str(plan, a->path), facts, err);
+            r = wh_cg_add_v1(cg, wh_plan_str(plan, a->controller), wh_plan_str(plan, a->path), facts, err);
         } else if (s->op == WH_OP_CG_WRITE) {
             const struct wh_step_cg_write *a = (const void *)s;
 
             if (wh_streq(wh_plan_str(plan, a->controller), "unified"))
-                r = want(cg, wh_plan_str(plan, a->file), err);
+                r = wh_cg_want(cg, wh_plan_str(plan, a->file), err);
         }
     }
     if (r == 0 && cg->two.mount)

@@ -106,6 +106,22 @@ void wh_cgroup_preload(struct wh_cgroup *cg, const struct wh_plan *plan);
 int wh_cgroup_write(const struct wh_cgroup *cg, const struct wh_cg_write *v, size_t n, size_t *ret_failed,
                     struct wh_err *err);
 
+/* Reads a file of the container's: of the v1 directory of the controller, or, with "unified", of cgroup2. Length, or -errno (-ENOENT without one). */
+ssize_t wh_cgroup_read(const struct wh_cgroup *cg, const char *controller, const char *file, char *buf, size_t max);
+
+/*
+ * Changes the limits of a container that is there: does all of these writes, or none, for what is there before is read first, and written back
+ * in reverse order when one fails. Directories of v1 hierarchies and controllers that the container had no need of until now are made first and
+ * turned on (`save` is called with what there is to remove, before and after), and its processes are moved in last. The controllers stay
+ * on if it fails: they limit nothing. *ret_failed as for wh_cgroup_write(); n when it was none of them.
+ */
+struct wh_cgroup_saver {
+    int (*save)(void *data, const struct wh_cgroup *cg, struct wh_err *err);
+    void *data;
+};
+int wh_cgroup_update(struct wh_cgroup *cg, const struct wh_cg_write *v, size_t n, const struct wh_facts *facts,
+                     int proc_fd, const struct wh_cgroup_saver *save, size_t *ret_failed, struct wh_err *err);
+
 /* Writes the limits and attaches the device program, which replaces one that is there. On failure *ret_step (may be null)
  * is the host step that failed: its src is the node to name. The message has file, value and the kernel's answer. */
 int wh_cgroup_apply(struct wh_cgroup *cg, const struct wh_plan *plan, const struct wh_step **ret_step,

@@ -45,6 +45,11 @@ void wh_cg_remove_parents(const struct wh_cgroup_dir *dir);
 int wh_cg_enable(const struct wh_cgroup_dir *dir, const char *controllers, struct wh_err *err);
 int wh_cg_kill_two(int dirfd, int64_t deadline);
 
+/* cgroup.c: a directory in the v1 hierarchy of the controller, unless there is one (opens nothing); notes the controller of a cgroup2 file. */
+int wh_cg_add_v1(struct wh_cgroup *cg, const char *controller, const char *path, const struct wh_facts *facts,
+                 struct wh_err *err);
+int wh_cg_want(struct wh_cgroup *cg, const char *file, struct wh_err *err);
+
 /* hybrid.c */
 int wh_cg_v1_look(struct wh_cgroup_dir *dir, struct wh_err *err);
 int wh_cg_v1_make(struct wh_cgroup_dir *dir, struct wh_err *err);

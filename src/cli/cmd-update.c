@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "cli.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* A resources object is what an engine sends, no more than some kilobytes. */
+#define RESOURCES_MAX (16u << 20)
+
+/* One option and where it stands in linux.resources. */
+struct part {
+    const char *option; /* for messages */
+    const char *object, *property; /* null object: the one before */
+    enum { NUMBER, SIZE, TEXT } kind;
+    const char *value; /* or null */
+};
+
+/* The factor of "k", "kb", "KiB" and so on, of 1024; 0 for what is none. */
+static int shift_of(const char *s)
+{
+    static const char letters[] = "kmgtpe";
+    char first = (char)(*s >= 'A' && *s <= 'Z' ? *s + 32 : *s);
+    const char *at = first ? strchr(letters, first) : NULL;
+
+    if (first == '\0' || (first == 'b' && !s[1]))
+        return 0;
+    if (!at)
+        return -1;
+    s++;
+    if (*s == 'i' || *s == 'I')
+        s++;
+    if (*s == 'b' || *s == 'B')
+        s++;
+    return *s ? -1 : 10 * (int)(at - letters + 1);
+}
+
+/* "-1", "512", "64m", "1GiB". 0, -EINVAL or -ERANGE. */
+static int parse_size(const char *s, int64_t *ret)
+{
+    uint64_t n = 0;
+    const char *p = s;
+    int shift;
+
+    if (strcmp(s, "-1") == 0) {
+        *ret = -1;
+        return 0;
+    }
+    for (; *p >= '0' && *p <= '9'; p++) {
+        if (n > (INT64_MAX - 9) / 10)
+            return -ERANGE;
+        n = n * 10 + (uint64_t)(*p - '0');
+    }
+    shift = shift_of(p);
+    if (p == s || shift < 0)
+        return -EINVAL;
+    if (n > (uint64_t)INT64_MAX >> shift)
+        return -ERANGE;
+    *ret = (int64_t)(n << shift);
+    return 0;
+}
+
+/* Of the form that JSON has too; the library knows the ranges. */
+static bool is_number(const char *s)
+{
+    size_t n;
+
+    s += *s == '-';
+    n = strspn(s, "0123456789");
+    return n > 0 && n < 20 && !s[n] && (n == 1 || *s != '0');
+}
+
+static int add_value(struct cli *cli, struct cli_buf *b, const struct part *p)
+{
+    int64_t size = 0;
+    int r = 0;
+
+    switch (p->kind) {
+    case TEXT:
+        cli_buf_json(b, p->value);
+        return 0;
+    case SIZE:
+        r = parse_size(p->value, &size);
+        break;
+    case NUMBER:
+        r = is_number(p->value) ? 0 : -EINVAL;
+        break;
+    }
+    if (r < 0)
+        return cli_failf(cli, "invalid value for %s: \"%.64s\" %s", p->option, p->value,
+                         r == -ERANGE      ? "is out of range"
+                         : p->kind == SIZE ? "is no size (12, 64m, 1g, -1)"
+                                           : "is no whole number");
+    if (p->kind == SIZE)
+        cli_buf_printf(b, "%lld", (long long)size);
+    else
+        cli_buf_str(b, p->value);
+    return 0;
+}
+
+/* What the options say, as the object that --resources would have. 0 or exit status. */
+static int from_options(struct cli *cli, struct cli_buf *b)
+{
+    const struct cli_args *a = &cli->args;
+    const struct part parts[] = {
+        { "blkio-weight", "blockIO", "weight", NUMBER, a->blkio_weight },
+        { "cpu-period", "cpu", "period", NUMBER, a->cpu_period },
+        { "cpu-quota", NULL, "quota", NUMBER, a->cpu_quota },
+        { "cpu-burst", NULL, "burst", NUMBER, a->cpu_burst },
+        { "cpu-share", NULL, "shares", NUMBER, a->cpu_share },
+        { "cpu-rt-period", NULL, "realtimePeriod", NUMBER, a->cpu_rt_period },
+        { "cpu-rt-runtime", NULL, "realtimeRuntime", NUMBER, a->cpu_rt_runtime },
+        { "cpu-idle", NULL, "idle", NUMBER, a->cpu_idle },
+        { "cpuset-cpus", NULL, "cpus", TEXT, a->cpuset_cpus },
+        { "cpuset-mems", NULL, "mems", TEXT, a->cpuset_mems },
+        { "memory", "memory", "limit", SIZE, a->memory },
+        { "memory-reservation", NULL, "reservation", SIZE, a->memory_reservation },
+        { "memory-swap", NULL, "swap", SIZE, a->memory_swap },
+        { "pids-limit", "pids", "limit", NUMBER, a->pids_limit },
+    };
+    const char *object = NULL, *open = NULL;
+
+    cli_buf_str(b, "{");
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+        object = parts[i].object ? parts[i].object : object;
+        if (!parts[i].value || !*parts[i].value)
+            continue;
+        if (open == object)
+            cli_buf_str(b, ", ");
+        else
+            cli_buf_printf(b, "%s\"%s\": {", open ? "}, " : "", object);
+        open = object;
+        cli_buf_printf(b, "\"%s\": ", parts[i].property);
+        if (add_value(cli, b, &parts[i]) != 0)
+            return 1;
+    }
+    cli_buf_str(b, open ? "}}" : "}");
+    return b->failed ? cli_failf(cli, "out of memory") : 0;
+}
+
+static int from_stdin(struct cli *cli, struct cli_buf *b)
+{
+    char chunk[4096], words[64];
+    ssize_t n;
+
+    while ((n = read(0, chunk, sizeof(chunk))) != 0) {
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return cli_failf(cli, "read resources from stdin: %s", cli_errno_words(errno, words));
+        if (b->len > RESOURCES_MAX)
+            return cli_failf(cli, "resources from stdin are larger than %u bytes", RESOURCES_MAX);
+        cli_buf_add(b, chunk, (size_t)n);
+    }
+    return b->failed ? cli_failf(cli, "out of memory") : 0;
+}
+
+int cmd_update(struct cli *cli)
+{
+    const struct cli_args *a = &cli->args;
+    struct wherry_update_opts opts = { .size = sizeof(opts),
+                                       .l3_cache_schema = a->l3_schema,
+                                       .mem_bw_schema = a->mb_schema };
+    wherry_error *error = NULL;
+    struct cli_buf b = { 0 };
+    int r;
+
+    if (a->resources && *a->resources && strcmp(a->resources, "-") != 0) {
+        opts.resources = a->resources;
+    } else {
+        bool in = a->resources && *a->resources;
+
+        opts.resources = in ? "stdin" : "options";
+        if ((in ? from_stdin(cli, &b) : from_options(cli, &b)) != 0)
+            return 1;
+        opts.resources_data = b.data ? b.data : "";
+        opts.resources_len = b.len;
+    }
+    r = wherry_update(cli->ctx, a->pos[0], &opts, &error);
+    cli_buf_free(&b);
+    return r < 0 ? cli_fail(cli, NULL, r, error) : 0;
+}

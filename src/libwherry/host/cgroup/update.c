@@ -1,0 +1,453 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* Changing the limits of a container that is there: all of them, or none. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "host/cgroup/internal.h"
+#include "host/proc.h"
+
+/* Some files refuse a value as long as another one stands (memory and memsw, idle and weight): what is written back is looked at again. */
+#define RESTORE_PASSES 4
+
+/* How long a container that keeps forking is followed into new directories. */
+#define MOVE_MS 5000
+
+#define TEXT_MAX 65536
+
+static const struct wh_cgroup_dir *dir_of(const struct wh_cgroup *cg, const char *controller)
+{
+    const struct wh_cgroup_dir *dir = wh_streq(controller, "unified") ? &cg->two : wh_cg_v1_find(cg, controller);
+
+    return dir && dir->fd >= 0 ? dir : NULL;
+}
+
+ssize_t wh_cgroup_read(const struct wh_cgroup *cg, const char *controller, const char *file, char *buf, size_t max)
+{
+    const struct wh_cgroup_dir *dir = dir_of(cg, controller);
+
+    return !dir || strchr(file, '/') ? -ENOENT : wh_read_at(dir->fd, file, buf, max);
+}
+
+/* ---------------------------------------------------------------- what was there before */
+
+struct old {
+    const struct wh_cg_write *w; /* whose file this was */
+    struct wh_cg_write extra; /* one that nobody writes, but that changes with another */
+    char *value; /* what brings it back; null: nothing to bring back */
+};
+
+static bool ends_with(const char *s, const char *end)
+{
+    size_t n = strlen(s), m = strlen(end);
+
+    return n >= m && wh_streq(s + n - m, end);
+}
+
+/* "8:16 …": a value for one device. */
+static size_t device_len(const char *value)
+{
+    size_t n = strspn(value, "0123456789"), m = value[n] == ':' ? strspn(value + n + 1, "0123456789") : 0;
+
+    return n && m && value[n + 1 + m] == ' ' ? n + 1 + m : 0;
+}
+
+/* The line that begins with these bytes and a blank, or null. */
+static const char *find_line(const char *text, const char *key, size_t len)
+{
+    for (const char *line = text; *line;) {
+        if (strncmp(line, key, len) == 0 && line[len] == ' ')
+            return line;
+        line = strchrnul(line, '\n');
+        line += *line == '\n';
+    }
+    return NULL;
+}
+
+/* A device without a line of its own has what stands for none. */
+static const char *device_default(const char *file)
+{
+    if (wh_streq(file, "io.max"))
+        return "rbps=max wbps=max riops=max wiops=max";
+    if (wh_streq(file, "io.latency"))
+        return "target=0";
+    return strstr(file, ".throttle.") ? "0" : "default";
+}
+
+/* How much of the file's text, as it is read, has to be written to have it so again: files are written in another way than they read. malloc'ed;
+ * null when there is no such thing. */
+static char *what_brings_back(const struct wh_cg_write *w, const char *text)
+{
+    size_t dev = device_len(w->value), word = strcspn(w->value, " \n");
+    const char *line = text;
+    char *r;
+
+    /* A trigger of its writer's, and acts: neither has a value. */
+    if (ends_with(w->file, ".pressure") || wh_streq(w->file, "memory.reclaim") || wh_streq(w->file, "memory.peak"))
+        return NULL;
+    if (dev) {
+        line = find_line(text, w->value, dev);
+        if (!line)
+            return asprintf(&r, "%.*s %s", (int)dev, w->value, device_default(w->file)) < 0 ? NULL : r;
+    } else if (wh_streq(w->file, "memory.oom_control")) {
+        line = find_line(text, "oom_kill_disable", strlen("oom_kill_disable"));
+        line = line ? line + strlen("oom_kill_disable ") : "0";
+    } else if (strchr(text, '\n') && strchr(text, '\n')[1]) {
+        /* One line for each of several things (misc.max); or the default, and the devices that differ. */
+        line = find_line(text, w->value, word);
+        line = line ? line : text;
+    }
+    /* BFQ takes its default as a number alone. */
+    if (ends_with(w->file, "bfq.weight") && wh_startswith(line, "default "))
+        line += strlen("default ");
+    /* An empty list (cpuset.cpus: those of the parent) is a line break: nothing at all is no write. */
+    return *line == '\n' || !*line ? strdup("\n") : strndup(line, strcspn(line, "\n"));
+}
+
+static void old_done(struct old *v, size_t n)
+{
+    for (size_t i = 0; v && i < n; i++)
+        free(v[i].value);
+    free(v);
+}
+
+/* 0, or -errno. */
+static int read_old(const struct wh_cgroup *cg, struct old *o, struct wh_err *err)
+{
+    char *text = malloc(TEXT_MAX + 1);
+    ssize_t n = text ? wh_cgroup_read(cg, o->w->controller, o->w->file, text, TEXT_MAX) : -ENOMEM;
+    int r = 0;
+
+    /* What is not there, or only takes values, has nothing to bring back; the write will say what is wrong, if that is. */
+    if (n >= 0)
+        o->value = what_brings_back(o->w, text);
+    else if (n != -ENOENT && n != -EINVAL && n != -EACCES && n != -EOPNOTSUPP)
+        r = wh_err_sys(err, (int)n, "read %s of the container's cgroup", o->w->file);
+    free(text);
+    return r;
+}
+
+/* The weight that an idle cgroup had is lost. */
+static bool weight_of(const struct wh_cg_write *w, struct wh_cg_write *ret)
+{
+    if (!wh_streq(w->file, "cpu.idle"))
+        return false;
+    *ret = *w;
+    ret->file = wh_streq(w->controller, "unified") ? "cpu.weight" : "cpu.shares";
+    ret->value = "0";
+    return true;
+}
+
+static struct old *read_all(const struct wh_cgroup *cg, const struct wh_cg_write *v, size_t n, size_t *ret_n,
+                            struct wh_err *err)
+{
+    struct old *all = calloc(2 * n + 1, sizeof *all);
+    size_t k = 0;
+
+    if (!all) {
+        wh_err_sys(err, -ENOMEM, "update the cgroup");
+        return NULL;
+    }
+    for (size_t i = 0; i < n; i++) {
+        all[k++].w = &v[i];
+        if (read_old(cg, &all[k - 1], err) == 0 && weight_of(&v[i], &all[k].extra)) {
+            all[k].w = &all[k].extra;
+            k++;
+            (void)read_old(cg, &all[k - 1], err);
+        }
+        if (err->code) {
+            old_done(all, k);
+            return NULL;
+        }
+    }
+    *ret_n = k;
+    return all;
+}
+
+/* Whether the file says what it said; true as well where that cannot be known. */
+static bool is_back(const struct wh_cgroup *cg, const struct old *o)
+{
+    char *text = malloc(TEXT_MAX + 1), *now = NULL;
+    ssize_t n = text ? wh_cgroup_read(cg, o->w->controller, o->w->file, text, TEXT_MAX) : -ENOMEM;
+    bool same;
+
+    if (n >= 0)
+        now = what_brings_back(o->w, text);
+    same = n < 0 ? n != -ENOMEM : now && wh_streq(now, o->value);
+    free(now);
+    free(text);
+    return same;
+}
+
+/* Adds to err what could not be brought back. */
+static void restore(const struct wh_cgroup *cg, const struct old *v, size_t n, struct wh_err *err)
+{
+    const struct old *left = NULL;
+
+    for (int pass = 0; pass == 0 || (left && pass < RESTORE_PASSES); pass++) {
+        left = NULL;
+        for (size_t i = n; i-- > 0;) {
+            const struct wh_cgroup_dir *dir = dir_of(cg, v[i].w->controller);
+
+            if (!v[i].value || !dir || is_back(cg, &v[i]))
+                continue;
+            (void)wh_write_at(dir->fd, v[i].w->file, v[i].value);
+            left = &v[i];
+        }
+    }
+    if (left && !is_back(cg, left)) {
+        struct wh_err why = *err;
+
+        *err = (struct wh_err){ 0 };
+        wh_err_set(err, why.kind, why.code, why.path, "%s; and %s could not be set back to \"%s\"", why.msg,
+                   left->w->file, left->value);
+    }
+}
+
+/* ---------------------------------------------------------------- more v1 directories */
+
+struct moved {
+    pid_t pid;
+    char *from; /* where it was in the hierarchy, "/a/b"; null: not known */
+};
+
+struct moves {
+    struct moved *v;
+    size_t n, cap;
+};
+
+/* The cgroup of a process in the hierarchy, "/a"; malloc'ed, null when it is gone or cannot be named. */
+static char *cgroup_of(int proc_fd, pid_t pid, const char *controllers)
+{
+    char name[32], text[8192];
+    size_t len = strlen(controllers);
+    ssize_t n;
+
+    snprintf(name, sizeof name, "%d/cgroup", (int)pid);
+    n = wh_read_at(proc_fd, name, text, sizeof text - 1);
+    for (char *line = n > 0 ? text : NULL, *end; line && *line; line = *end ? end + 1 : end) {
+        const char *c = strchr(line, ':');
+
+        end = strchrnul(line, '\n');
+        if (c && strncmp(c + 1, controllers, len) == 0 && c[1 + len] == ':' && !wh_startswith(c + 2 + len, "/.."))
+            return strndup(c + 2 + len, (size_t)(end - (c + 2 + len)));
+    }
+    return NULL;
+}
+
+static bool among(const struct wh_pids *pids, pid_t pid)
+{
+    for (size_t i = 0; i < pids->n; i++)
+        if (pids->v[i] == pid)
+            return true;
+    return false;
+}
+
+static int move_one(const struct wh_cgroup_dir *dir, int proc_fd, pid_t pid, struct moves *moves)
+{
+    char text[24];
+    int r;
+
+    if (moves->n == moves->cap) {
+        size_t cap = moves->cap ? moves->cap * 2 : 64;
+        struct moved *v = reallocarray(moves->v, cap, sizeof *v);
+
+        if (!v)
+            return -ENOMEM;
+        moves->v = v;
+        moves->cap = cap;
+    }
+    moves->v[moves->n] = (struct moved){ pid, cgroup_of(proc_fd, pid, dir->controller) };
+    snprintf(text, sizeof text, "%d", (int)pid);
+    r = wh_write_at(dir->fd, "cgroup.procs", text);
+    /* It has ended meanwhile. */
+    if (r < 0)
+        free(moves->v[moves->n].from);
+    else
+        moves->n++;
+    return r == -ESRCH ? 0 : r;
+}
+
+/* Until all that cgroup2 knows of is there: one that was not moved yet bears its children outside. */
+static int move_all(const struct wh_cgroup *cg, const struct wh_cgroup_dir *dir, int proc_fd, struct moves *moves)
+{
+    int64_t deadline = wh_cg_now() + MOVE_MS;
+
+    for (;;) {
+        struct wh_pids all = { 0 }, there = { 0 };
+        bool more = false;
+        int r = wh_cg_collect(cg->two.fd, &all);
+
+        if (r == 0)
+            r = wh_cg_collect(dir->fd, &there);
+        for (size_t i = 0; i < all.n && r == 0; i++)
+            if (!among(&there, all.v[i])) {
+                more = true;
+                r = move_one(dir, proc_fd, all.v[i], moves);
+            }
+        free(all.v);
+        free(there.v);
+        if (r < 0 || !more)
+            return r;
+        if (wh_cg_left(deadline) == 0)
+            return -EAGAIN;
+    }
+}
+
+static void move_back(const struct wh_cgroup_dir *dir, const struct moves *moves)
+{
+    for (size_t i = moves->n; i-- > 0;) {
+        char path[4096 + 16], text[24];
+        const char *from = moves->v[i].from;
+
+        snprintf(path, sizeof path, "%s%scgroup.procs", from ? from + 1 : "", from && from[1] ? "/" : "");
+        snprintf(text, sizeof text, "%d", (int)moves->v[i].pid);
+        (void)wh_write_at(dir->mount_fd, path, text);
+    }
+}
+
+static void moves_done(struct moves *moves)
+{
+    for (size_t i = 0; i < moves->n; i++)
+        free(moves->v[i].from);
+    free(moves->v);
+    *moves = (struct moves){ 0 };
+}
+
+/* What the writes need and the container has not: looks only. */
+static int look_for_more(struct wh_cgroup *cg, const struct wh_cg_write *v, size_t n, const struct wh_facts *facts,
+                         struct wh_err *err)
+{
+    uint32_t first = cg->none;
+    int r = 0;
+
+    for (size_t i = 0; i < n && r == 0; i++)
+        r = wh_streq(v[i].controller, "unified") ? wh_cg_want(cg, v[i].file, err)
+                                                 : wh_cg_add_v1(cg, v[i].controller, cg->two.path, facts, err);
+    for (uint32_t i = first; i < cg->none && r == 0; i++)
+        r = wh_cg_v1_look(&cg->one[i], err);
+    return r;
+}
+
+static void drop(struct wh_cgroup *cg, uint32_t at)
+{
+    struct wh_cgroup_dir *dir = &cg->one[at];
+
+    wh_closep(&dir->fd);
+    wh_closep(&dir->mount_fd);
+    free(dir->mount);
+    free(dir->path);
+    free(dir->controller);
+    memmove(dir, dir + 1, (--cg->none - at) * sizeof *dir);
+}
+
+/* What an update that was killed meant to make, and has not: it is not in the way of this one. */
+static void drop_missing(struct wh_cgroup *cg)
+{
+    for (uint32_t i = cg->none; i-- > 0;)
+        if (cg->one[i].fd < 0)
+            drop(cg, i);
+}
+
+static int make_more(struct wh_cgroup *cg, uint32_t first, struct wh_err *err)
+{
+    int r = cg->enable ? wh_cg_enable(&cg->two, cg->enable, err) : 0;
+
+    for (uint32_t i = first; i < cg->none && r == 0; i++)
+        r = wh_cg_v1_make(&cg->one[i], err);
+    return r;
+}
+
+static void remove_more(struct wh_cgroup *cg, uint32_t first)
+{
+    for (uint32_t i = first; i < cg->none; i++)
+        if (cg->one[i].fd >= 0 && unlinkat(cg->one[i].mount_fd, cg->one[i].path + 1, AT_REMOVEDIR) == 0)
+            wh_cg_remove_parents(&cg->one[i]);
+}
+
+/* ---------------------------------------------------------------- all or nothing */
+
+static bool is_written(const struct wh_cgroup *cg, uint32_t at, const struct wh_cg_write *v, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (wh_cg_v1_find(cg, v[i].controller) == &cg->one[at])
+            return true;
+    return false;
+}
+
+/* Into the new directories, and those where an update was killed before it had moved all. The processes are back where they were if that fails. */
+static int move_in(struct wh_cgroup *cg, const struct wh_cg_write *v, size_t n, int proc_fd, struct wh_err *err)
+{
+    struct moves moves[WH_CGROUP_V1_MAX] = { 0 };
+    int r = 0;
+
+    for (uint32_t i = 0; i < cg->none && r == 0; i++) {
+        if (!is_written(cg, i, v, n))
+            continue;
+        r = move_all(cg, &cg->one[i], proc_fd, &moves[i]);
+        if (r < 0)
+            wh_err_sys(err, r, "put the container's processes into cgroup %s%s", cg->one[i].mount, cg->one[i].path);
+    }
+    for (uint32_t i = cg->none; i-- > 0;) {
+        if (r < 0)
+            move_back(&cg->one[i], &moves[i]);
+        moves_done(&moves[i]);
+    }
+    return r;
+}
+
+static int change(struct wh_cgroup *cg, const struct wh_cg_write *v, size_t n, uint32_t first, int proc_fd,
+                  const struct wh_cgroup_saver *save, size_t *ret_failed, struct wh_err *err)
+{
+    struct old *old;
+    size_t nold = 0;
+    int r = make_more(cg, first, err);
+
+    /* With their identity, while nothing is in them yet. */
+    if (r == 0 && cg->none > first)
+        r = save->save(save->data, cg, err);
+    if (r < 0)
+        return r;
+    old = read_all(cg, v, n, &nold, err);
+    if (!old)
+        return err->code;
+    r = wh_cgroup_write(cg, v, n, ret_failed, err);
+    if (r == 0) {
+        *ret_failed = n;
+        /* Now that the limits are there; the last thing, because a process that has moved may have forked. */
+        r = move_in(cg, v, n, proc_fd, err);
+    }
+    if (r < 0)
+        restore(cg, old, nold, err);
+    old_done(old, nold);
+    return r;
+}
+
+int wh_cgroup_update(struct wh_cgroup *cg, const struct wh_cg_write *v, size_t n, const struct wh_facts *facts,
+                     int proc_fd, const struct wh_cgroup_saver *save, size_t *ret_failed, struct wh_err *err)
+{
+    uint32_t first;
+    int r;
+
+    *ret_failed = n;
+    drop_missing(cg);
+    first = cg->none;
+    r = look_for_more(cg, v, n, facts, err);
+    /* Before they are made, so that a delete finds them whatever becomes of us. */
+    if (r == 0 && cg->none > first)
+        r = save->save(save->data, cg, err);
+    if (r == 0)
+        r = change(cg, v, n, first, proc_fd, save, ret_failed, err);
+    if (r < 0 && cg->none > first) {
+        remove_more(cg, first);
+        while (cg->none > first)
+            drop(cg, cg->none - 1);
+        (void)save->save(save->data, cg, NULL);
+    }
+    return r;
+}
