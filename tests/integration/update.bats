@@ -132,7 +132,6 @@ all_values() {
 
 @test "memory and swap: one stands beside the other's present value, growing and shrinking" {
     need_controller memory
-    local both
     both() { if is_v1 memory; then cat "$(dir_of memory)/memory.memsw.limit_in_bytes"; else echo $(($(cat "$CG/memory.max") + $(cat "$CG/memory.swap.max"))); fi; }
     running '{"memory": {"limit": 67108864, "swap": 134217728}}' || true
     if is_v1 memory; then [ -e "$(dir_of memory)/memory.memsw.limit_in_bytes" ] || skip "swap is not accounted here"; else [ -e "$CG/memory.swap.max" ] || skip "swap is not accounted here"; fi
@@ -360,8 +359,8 @@ all_values() {
 @test "two at the same time: each whole, and neither fails" {
     need_controller pids cpu
     running
-    local i a b
-    for i in 1 2 3; do
+    local a b
+    for _ in 1 2 3; do
         wherry update --pids-limit 11 --cpu-share 1111 "$CID" & a=$!
         wherry update --pids-limit 22 --cpu-share 2222 "$CID" & b=$!
         wait "$a"
