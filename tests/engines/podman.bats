@@ -216,21 +216,3 @@ box() { made run --rm "$@" </dev/null; }
     have_status 0
     have_not 00000000a80425fb
 }
-
-@test "pause, unpause, top" {
-    made run -d $IMAGE sleep 1000 </dev/null
-    podman pause "$NAME"
-    [ "$(podman inspect -f '{{.State.Status}}' "$NAME")" = paused ]
-    run podman exec "$NAME" true
-    [ "$status" -ne 0 ]
-    run podman unpause "$NAME"
-    have_status 0
-    [ "$(podman inspect -f '{{.State.Status}}' "$NAME")" = running ]
-    # podman joins the container's namespaces for it, or runs the container's own ps.
-    run podman top "$NAME" pid args
-    have_status 0
-    have "sleep 1000"
-    podman pause "$NAME"
-    run podman rm -f -t 0 "$NAME"
-    have_status 0
-}

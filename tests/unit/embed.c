@@ -165,69 +165,6 @@ static void test_run(wherry_ctx *ctx, const char *id)
     unchanged(&before, "canceled");
 }
 
-/* With a cgroup where this process may make one; else every function says that there is none. */
-static void test_control(wherry_ctx *ctx, const char *id)
-{
-    static const char changes[] = "{\"pids\": {\"limit\": 50}}";
-    struct wherry_update_opts u = { .size = sizeof u, .resources_data = changes, .resources_len = strlen(changes) };
-    struct wherry_ps_opts p = { .size = sizeof p };
-    struct wherry_create_opts o = script("exec sleep 1000");
-    struct outside before;
-    wherry_container *c = NULL;
-    wherry_error *e = NULL;
-    int32_t *pids = NULL;
-    char *table = NULL;
-    size_t n = 0;
-    int r;
-
-    look(&before);
-    is_int(wherry_pause(ctx, id, &e), -ENOENT, "pause of no container");
-    wherry_error_free(e);
-    is_int(wherry_run(ctx, id, (o.flags = WHERRY_CREATE_DETACH, &o), NULL, &e), 0,
-           "a container for pause, ps and update");
-    is_int(wherry_container_open(ctx, id, &c, &e), 0, "open");
-    r = wherry_pids(ctx, id, &pids, &n, &e);
-    if (r == -EOPNOTSUPP) {
-        has_str(wherry_error_message(e), "cgroup not exist", "no cgroup: ps says so");
-        wherry_error_free(e);
-        is_int(wherry_pause(ctx, id, &e), -EOPNOTSUPP, "pause, too");
-        wherry_error_free(e);
-        is_int(wherry_update(ctx, id, &u, &e), -EOPNOTSUPP, "and update");
-        wherry_error_free(e);
-    } else {
-        is_int(r, 0, "pids");
-        ok(n == 1 && pids[0] == wherry_container_pid(c), "are those of the cgroup");
-        is_int(wherry_ps(ctx, id, &p, &table, &e), -ENOENT, "ps without a PATH");
-        wherry_error_free(e);
-        p.path = "/usr/bin:/bin";
-        if (wherry_ps(ctx, id, &p, &table, &e) == 0)
-            has_str(table, "sleep 1000", "ps with one");
-        else
-            wherry_error_free(e);
-        is_int(wherry_resume(ctx, id, &e), -EINVAL, "resume of what is not paused");
-        wherry_error_free(e);
-        is_int(wherry_pause(ctx, id, &e), 0, "pause");
-        is_int(wherry_pause(ctx, id, &e), -EBUSY, "not twice");
-        wherry_error_free(e);
-        is_int(wherry_resume(ctx, id, &e), 0, "resume");
-        u.resources_data = "{\"pids\": {\"limit\": \"x\"}}";
-        u.resources_len = strlen(u.resources_data);
-        is_int(wherry_update(ctx, id, &u, &e), -EINVAL, "an update of the wrong type");
-        has_str(wherry_error_path(e), "resources.json:1:20: /pids/limit", "has its place");
-        wherry_error_free(e);
-        u.resources_data = "{}";
-        u.resources_len = 2;
-        is_int(wherry_update(ctx, id, &u, &e), 0, "an update of nothing");
-    }
-    wherry_free(pids);
-    wherry_free(table);
-    wherry_container_free(c);
-    is_int(wherry_delete(ctx, id, WHERRY_DELETE_FORCE, &e), 0, "delete");
-    while (syscall(SYS_wait4, -1, NULL, __WALL, NULL) > 0)
-        ;
-    unchanged(&before, "pause, ps and update");
-}
-
 static void test_exec(wherry_ctx *ctx, const char *id)
 {
     static const char *const args[] = { "/bin/busybox", "sh", "-c", "exit $N", NULL }, *const none[] = { "/none",
@@ -382,18 +319,9 @@ int main(void)
         is_int(wherry_ctx_new(&co, &ctx, &e), 0, "context");
         test_life(ctx, id);
         test_run(ctx, id);
-        test_control(ctx, id);
         test_exec(ctx, id);
         test_failures(ctx, id);
         test_reaper(ctx, id);
-        wherry_ctx_free(ctx);
-        co.cgroup_manager = WHERRY_CGROUP_CGROUPFS;
-        is_int(wherry_ctx_new(&co, &ctx, &e), 0, "a context with cgroups");
-        if (access("/sys/fs/cgroup/cgroup.procs", W_OK) == 0 ||
-            access("/sys/fs/cgroup/unified/cgroup.procs", W_OK) == 0)
-            test_control(ctx, id);
-        else
-            skip("there are no cgroups to write");
         wherry_ctx_free(ctx);
         co.root = "/";
         ok(wherry_ctx_new(&co, &ctx, &e) < 0, "/ is no state root");
