@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/json-out.h"
 #include "host/intelrdt.h"
 #include "init-plan.h"
 #include "tap.h"
@@ -288,6 +289,62 @@ static void test_update(void)
     wh_rdt_remove(&fs, state, false, &err);
 }
 
+static const char *stats(void)
+{
+    static struct wh_buf out;
+    struct wh_json j = { .out = &out };
+
+    wh_buf_done(&out);
+    wh_json_open(&j, NULL, '{');
+    wh_rdt_stats(&fs, state, &j);
+    wh_json_close(&j, '}');
+    return out.data;
+}
+
+static void put_below(const char *dir, const char *name, const char *text)
+{
+    char path[128];
+
+    for (size_t i = 0; dir[i]; i++)
+        if (dir[i + 1] == '/' || !dir[i + 1]) {
+            snprintf(path, sizeof path, "%.*s", (int)i + 1, dir);
+            mkdirat(top, path, 0755);
+        }
+    snprintf(path, sizeof path, "%s/%s", dir, name);
+    put(top, path, text);
+}
+
+static void test_stats(void)
+{
+    fresh();
+    unlinkat(state, "rdt", 0);
+    is_str(stats(), "{\"intel_rdt\":{}}", "a container without a group has no numbers");
+    is_int(MAKE("box", WH_RDT_OWN, "box", STRV("L3:0=f")), 0, "a group with a monitoring group");
+    put(top, "box/schemata", "    MB:0=50\n    L3:0=f\n");
+    put_below("info/L3", "cbm_mask", "fffff\n");
+    put_below("info/L3", "min_cbm_bits", "1\n");
+    put_below("info/L3", "num_closids", "16\n");
+    put_below("info/MB", "bandwidth_gran", "10\n");
+    put_below("info/MB", "delay_linear", "1\n");
+    put_below("info/MB", "min_bandwidth", "ten\n");
+    put_below("box/mon_data/mon_L3_00", "llc_occupancy", "99\n");
+    put_below("box/mon_groups/box/mon_data/mon_L3_01", "mbm_total_bytes", "7\n");
+    put_below("box/mon_groups/box/mon_data/mon_L3_00", "mbm_total_bytes", "5\n");
+    put_below("box/mon_groups/box/mon_data/mon_L3_00", "mbm_local_bytes", "3\n");
+    put_below("box/mon_groups/box/mon_data/mon_L3_00", "llc_occupancy", "Unavailable\n");
+    is_str(stats(),
+           "{\"intel_rdt\":{\"l3_cache_info\":{\"cbm_mask\":\"fffff\",\"min_cbm_bits\":1,\"num_closids\":16},"
+           "\"l3_cache_schema_root\":\"L3:0=fffff;1=fffff\",\"l3_cache_schema\":\"L3:0=f\",\"mem_bw_info\":{"
+           "\"bandwidth_gran\":10,"
+           "\"delay_linear\":1},\"mem_bw_schema_root\":\"MB:0= 100;1= 100\",\"mem_bw_schema\":\"MB:0=50\","
+           "\"schemata\":\"    MB:0=50\\n    L3:0=f\\n\",\"mbm_stats\":[{\"mbm_total_bytes\":5,\"mbm_local_bytes\":3},"
+           "{\"mbm_total_bytes\":7}]}}",
+           "its schemata, those of the machine, and what the monitoring group counts");
+    put(state, "rdt", "group own ../box\n");
+    is_str(stats(), "{\"intel_rdt\":{}}", "nothing is read elsewhere");
+    unlinkat(state, "rdt", 0);
+}
+
 int main(void)
 {
     strcpy(state_path, "/tmp/wherry-rdt-XXXXXX");
@@ -300,6 +357,7 @@ int main(void)
     test_compare();
     test_hostile();
     test_update();
+    test_stats();
     wh_remove_tree_at(AT_FDCWD, top_path);
     wh_remove_tree_at(AT_FDCWD, state_path);
     free(plan);

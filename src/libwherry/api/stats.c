@@ -7,6 +7,7 @@
 #include "base/json-out.h"
 #include "host/cgroup/stat.h"
 #include "host/cgroup/watch.h"
+#include "host/intelrdt.h"
 #include "host/netstat.h"
 
 int wh_api_events_target(struct wh_target *t, const wherry_ctx *ctx, const char *id, struct wh_err *err)
@@ -30,8 +31,7 @@ void wh_api_record_stats(struct wh_buf *out, const struct wh_target *t)
     wh_record_open(&j, out, "stats", t->state.id);
     wh_json_open(&j, "data", '{');
     wh_cgroup_stats(&t->cgroup, &j);
-    wh_json_open(&j, "intel_rdt", '{');
-    wh_json_close(&j, '}');
+    wh_rdt_stats_here(t->proc_fd, t->dir_fd, &j);
     wh_net_stats(t->proc_fd, t->state.pid, &j);
     wh_json_close(&j, '}');
     wh_record_close(&j);

@@ -450,6 +450,24 @@ void wh_rdt_put_back(const struct wh_rdt_fs *fs, int dir_fd, const char *old)
         (void)wh_write_at(fd, "schemata", old);
 }
 
+int wh_rdt_open(const struct wh_rdt_fs *fs, int dir_fd, int *ret_group, int *ret_monitor)
+{
+    WH_CLEANUP_FD int fd = -1, groups = -1;
+    struct record rec = { 0 };
+    int r = read_record(dir_fd, &rec);
+
+    if (r < 0)
+        return r;
+    fd = open_group(fs, rec.group);
+    if (fd < 0)
+        return fd;
+    if (rec.monitor)
+        groups = openat(fd, "mon_groups", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    *ret_monitor = groups < 0 ? -1 : openat(groups, rec.monitor, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    *ret_group = wh_take_fd(&fd);
+    return 0;
+}
+
 /* ---- removing ---- */
 
 /* The kernel gives the processes of a removed group back to the default one: another container's, if one has joined it. */

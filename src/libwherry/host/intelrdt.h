@@ -44,6 +44,13 @@ void wh_rdt_put_back(const struct wh_rdt_fs *fs, int dir_fd, const char *old);
 /* Removes what was made. `failed`: the container never came to be. What is gone already is fine. */
 int wh_rdt_remove(const struct wh_rdt_fs *fs, int dir_fd, bool failed, struct wh_err *err);
 
+/* Opens the group that dir_fd names, and the monitoring group below it (-1: there is none). -ENOENT without such a file. */
+int wh_rdt_open(const struct wh_rdt_fs *fs, int dir_fd, int *ret_group, int *ret_monitor);
+/* The member intel_rdt (rdtstat.c), empty for a container without a group: its schemata, those of the machine, and what is monitored. */
+struct wh_json;
+void wh_rdt_stats(const struct wh_rdt_fs *fs, int dir_fd, struct wh_json *j);
+void wh_rdt_stats_here(int proc_fd, int dir_fd, struct wh_json *j);
+
 /* The same with the kernel's resctrl, found only if dir_fd has the file. */
 int wh_rdt_join_here(int proc_fd, int dir_fd, pid_t pid, struct wh_err *err);
 int wh_rdt_remove_here(int dir_fd, bool failed, struct wh_err *err);
