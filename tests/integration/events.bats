@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # events: what a container uses and what happens to it; and who says so when it dies of its memory limit.
 # views: cgroup2
-# bats file_tags=vm
 # shellcheck disable=SC2154,SC2030,SC2031 # status and output are set by bats
 load helpers
 load inside
@@ -33,7 +32,7 @@ running() { # ID
 watch() {
     "$WHERRY" --root "$ROOT" events "$@" >"$EVENTS" 2>"$EVENTS.err" </dev/null 3>&- 4>&- &
     WATCHER=$!
-    for _ in $(seq 200); do
+    for _ in $(seq 600); do
         grep -q poll "/proc/$WATCHER/wchan" 2>/dev/null && return 0
         kill -0 "$WATCHER" 2>/dev/null || break
         sleep 0.05
@@ -52,7 +51,7 @@ watched() {
 }
 # told FILTER: some record is such; waits for it (10 s).
 told() {
-    for _ in $(seq 200); do
+    for _ in $(seq 600); do
         [ -n "$(jq -c "select($1)" "$EVENTS" 2>/dev/null)" ] && return 0
         sleep 0.05
     done
@@ -108,6 +107,7 @@ value() { jq -r "$1" "$EVENTS"; }
     [ "$(jq -r .type <<<"$output")" = stats ]
 }
 
+# bats test_tags=vm
 @test "the numbers are those of the kernel" {
     controller memory
     command_is sleep 1000
@@ -131,6 +131,7 @@ value() { jq -r "$1" "$EVENTS"; }
     [ "$((now - was))" -gt 10000000 ]
 }
 
+# bats test_tags=vm
 @test "processes and their limit" {
     controller pids
     shell_is 'sleep 1000 & sleep 1000 & wait'
@@ -204,6 +205,7 @@ value() { jq -r "$1" "$EVENTS"; }
     valid
 }
 
+# bats test_tags=vm
 @test "a fork that pids.max refuses" {
     controller pids
     shell_is 'until [ -e /dev/shm/go ]; do sleep 0.1; done; for i in 1 2 3 4 5 6 7 8 9; do sleep 1000 & done; sleep 1000'
@@ -224,6 +226,7 @@ greedy() {
     config '.linux.resources.memory = {limit: 16777216}'
 }
 
+# bats test_tags=vm
 @test "out of memory: a child is killed, and then the container ends" {
     controller memory
     greedy
@@ -250,6 +253,7 @@ greedy() {
     have "limit 16777216)"
 }
 
+# bats test_tags=vm
 @test "a container that dies of its memory limit: run says so, with the limit, and its status is 137" {
     controller memory
     command_is tail /dev/zero
@@ -268,6 +272,7 @@ greedy() {
     jq -e '.level == "error" and (.msg | contains("memory limit reached"))' "$BATS_TEST_TMPDIR/log"
 }
 
+# bats test_tags=vm
 @test "a container that lives with it gets no word, nor one that ends like this by itself" {
     controller memory
     shell_is 'tail /dev/zero; exit 0'
@@ -283,6 +288,7 @@ greedy() {
     have "does not exist"
 }
 
+# bats test_tags=vm
 @test "exec: a process that dies of the limit; what was killed before is not its fault" {
     controller memory
     command_is sleep 1000
@@ -297,6 +303,7 @@ greedy() {
     [ "$output$stderr" = "" ]
 }
 
+# bats test_tags=vm
 @test "create under a limit that is too small for it: the reason, and nothing is left" {
     controller memory
     [ -z "$ONE" ] || skip "v1 refuses the limit instead"
@@ -383,4 +390,35 @@ greedy() {
     run wherry events --no-stats --interval 1s "$CID"
     have_status 1
     have "contradict each other"
+}
+
+# What README shows, where cgroup2 has all controllers: each record of it comes in that order with those members. The numbers are its own.
+# bats test_tags=vm
+@test "README's example" {
+    controller memory
+    [ -z "$ONE" ] || skip "README shows the unified hierarchy"
+    shell_is 'until [ -e /dev/shm/go ]; do sleep 0.1; done; tail /dev/zero; (for i in 1 2 3 4; do sleep 1000 & done); sleep 1000'
+    config '.linux.resources.memory = {limit: 16777216, swap: 16777216} | .linux.resources.pids = {limit: 4}'
+    running "$CID"
+    watch --no-stats "$CID"
+    wherry pause "$CID"
+    told '.type == "freeze" and .data.frozen'
+    wherry resume "$CID"
+    told '.type == "freeze" and .data.frozen == false'
+    touch "/proc/$(pid_of "$CID")/root/dev/shm/go"
+    told '.type == "memory" and .data.events.oom_kill == 1'
+    told '.type == "pids"'
+    wherry kill "$CID" KILL || true
+    watched
+    valid
+    cp "$EVENTS" "$BATS_TEST_TMPDIR/real"
+    sed -n '/^<!-- BEGIN events output -->/,/^<!-- END events output -->/p' "$SRC/README.md" | grep '^{' >"$EVENTS"
+    valid
+    # How often a limit is hit on the way is chance; so is which of the counters goes up with which.
+    local shape='select(.type != "memory" or .data.events.oom_kill) | [.type, (.data // {} | del(.events) | [paths | map(tostring) | join(".")])]'
+    diff <(jq -c "$shape" "$EVENTS" | uniq) <(jq -c "$shape" "$BATS_TEST_TMPDIR/real" | uniq) || {
+        echo "README should have:"
+        sed "s/$CID/web/" "$BATS_TEST_TMPDIR/real"
+        return 1
+    }
 }
