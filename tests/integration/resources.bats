@@ -291,6 +291,19 @@ tiny_true() {
     fi
 }
 
+@test "weights that nothing here weighs are left out, and check says so" {
+    in_cgroup2_view true 2>/dev/null || skip "no such view"
+    resources '{cpu: {shares: 512}, blockIO: {weight: 100}}'
+    run in_cgroup2_view cat /sys/fs/cgroup/cgroup.controllers
+    [[ " $output " != *" cpu "* ]] || skip "the controllers are here"
+    run in_cgroup2_view "$WHERRY" check
+    have "/linux/resources/cpu/shares: cpu shares 512: this host does not have cpu"
+    have "/linux/resources/blockIO/weight: blockIO weight 100: this host does not have io"
+    command_is true
+    run in_cgroup2_view "$WHERRY" --root "$ROOT" run "$CID" </dev/null
+    have_status 0
+}
+
 # The first disk of this machine, as "MAJOR MINOR NAME".
 disk() {
     local d

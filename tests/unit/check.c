@@ -47,6 +47,9 @@ struct test {
 };
 
 static const struct test tests[] = {
+    { WH_CHECK_NOT_WEIGHED, "/linux/resources/blockIO/leafWeight", "blockIO leafWeight 300: this host does not have ",
+      .linux_ = NAMESPACES "," SECCOMP "," PATHS "," CGROUP
+                           ",\"resources\":{\"pids\":{\"limit\":9},\"blockIO\":{\"leafWeight\":300}}" },
     { WH_CHECK_INVALID, "/process/cwd", "", .process = USER "," NNP "," ARGS ",\"cwd\":7" },
     { WH_CHECK_UNKNOWN_KEY, "/process/noNewPrivilege", "did you mean \"noNewPrivileges\"?",
       .process = USER "," NNP "," ARGS ",\"noNewPrivilege\":true" },

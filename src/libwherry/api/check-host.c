@@ -11,6 +11,7 @@
 #include "api/check.h"
 #include "base/fd.h"
 #include "host/cgroup/cgroup.h"
+#include "plan/compile-resources.h"
 
 static bool is_bind(const struct wh_mount_spec *m)
 {
@@ -217,6 +218,22 @@ static void capabilities(struct wh_findings *f, const struct wh_spec *s, const s
                          known & 1ull << cap ? "is not ours to grant" : "is not known to this kernel");
 }
 
+/* Compile has left them out without a word, because engines send them with every container. */
+static void weights(struct wh_findings *f, const struct wh_spec *s, const struct wh_facts *facts)
+{
+    WH_CLEANUP_ARENA struct wh_arena *arena = wh_arena_new();
+    struct wh_errlist errs = { 0 };
+    struct wh_compile c = { .spec = s, .facts = facts, .arena = arena, .errs = &errs };
+    struct wh_cg_writes writes;
+
+    if (!arena)
+        return;
+    wh_compile_resources(&c, &s->linux_.resources, WH_RES_HOST, &writes);
+    for (size_t i = 0; i < writes.nskipped; i++)
+        wh_check_add(f, WH_CHECK_NOT_WEIGHED, writes.skipped[i].src, "%s %s: this host does not have %s",
+                     writes.skipped[i].file, writes.skipped[i].value, writes.skipped[i].controller);
+}
+
 static void cgroup(struct wh_findings *f, const struct wh_spec *s, const struct wh_plan *plan,
                    const struct wh_facts *facts)
 {
@@ -246,6 +263,8 @@ void wh_check_host(struct wh_findings *f, const struct wh_spec *s, const struct 
         return;
     if (root_fd >= 0 && s->process && s->process->args.n)
         program(f, s, plan, root_fd);
-    if (facts)
+    if (facts) {
         cgroup(f, s, plan, facts);
+        weights(f, s, facts);
+    }
 }

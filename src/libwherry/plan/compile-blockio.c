@@ -42,7 +42,8 @@ static void weight(struct wh_res *x, const struct wh_opt_u32 *w, const struct wh
     }
 }
 
-/* Of the processes against the cgroups below, in a scheduler that left the kernel with 5.0. cgroup2 has no such thing. */
+/* Of the processes against the cgroups below, in a scheduler that left the kernel with 5.0: that the file is there after all is for a kernel
+ * that somebody has put it back into. cgroup2 has no such thing. */
 static void leaf_weight(struct wh_res *x, const struct wh_opt_u32 *w, const struct wh_blkio_dev *dev)
 {
     const char *what = dev ? "blockIO weightDevice leafWeight" : "blockIO leafWeight", *value = wh_res_u64(x, w->v);
@@ -51,9 +52,9 @@ static void leaf_weight(struct wh_res *x, const struct wh_opt_u32 *w, const stru
     if (!w->v)
         return;
     at = wh_res_at(x, WH_RES_WEIGHT, &io, w->src, what, value);
-    if (at == WH_RES_UNIFIED)
-        wh_res_skip(x, w->src, what, value, "io");
-    else
+    if (at != WH_RES_NOWHERE)
+        wh_res_skip(x, w->src, what, value, "blkio.leaf_weight");
+    if (at == WH_RES_V1)
         wh_res_put(x, at, &io, w->src, dev ? "blkio.leaf_weight_device" : "blkio.leaf_weight",
                    dev ? device(x, dev, "", w->v) : value, WH_CGW_MAY_LACK);
 }
