@@ -188,9 +188,10 @@ wait_for() { for _ in $(seq 200); do [ ! -e "$1" ] || return 0; sleep 0.05; done
     config '.linux.seccomp = { defaultAction: "SCMP_ACT_ALLOW", listenerPath: $s, syscalls: [ { names: ["mkdir", "mkdirat"], action: "SCMP_ACT_NOTIFY" } ] }' --arg s "$BATS_TEST_TMPDIR/agent.sock"
     shell_is 'mkdir /tmp/x; echo "$PPID"'
     "$TOOLS/seccomp-agent" "$BATS_TEST_TMPDIR/agent.sock" 83=28 258=28 >agent.out 2>agent.err 3>&- 4>&- &
+    agent_pid=$!
     wait_for "$BATS_TEST_TMPDIR/agent.sock"
     run timeout -k 1 30 "$WHERRY" --root "$ROOT" run --init "$CID" 3>&- 4>&-
     have "No space left on device"
     have_line '^1$'
-    wait
+    wait "$agent_pid"
 }
