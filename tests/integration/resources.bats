@@ -56,13 +56,15 @@ file() {
     [ -e "$DIR/$FILE" ] || skip "this kernel has no $FILE"
 }
 
-# 120 bytes that exit with status 0 and need no memory to speak of.
+# A program of one page: exit(0).
 tiny_true() {
-    printf '\177ELF\2\1\1\0\0\0\0\0\0\0\0\0\2\0\76\0\1\0\0\0\170\0\100\0\0\0\0\0\100\0\0\0\0\0\0\0' >"$1"
-    printf '\0\0\0\0\0\0\0\0\0\0\0\0\100\0\70\0\1\0\0\0\0\0\0\0' >>"$1"
-    printf '\1\0\0\0\5\0\0\0\0\0\0\0\0\0\0\0\0\0\100\0\0\0\0\0\0\0\100\0\0\0\0\0' >>"$1"
-    printf '\204\0\0\0\0\0\0\0\204\0\0\0\0\0\0\0\0\20\0\0\0\0\0\0' >>"$1"
-    printf '\270\74\0\0\0\61\377\17\5\0\0\0' >>"$1"
+    {
+        printf '\177ELF\2\1\1\0\0\0\0\0\0\0\0\0\2\0\76\0\1\0\0\0\170\0\100\0\0\0\0\0\100\0\0\0\0\0\0\0'
+        printf '\0\0\0\0\0\0\0\0\0\0\0\0\100\0\70\0\1\0\0\0\0\0\0\0'
+        printf '\1\0\0\0\5\0\0\0\0\0\0\0\0\0\0\0\0\0\100\0\0\0\0\0\0\0\100\0\0\0\0\0'
+        printf '\204\0\0\0\0\0\0\0\204\0\0\0\0\0\0\0\0\20\0\0\0\0\0\0'
+        printf '\270\74\0\0\0\61\377\17\5\0\0\0'
+    } >"$1"
     chmod 755 "$1"
 }
 
@@ -90,6 +92,32 @@ tiny_true() {
     created
     [ "$V" = 1 ] || { in_file memory.max max && in_file memory.swap.max max; }
     [ "$V" = 2 ] || [ "$(cat "$DIR/memory.limit_in_bytes")" -gt 1000000000000 ]
+}
+
+# bats test_tags=vm:not
+@test "memory: limits go into a cgroup that has others, whichever has to be written first" {
+    controller memory memory
+    [ "$V" = 1 ] || skip "in cgroup2 they do not depend on each other"
+    [ -e "$(v1_mount memory)/memory.memsw.limit_in_bytes" ] || skip "swap is not accounted"
+    local old new
+    for old in 33554432 268435456; do
+        mkdir -p "$DIR"
+        echo "$old" >"$DIR/memory.limit_in_bytes"
+        echo "$old" >"$DIR/memory.memsw.limit_in_bytes"
+        for new in 67108864 -1; do
+            resources "{memory: {limit: $new, swap: $new}}"
+            created
+            [ "$new" = -1 ] || in_file memory.limit_in_bytes "$new"
+            [ "$new" = -1 ] || in_file memory.memsw.limit_in_bytes "$new"
+            [ "$new" != -1 ] || [ "$(cat "$DIR/memory.limit_in_bytes")" -gt 1000000000000 ]
+            wherry delete -f "$CID"
+            mkdir -p "$DIR"
+            echo "$old" >"$DIR/memory.limit_in_bytes"
+            echo "$old" >"$DIR/memory.memsw.limit_in_bytes"
+        done
+        rmdir "$DIR"
+    done
+    rmdir "${DIR%/*}" 2>/dev/null || true
 }
 
 @test "memory: who needs more than the limit is killed" {
@@ -217,10 +245,9 @@ tiny_true() {
         refused /linux/resources/cpu/realtimePeriod "this kernel has no such file"
     else
         config '.linux.cgroupsPath = "/" + $id' --arg id "$CID"
-        DIR=$(v1_mount cpu)/$CID
         created
-        in_file cpu.rt_runtime_us 1000
-        in_file cpu.rt_period_us 900000
+        [ "$(cat "$(v1_mount cpu)/$CID/cpu.rt_runtime_us")" = 1000 ]
+        [ "$(cat "$(v1_mount cpu)/$CID/cpu.rt_period_us")" = 900000 ]
     fi
 }
 
@@ -382,6 +409,8 @@ disk() {
 
 @test "unified: keys as they are, after the properties" {
     resources '{unified: {"cgroup.max.depth": "7", "cgroup.max.descendants": "9"}}'
+    # Of no controller, and there without any.
+    if [ -e "$TWO/cgroup.pressure" ]; then config '.linux.resources.unified["cgroup.pressure"] = "1"'; fi
     created
     [ "$(cat "$CG/cgroup.max.depth")" = 7 ]
     [ "$(cat "$CG/cgroup.max.descendants")" = 9 ]

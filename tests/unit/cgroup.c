@@ -208,6 +208,77 @@ static void test_none(void)
     wh_cgroup_done(&cg);
 }
 
+/* ---------------------------------------------------------------- writing, into plain files */
+static void file_is(int dir, const char *file, const char *want, const char *what)
+{
+    char got[64];
+
+    if (wh_read_at(dir, file, got, sizeof got - 1) < 0)
+        snprintf(got, sizeof got, "(not there)");
+    is_str(got, want, "%s", what);
+}
+
+static void test_write(void)
+{
+    char dir[] = "/tmp/wherry-unit-XXXXXX";
+    struct wh_cgroup cg;
+    struct wh_err err = { 0 };
+    size_t failed = 99;
+
+    if (!mkdtemp(dir)) {
+        fail_test("no directory");
+        return;
+    }
+    wh_cgroup_init(&cg);
+    cg.two.mount = strdup(dir);
+    cg.two.path = strdup("/c");
+    cg.two.fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    static const char *const files[] = { "a", "b", "x.max" };
+    for (size_t i = 0; i < WH_ELEMENTSOF(files); i++)
+        close(openat(cg.two.fd, files[i], O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+    int fd = openat(cg.two.fd, "x.current", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    dprintf(fd, "100\n");
+    close(fd);
+
+    const struct wh_cg_write both[] = { { 0, "unified", "a", "1", WH_CGW_MAY_LACK },
+                                        { 0, "unified", "b", "2", WH_CGW_ELSE | WH_CGW_MAY_LACK } };
+    is_int(wh_cgroup_write(&cg, both, 2, &failed, &err), 0, "a file that is there, and one instead of it");
+    file_is(cg.two.fd, "a", "1", "the first is written");
+    file_is(cg.two.fd, "b", "", "the other is not");
+    const struct wh_cg_write other[] = { { 0, "unified", "missing", "1", WH_CGW_MAY_LACK },
+                                         { 0, "unified", "b", "2", WH_CGW_ELSE | WH_CGW_MAY_LACK },
+                                         { 0, "unified", "a", "3", WH_CGW_ELSE } };
+    is_int(wh_cgroup_write(&cg, other, 3, &failed, &err), 0, "one that is missing");
+    file_is(cg.two.fd, "b", "2", "the other is written");
+    file_is(cg.two.fd, "a", "1", "and no third, since the second was there");
+    const struct wh_cg_write none[] = { { 0, "unified", "a", "5", 0 },
+                                        { 0, "unified", "missing", "1", 0 },
+                                        { 0, "unified", "b", "6", 0 } };
+    is_int(wh_cgroup_write(&cg, none, 3, &failed, &err), -EOPNOTSUPP, "a file that must be there");
+    is_u64(failed, 1, "is the one that failed");
+    has_str(err.msg, "write \"1\" to missing of cgroup ", "is named with the value");
+    has_str(err.msg, "this kernel has no such file", "and the reason");
+    file_is(cg.two.fd, "b", "2", "and nothing is written after it");
+    const struct wh_cg_write use[] = { { 0, "unified", "x.max", "100", WH_CGW_ABOVE_USE },
+                                       { 0, "unified", "x.max", "99", WH_CGW_ABOVE_USE } };
+    memset(&err, 0, sizeof err);
+    is_int(wh_cgroup_write(&cg, use, 2, &failed, &err), -EBUSY, "less than is in use");
+    is_u64(failed, 1, "not as much as is in use");
+    has_str(err.msg, "100 are in use", "says how much");
+    file_is(cg.two.fd, "x.max", "100", "and is not written");
+    static const char *const outside[] = { "../a", "sub/a" };
+    for (size_t i = 0; i < WH_ELEMENTSOF(outside); i++)
+        is_int(wh_cgroup_write(&cg, &(struct wh_cg_write){ 0, "unified", outside[i], "1", 0 }, 1, &failed, NULL),
+               -ENOTDIR, "%s leads out", outside[i]);
+    is_int(wh_cgroup_write(&cg, &(struct wh_cg_write){ 0, "memory", "a", "1", 0 }, 1, &failed, NULL), -ENOTDIR,
+           "a hierarchy that the container is not in");
+    static const char *const all[] = { "a", "b", "x.max", "x.current" };
+    for (size_t i = 0; i < WH_ELEMENTSOF(all); i++)
+        unlinkat(cg.two.fd, all[i], 0);
+    rmdir(dir);
+    wh_cgroup_done(&cg);
+}
+
 /* ---------------------------------------------------------------- the real thing */
 static char mount2[256], mount_pids[256];
 
@@ -569,6 +640,8 @@ static void test_enable(void)
     add_create(path);
     add_write("unified", file, "1");
     add_write("unified", file, "2");
+    add_write("unified", "cpu.pressure", "some 150000 1000000");
+    add_write("unified", "cgroup.max.depth", "3");
     is_int(wh_cgroup_plan(&cg, (void *)blob.data, &facts, &err), 0, "plan");
     is_str(cg.enable, name, "wants the controller, once");
     is_int(wh_cgroup_make(&cg, &err), 0, "make: %s", err.msg);
@@ -607,6 +680,7 @@ int main(void)
     test_paths();
     test_load_damaged();
     test_none();
+    test_write();
     find_mounts();
     snprintf(base, sizeof base, "/wherry-unit-%d", (int)getpid());
     if (!mount2[0] || mkdir(at(mount2, base), 0755) < 0) {

@@ -92,13 +92,13 @@ int wh_cg_add_v1(struct wh_cgroup *cg, const char *controller, const char *path,
                       controller);
 }
 
-/* Notes the controller of a cgroup2 file ("pids.max"); the core's own ("cgroup.max.depth") are always there. */
+/* Notes the controller of a cgroup2 file ("pids.max"); the core's own ("cgroup.max.depth", "cpu.pressure") are always there. */
 int wh_cg_want(struct wh_cgroup *cg, const char *file, struct wh_err *err)
 {
     size_t len = strcspn(file, "."), old = cg->enable ? strlen(cg->enable) : 0;
     char *p;
 
-    if (len == strlen("cgroup") && strncmp(file, "cgroup", len) == 0)
+    if ((len == strlen("cgroup") && strncmp(file, "cgroup", len) == 0) || wh_streq(file + len, ".pressure"))
         return 0;
     for (const char *w = cg->enable; w && *w; w += *w == ' ') {
         size_t n = strcspn(w, " ");
