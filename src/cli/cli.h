@@ -178,7 +178,16 @@ struct cli {
     wherry_ctx *ctx;
     char *root; /* absolute */
     bool root_explicit; /* given with --root */
+    char **argv; /* as it came */
 };
+
+/*
+ * The program that is linked statically can load no libraries; its twin, the same program linked dynamically, is executed instead where one is
+ * needed (src/twin). False in the twin, and where there is only one.
+ */
+bool wherry_twin_needed(void);
+/* Becomes the twin. Returns the exit status when that fails, with the failure reported. */
+int cli_twin(struct cli *cli);
 
 /* Reports a failure of the library and returns the exit status 1. Frees error. prefix: "create failed", or null. */
 int cli_fail(struct cli *cli, const char *prefix, int r, wherry_error *error);

@@ -21,6 +21,7 @@ cli_sources += src/cli/ids.c
 cli_sources += src/cli/log.c
 cli_sources += src/cli/out.c
 cli_sources += src/cli/report.c
+cli_sources += src/cli/twin.c
 cli_sources += src/cli/version.c
 
 # The commit that is built, when it is built from a repository: shown by --version. Written anew only when it is another one.

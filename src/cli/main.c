@@ -107,6 +107,29 @@ static int find_root(struct cli *cli)
     return 0;
 }
 
+/* An address of D-Bus: what is not one of these characters is written as %xx (D-Bus specification, "Server Addresses"). */
+static const char *bus_of_runtime_dir(const char *dir)
+{
+    static const char plain[] = "-_/.\\*0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    struct cli_buf b = { 0 };
+
+    cli_buf_str(&b, "unix:path=");
+    for (const char *p = dir; *p; p++)
+        if (strchr(plain, *p))
+            cli_buf_add(&b, p, 1);
+        else
+            cli_buf_printf(&b, "%%%02x", (unsigned)(unsigned char)*p);
+    cli_buf_str(&b, "/bus");
+    return b.failed ? NULL : b.data;
+}
+
+static const char *user_bus(void)
+{
+    const char *address = getenv("DBUS_SESSION_BUS_ADDRESS"), *dir = getenv("XDG_RUNTIME_DIR");
+
+    return address && *address ? address : dir && *dir ? bus_of_runtime_dir(dir) : NULL;
+}
+
 static int open_context(struct cli *cli)
 {
     struct wherry_ctx_opts opts = { .size = sizeof(opts), .log = cli_log_message, .log_data = &cli->log };
@@ -136,9 +159,14 @@ static int open_context(struct cli *cli)
         return r;
     opts.root = cli->root;
     opts.notify_socket = getenv("NOTIFY_SOCKET");
+    opts.user_bus = user_bus();
     r = wherry_ctx_new(&opts, &cli->ctx, &error);
     if (r < 0)
         return cli_fail(cli, NULL, r, error);
+    /* Now, and not when the library says so: nothing has been done yet that the other program would find done. */
+    if (opts.cgroup_manager == WHERRY_CGROUP_SYSTEMD &&
+        (cli->command->verb == VERB_CREATE || cli->command->verb == VERB_RUN) && wherry_twin_needed())
+        return cli_twin(cli);
     return 0;
 }
 
@@ -178,7 +206,7 @@ static int run_command(struct cli *cli, int argc, char **argv, int i)
 
 int main(int argc, char **argv)
 {
-    struct cli cli = { .log = { .dest = DEST_STDERR, .fd = -1 } };
+    struct cli cli = { .log = { .dest = DEST_STDERR, .fd = -1 }, .argv = argv };
     struct cli_usage_error e = { "" };
     int i = 1, r;
 

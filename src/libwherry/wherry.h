@@ -69,6 +69,8 @@ struct wherry_ctx_opts {
     /* The service manager's socket (sd_notify(3): NOTIFY_SOCKET), or null. A container that is created with it has a socket to say
      * that it is ready; wherry_start and a detached wherry_run then wait for that, unless they have none themselves. */
     const char *notify_socket;
+    /* D-Bus address of the bus of the user's systemd, for containers with the systemd cgroup manager and without root: "unix:path=/run/user/1000/bus"; or null. */
+    const char *user_bus;
 };
 WHERRY_API int wherry_ctx_new(const struct wherry_ctx_opts *opts, wherry_ctx **ret, wherry_error **reterr);
 WHERRY_API void wherry_ctx_free(wherry_ctx *ctx);

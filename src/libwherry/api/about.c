@@ -23,8 +23,13 @@ const char *wherry_build_features(void)
 #else
            "-SECCOMP "
 #endif
+#ifdef HAVE_SYSTEMD
+           "+SYSTEMD "
+#else
+           "-SYSTEMD "
+#endif
            /* What no code uses yet is not claimed, whatever configure was told. */
-           "-SYSTEMD +SELINUX +APPARMOR "
+           "+SELINUX +APPARMOR "
            "+CAP +EBPF +YAJL";
 }
 

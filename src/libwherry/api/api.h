@@ -18,6 +18,7 @@
 struct wherry_ctx {
     char *root; /* absolute */
     char *notify_socket; /* or null */
+    char *user_bus; /* or null */
     enum wherry_cgroup_manager cgroup_manager;
     enum wherry_rootless rootless;
     wherry_log_fn log;
@@ -65,6 +66,7 @@ struct wh_target {
     bool creating;
     int pidfd; /* of init, -1 when it is gone */
     struct wh_cgroup cgroup;
+    const char *user_bus; /* the context's */
     enum wh_status status;
 };
 void wh_target_init(struct wh_target *t);

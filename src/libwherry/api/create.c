@@ -356,11 +356,14 @@ static int load(struct wh_creation *c, const struct wherry_create_opts *opts, en
     if (r < 0)
         return r;
     r = open_rootfs(c, err);
+    c->cgroup.user_bus = c->ctx->user_bus;
     if (r == 0)
         r = wh_cgroup_plan(&c->cgroup, l->plan, &l->facts, err);
     /* One that was there before us has counted for others, too. */
     if (r == 0)
         c->oom_kills = wh_api_oom_kills(&c->cgroup);
+    if (r == 0)
+        r = wh_cgroup_ready(&c->cgroup, err);
     if (r == 0)
         r = fill_state(c, err);
     /* Not connected: an agent expects one connection for each process, and start makes it. */
@@ -387,6 +390,18 @@ static int spawn_init(struct wh_creation *c, struct wh_err *err)
     for (unsigned i = 0; i < WH_NS_MAX; i++)
         s.slot[WH_SLOT_NS + i] = c->load.ns.fd[i];
     return wh_init_start(&s, &c->run, err);
+}
+
+static int place(struct wh_creation *c, struct wh_err *err)
+{
+    const struct wh_step *step = NULL;
+    int r = wh_cgroup_place(&c->cgroup, c->load.plan, c->load.proc_fd, wh_pidfd_pid(c->load.proc_fd, c->run.pidfd_a),
+                            &step, err);
+
+    if (r < 0 && step && err->path[0] == '\0')
+        wh_spec_where(c->load.spec, step->src, err->path, sizeof err->path);
+    /* systemd has made the directory only now. */
+    return r == 0 && c->cgroup.unit ? save_cgroup(c, err) : r;
 }
 
 static int make_rdt(struct wh_creation *c, struct wh_err *err)
@@ -447,7 +462,7 @@ static int make(struct wh_creation *c, struct wh_err *err)
     if (r < 0)
         return r;
     wh_cgroup_preload(&c->cgroup, l->plan);
-    r = wh_cgroup_attach(&c->cgroup, wh_pidfd_pid(l->proc_fd, c->run.pidfd_a), err);
+    r = place(c, err);
     if (r < 0) {
         wh_pidfd_kill(c->run.pidfd_a, SIGKILL);
         wh_pidfd_reap(c->run.pidfd_a, NULL);

@@ -98,8 +98,13 @@ static void linux_part(struct wh_json *j)
     wh_json_open(j, "cgroup", '{');
     wh_json_bool(j, "v1", true); /* for limits, on hosts that have cgroup2 next to it */
     wh_json_bool(j, "v2", true);
+#ifdef HAVE_SYSTEMD
+    wh_json_bool(j, "systemd", true);
+    wh_json_bool(j, "systemdUser", true);
+#else
     wh_json_bool(j, "systemd", false);
     wh_json_bool(j, "systemdUser", false);
+#endif
     wh_json_bool(j, "rdma", true);
     wh_json_close(j, '}');
     seccomp(j);

@@ -49,6 +49,7 @@ int wh_target_look(struct wh_target *t, const char *id, bool journal, struct wh_
     r = wh_cgroup_load(&t->cgroup, t->state.cgroup, strlen(t->state.cgroup), err);
     if (r < 0)
         return r;
+    t->cgroup.user_bus = t->user_bus;
     t->pidfd = wh_state_pidfd(&t->state, t->proc_fd);
     if (t->pidfd < 0 && t->pidfd != -ESRCH) {
         r = t->pidfd;
@@ -67,6 +68,7 @@ int wh_target_open(struct wh_target *t, const wherry_ctx *ctx, const char *id, b
 
     if (r < 0)
         return r;
+    t->user_bus = ctx->user_bus;
     t->root_fd = wh_store_root(ctx->root, false, err);
     if (t->root_fd < 0)
         return err->code ? t->root_fd : wh_err_set(err, WH_ERR_STATE, -ENOENT, NULL, "container does not exist");
@@ -163,6 +165,10 @@ static int delete_locked(wherry_ctx *ctx, struct wh_target *t, const char *id, b
     if (!force && (t->status == WH_STATUS_RUNNING || t->status == WH_STATUS_PAUSED))
         return wh_err_set(err, WH_ERR_STATE, -EBUSY, NULL, "cannot delete container %s that is not stopped: %s", id,
                           wh_status_name(t->status));
+    r = wh_cgroup_ready(&t->cgroup, err);
+    if (r == -ELIBACC)
+        return r;
+    *err = (struct wh_err){ 0 };
     r = wh_api_destroy(ctx, t, id, err);
     if (r < 0 || force || !creating)
         return r;
@@ -186,6 +192,9 @@ static int delete (wherry_ctx *ctx, const char *id, bool force, struct wh_err *e
     }
     /* A create or a run that is in progress holds the lock, perhaps until somebody answers its init (a hook, a seccomp listener).
      * Killing that makes it fail, undo, and let go. */
+    if (force && wh_cgroup_ready(&t.cgroup, err) == -ELIBACC)
+        return -ELIBACC;
+    *err = (struct wh_err){ 0 };
     if (force && t.pidfd >= 0)
         wh_pidfd_kill(t.pidfd, SIGKILL);
     r = wh_store_lock(t.dir_fd, force ? KILL_MS : 0);

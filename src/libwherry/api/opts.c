@@ -150,6 +150,14 @@ int wherry_ctx_new(const struct wherry_ctx_opts *opts, wherry_ctx **ret, wherry_
             return wh_api_fail(reterr, &err, WH_NO_STEP);
         }
     }
+    if (o.user_bus && *o.user_bus) {
+        ctx->user_bus = strdup(o.user_bus);
+        if (!ctx->user_bus) {
+            wherry_ctx_free(ctx);
+            wh_err_sys(&err, -ENOMEM, "make a context");
+            return wh_api_fail(reterr, &err, WH_NO_STEP);
+        }
+    }
     ctx->cgroup_manager = o.cgroup_manager;
     ctx->rootless = o.rootless;
     ctx->log = o.log;
@@ -162,6 +170,7 @@ void wherry_ctx_free(wherry_ctx *ctx)
 {
     if (!ctx)
         return;
+    free(ctx->user_bus);
     free(ctx->notify_socket);
     free(ctx->root);
     free(ctx);

@@ -83,3 +83,44 @@ void wh_facts_delegation(const char *cgroups_path, struct wh_arena *arena, struc
     f->cgroup2_delegated = found;
     read_controllers(mount_fd, found, arena, f);
 }
+
+/* "/user.slice/user-1000.slice/user@1000.service" of a path in it; null when it is in no user's systemd. */
+static const char *user_manager(const char *own, struct wh_arena *arena)
+{
+    for (const char *p = own; (p = strstr(p, "/user@")) != NULL; p++) {
+        size_t len = strcspn(p + 1, "/") + 1;
+
+        if (len > strlen(".service") && strncmp(p + len - strlen(".service"), ".service", strlen(".service")) == 0)
+            return wh_arena_strndup(arena, own, (size_t)(p - own) + len);
+    }
+    return NULL;
+}
+
+void wh_facts_systemd(struct wh_arena *arena, struct wh_facts *f)
+{
+    WH_CLEANUP_FD int mount_fd = -1;
+    const char *own = f->cgroup2_own ? f->cgroup2_own : "/", *user = user_manager(own, arena);
+
+    f->systemd_root = NULL;
+    /* Root of a user namespace is a user of the host, or has a systemd of its own in there. */
+    f->systemd_user = f->euid != 0 || (f->in_userns && user);
+    if (!f->cgroup2_mount)
+        return;
+    if (!f->systemd_user) {
+        /* sd_booted(3) */
+        if (faccessat(AT_FDCWD, "/run/systemd/system", F_OK, AT_EACCESS) == 0)
+            f->systemd_root = "/";
+        return;
+    }
+    /* In a session, which is beside it. */
+    if (!user)
+        user =
+            wh_arena_printf(arena, "/user.slice/user-%u.slice/user@%u.service", (unsigned)f->euid, (unsigned)f->euid);
+    mount_fd = openat(AT_FDCWD, f->cgroup2_mount, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (mount_fd < 0 || !user || faccessat(mount_fd, user + 1, F_OK, 0) < 0)
+        return;
+    f->systemd_root = user;
+    f->feat |= WH_FEAT_CGROUP_WRITABLE;
+    f->cgroup2_delegated = user;
+    read_controllers(mount_fd, user, arena, f);
+}

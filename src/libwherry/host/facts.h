@@ -19,6 +19,9 @@ int wh_facts_probe(int proc_fd, unsigned want, struct wh_arena *arena, struct wh
  * not ours. */
 void wh_facts_delegation(const char *cgroups_path, struct wh_arena *arena, struct wh_facts *f);
 
+/* The same for the systemd manager: systemd_root and systemd_user, and what that systemd hands on. */
+void wh_facts_systemd(struct wh_arena *arena, struct wh_facts *f);
+
 /* ---- namespaces that are joined by path ---- */
 
 struct wh_nsfds {

@@ -5,6 +5,7 @@
  * host a controller that sits on a v1 hierarchy gets a directory of the same path there.
  */
 #include "plan/compile-resources.h"
+#include "plan/compile-systemd.h"
 
 #include <errno.h>
 #include <linux/bpf.h>
@@ -85,10 +86,14 @@ int wh_cgroup_path(const struct wh_spec *spec, const struct wh_request *req, con
     *ret = NULL;
     if (req->cgroup_manager == WH_CGM_DISABLED)
         return 0;
-    if (req->cgroup_manager == WH_CGM_SYSTEMD)
-        return wh_err_set(err, WH_ERR_USAGE, -EOPNOTSUPP, NULL,
-                          "--systemd-cgroup (--cgroup-manager=systemd) is not supported by this version of wherry: use "
-                          "--cgroup-manager=cgroupfs");
+    if (req->cgroup_manager == WH_CGM_SYSTEMD) {
+        struct wh_unit unit;
+        int r = wh_unit_find(spec, req, facts, arena, &unit, err);
+
+        if (r == 0)
+            *ret = unit.path;
+        return r;
+    }
     /* Rootless without delegation: no cgroup at all is better than no container, as long as nothing depends on it. */
     if (wh_compile_rootless(req, facts) && !(facts->feat & WH_FEAT_CGROUP_WRITABLE)) {
         bool limited = limits_wanted(spec, facts, arena, &limit);
@@ -174,6 +179,8 @@ static void add_writes(struct wh_compile *c, const struct wh_cg_writes *writes)
         s->file = wh_build_str(c->b, w->file);
         s->value = wh_build_str(c->b, w->value);
         s->flags = w->flags;
+        if (wh_streq(w->controller, "unified"))
+            wh_compile_unit_limit(c, w->src, w->file, w->value);
     }
 }
 
@@ -241,7 +248,15 @@ void wh_compile_cgroup(struct wh_compile *c)
     create = WH_STEP(c, CG_CREATE, cg_create, l->cgroups_path.src);
     if (create)
         create->path = wh_build_str(c->b, c->cgroup_path);
+    if (c->req->cgroup_manager == WH_CGM_SYSTEMD) {
+        struct wh_unit unit;
+
+        if (wh_unit_find(c->spec, c->req, c->facts, c->arena, &unit, &err) == 0)
+            wh_compile_unit(c, &unit);
+    }
     wh_compile_resources(c, &l->resources, WH_RES_HOST, &writes);
     add_writes(c, &writes);
     compile_devices(c);
+    if (c->req->cgroup_manager == WH_CGM_SYSTEMD)
+        wh_compile_unit_annotations(c);
 }

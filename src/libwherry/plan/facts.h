@@ -50,6 +50,9 @@ struct wh_facts {
     const char *cgroup2_own; /* our own cgroup there, "/" or "/a/b" */
     const char *cgroup2_controllers; /* cgroup.controllers at the root of the mount, or of what is delegated to us */
     const char *cgroup2_delegated; /* where a cgroup without a path of its own goes; null: beside ours */
+    const char *
+        systemd_root; /* own cgroup of the systemd that makes units for us, "/" for PID 1's; null: none, or not asked */
+    bool systemd_user; /* that is the user's, not PID 1 */
     bool mnt_foreign; /* our mount namespace is another user namespace's: we may clone none of its mounts */
     const struct wh_v1_hierarchy *v1;
     size_t nv1;

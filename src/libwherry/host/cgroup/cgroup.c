@@ -42,6 +42,7 @@ void wh_cgroup_done(struct wh_cgroup *cg)
     for (uint32_t i = 0; i < cg->none; i++)
         dir_done(&cg->one[i]);
     free(cg->enable);
+    free(cg->unit);
     wh_closep(&cg->devices_fd);
     wh_cgroup_init(cg);
 }
@@ -196,6 +197,10 @@ int wh_cgroup_plan(struct wh_cgroup *cg, const struct wh_plan *plan, const struc
             if (!facts->cgroup2_mount)
                 return wh_err_set(err, WH_ERR_HOST, -EOPNOTSUPP, NULL, "cgroup2 is not mounted on this host");
             r = set_dir(&cg->two, facts->cgroup2_mount, wh_plan_str(plan, a->path), NULL, err);
+        } else if (s->op == WH_OP_CG_UNIT) {
+            r = wh_cg_unit_plan(cg, plan, (const void *)s);
+            if (r < 0)
+                return nomem(err);
         } else if (s->op == WH_OP_CG_V1_CREATE) {
             const struct wh_step_cg_v1_create *a = (const void *)s;
 
@@ -209,6 +214,9 @@ int wh_cgroup_plan(struct wh_cgroup *cg, const struct wh_plan *plan, const struc
     }
     if (r == 0 && cg->two.mount)
         r = look_two(cg, err);
+    /* What is left of a unit that failed is systemd's, and goes with it. */
+    if (r == 0 && cg->unit)
+        wh_closep(&cg->two.fd);
     for (uint32_t i = 0; i < cg->none && r == 0; i++)
         r = wh_cg_v1_look(&cg->one[i], err);
     return r;
@@ -220,7 +228,7 @@ int wh_cgroup_make(struct wh_cgroup *cg, struct wh_err *err)
 {
     int r;
 
-    if (!wh_cgroup_exists(cg))
+    if (!wh_cgroup_exists(cg) || cg->unit)
         return 0;
     r = wh_cg_make_dir(&cg->two, err);
     if (r == 0 && cg->enable)
@@ -337,6 +345,7 @@ void wh_cgroup_save(const struct wh_cgroup *cg, struct wh_buf *out)
     save_dir(&cg->two, out);
     for (uint32_t i = 0; i < cg->none; i++)
         save_dir(&cg->one[i], out);
+    wh_cg_unit_save(cg, out);
 }
 
 /* Cuts the next blank-separated word off *p, in place. */
@@ -409,6 +418,10 @@ int wh_cgroup_load(struct wh_cgroup *cg, const char *text, size_t len, struct wh
             break;
         }
         *next++ = '\0';
+        if (wh_startswith(line, "unit ")) {
+            r = wh_cg_unit_parse(cg, line);
+            continue;
+        }
         r = parse_line(line, &dir);
         if (r == -EINVAL || (r == 0 && (dir.controller ? cg->none == WH_CGROUP_V1_MAX : cg->two.mount != NULL)))
             bad = true;
@@ -420,6 +433,8 @@ int wh_cgroup_load(struct wh_cgroup *cg, const char *text, size_t len, struct wh
             cg->two = dir;
     }
     free(copy);
+    if (cg->unit && !cg->two.mount)
+        bad = true;
     if (bad || r == -EINVAL) {
         wh_cgroup_done(cg);
         return wh_err_set(err, WH_ERR_STATE, -EINVAL, NULL, "the saved cgroup is damaged");
@@ -615,6 +630,8 @@ int wh_cgroup_remove(struct wh_cgroup *cg, int timeout_ms, struct wh_err *err)
 
         ret = ret < 0 ? ret : r;
     }
+    if (ret == 0)
+        ret = wh_cg_unit_remove(cg, deadline, err);
     if (cg->two.mount) {
         int r = remove_dir(&cg->two, deadline, err);
 

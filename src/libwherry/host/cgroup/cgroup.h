@@ -26,7 +26,7 @@
  *     wh_cgroup_save(&cg, &buf)                 into the state file: now with the identity of each directory
  *     clone3(CLONE_INTO_CGROUP, wh_cgroup_fd(&cg))
  *     wh_cgroup_preload(&cg, plan)              may be left out
- *     wh_cgroup_attach(&cg, pid_of_A, err)      v1 hierarchies; before GO, so that B is born there
+ *     wh_cgroup_place(&cg, …, pid_of_A, …)      v1 hierarchies, systemd; before GO, so that B is born there
  *     wh_cgroup_apply(&cg, plan, &step, err)    on ASK_LIMITS
  *     wh_cgroup_done(&cg)                       memory and fds; the cgroup stays
  *
@@ -54,6 +54,11 @@ struct wh_cgroup {
     uint32_t none;
     int devices_fd; /* device program that wh_cgroup_preload() has loaded, or -1 */
     char *enable; /* controllers that the limits need in cgroup2: "pids memory"; null when none */
+    char *unit; /* the systemd manager: the unit whose cgroup it is; else null */
+    bool unit_user; /* a unit of the user's systemd */
+    bool unit_made; /* there to be stopped */
+    const char *
+        user_bus; /* address of the bus of that, or null; the caller's, set after wh_cgroup_init() or wh_cgroup_load() */
 };
 
 void wh_cgroup_init(struct wh_cgroup *cg);
@@ -79,6 +84,16 @@ int wh_cgroup_make(struct wh_cgroup *cg, struct wh_err *err);
 
 /* For clone3(CLONE_INTO_CGROUP); borrowed; -1 without a cgroup. */
 int wh_cgroup_fd(const struct wh_cgroup *cg);
+
+/*
+ * Puts the container's first process, which is not in it yet, where it belongs: the v1 directories, or a unit that systemd makes with it; then
+ * the saved text is another one. On failure *ret_step (may be null) is the property of the unit that was refused, if that is known.
+ */
+int wh_cgroup_place(struct wh_cgroup *cg, const struct wh_plan *plan, int proc_fd, pid_t pid,
+                    const struct wh_step **ret_step, struct wh_err *err);
+
+/* Before making or removing one: -ELIBACC in a program that cannot load what that needs, with nothing done. */
+int wh_cgroup_ready(const struct wh_cgroup *cg, struct wh_err *err);
 
 /* Puts a process into the v1 directories; nothing to do on a unified host. */
 int wh_cgroup_attach(struct wh_cgroup *cg, pid_t pid, struct wh_err *err);

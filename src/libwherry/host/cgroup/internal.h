@@ -57,6 +57,12 @@ int wh_cg_v1_kill(const struct wh_cgroup_dir *dir, int64_t deadline);
 /* The directory of the hierarchy that has the controller, or null. */
 const struct wh_cgroup_dir *wh_cg_v1_find(const struct wh_cgroup *cg, const char *controller);
 
+/* systemd.c: fills cg->unit from the plan, writes and reads the line of the saved text, stops it when its processes are gone. */
+int wh_cg_unit_plan(struct wh_cgroup *cg, const struct wh_plan *plan, const struct wh_step_cg_unit *s);
+void wh_cg_unit_save(const struct wh_cgroup *cg, struct wh_buf *out);
+int wh_cg_unit_parse(struct wh_cgroup *cg, const char *line);
+int wh_cg_unit_remove(struct wh_cgroup *cg, int64_t deadline, struct wh_err *err);
+
 /* bpf.c: loads the program (an fd), and attaches it to the open cgroup2 directory. `fresh`: we made that, so nothing is there
  * to replace. */
 int wh_cg_load_devices(const void *insns, size_t len, struct wh_err *err);

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#ifndef WH_HOST_CGROUP_SDBUS_H
+#define WH_HOST_CGROUP_SDBUS_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+
+/*
+ * The part of libsystemd's sd-bus that is used here (sd-bus(3)), as a table: the library is loaded with dlopen, only when a container has
+ * a unit, and is not needed to build. Tests fill the table themselves.
+ */
+typedef struct sd_bus sd_bus;
+typedef struct sd_bus_message sd_bus_message;
+/* Public layout of libsystemd's (sd_bus_error(3)). */
+struct wh_sdbus_error {
+    const char *name, *message;
+    int need_free;
+};
+
+struct wh_sdbus {
+    int (*sd_bus_new)(sd_bus **ret);
+    int (*sd_bus_set_address)(sd_bus *bus, const char *address);
+    int (*sd_bus_set_bus_client)(sd_bus *bus, int b);
+    int (*sd_bus_start)(sd_bus *bus);
+    int (*sd_bus_is_ready)(sd_bus *bus);
+    int (*sd_bus_process)(sd_bus *bus, sd_bus_message **ret);
+    int (*sd_bus_wait)(sd_bus *bus, uint64_t usec);
+    sd_bus *(*sd_bus_close_unref)(sd_bus *bus);
+    int (*sd_bus_call)(sd_bus *bus, sd_bus_message *m, uint64_t usec, struct wh_sdbus_error *e, sd_bus_message **reply);
+    int (*sd_bus_message_new_method_call)(sd_bus *bus, sd_bus_message **ret, const char *destination, const char *path,
+                                          const char *interface, const char *member);
+    int (*sd_bus_message_append_basic)(sd_bus_message *m, char type, const void *p);
+    int (*sd_bus_message_append_array)(sd_bus_message *m, char type, const void *p, size_t size);
+    int (*sd_bus_message_open_container)(sd_bus_message *m, char type, const char *contents);
+    int (*sd_bus_message_close_container)(sd_bus_message *m);
+    int (*sd_bus_message_read_basic)(sd_bus_message *m, char type, void *p);
+    int (*sd_bus_message_is_signal)(sd_bus_message *m, const char *interface, const char *member);
+    sd_bus_message *(*sd_bus_message_unref)(sd_bus_message *m);
+    void (*sd_bus_error_free)(struct wh_sdbus_error *e);
+};
+
+/*
+ * Loads libsystemd.so.0. -ENOPKG when it is not installed, too old, or not built for; -ELIBACC in a program that cannot load libraries:
+ * somebody else has to do what was asked for.
+ */
+int wh_sdbus_load(struct wh_sdbus *ret, struct wh_err *err);
+
+#endif

@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include "host/cgroup/unit.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/str.h"
+#include "host/cgroup/internal.h"
+
+#define MANAGER "org.freedesktop.systemd1"
+#define MANAGER_PATH "/org/freedesktop/systemd1"
+#define MANAGER_IFACE "org.freedesktop.systemd1.Manager"
+#define UNIT_EXISTS "org.freedesktop.systemd1.UnitExists"
+#define NO_SUCH_UNIT "org.freedesktop.systemd1.NoSuchUnit"
+#define JOB_REMOVED                                                                                                    \
+    "type='signal',sender='" MANAGER "',path='" MANAGER_PATH "',interface='" MANAGER_IFACE "',member='JobRemoved'"
+
+/* One conversation. */
+struct talk {
+    const struct wh_sdbus *sd;
+    const struct wh_unit_ref *unit;
+    sd_bus *bus;
+    struct wh_sdbus_error error; /* of the last call that the other side refused */
+    int64_t deadline;
+};
+
+static void talk_done(struct talk *t)
+{
+    t->sd->sd_bus_error_free(&t->error);
+    if (t->bus)
+        t->sd->sd_bus_close_unref(t->bus);
+    t->bus = NULL;
+}
+#define CLEANUP_TALK __attribute__((cleanup(talk_done)))
+
+/* sd-bus's microseconds until the deadline. */
+static uint64_t left(const struct talk *t)
+{
+    return (uint64_t)wh_cg_left(t->deadline) * 1000;
+}
+
+/* Lets the connection work until something was done. 1, 0 at the deadline, -errno. *ret: a message that came, or null. */
+static int work(struct talk *t, sd_bus_message **ret)
+{
+    int r;
+
+    *ret = NULL;
+    for (;;) {
+        r = t->sd->sd_bus_process(t->bus, ret);
+        if (r != 0)
+            return r;
+        if (wh_cg_left(t->deadline) == 0)
+            return 0;
+        r = t->sd->sd_bus_wait(t->bus, left(t));
+        if (r < 0 && r != -EINTR)
+            return r;
+    }
+}
+
+static int unreachable(const struct talk *t, int r, struct wh_err *err)
+{
+    wh_err_sys(err, r, "reach systemd at %s", t->unit->address ? t->unit->address : "the user's bus");
+    return r == -ETIMEDOUT ? r : -ECONNREFUSED;
+}
+
+static int connect_bus(struct talk *t, int timeout_ms, struct wh_err *err)
+{
+    int r;
+
+    t->deadline = wh_cg_now() + timeout_ms;
+    if (!t->unit->address) {
+        wh_err_set(err, WH_ERR_HOST, -ENOMEDIUM, NULL,
+                   "the bus of this user's systemd is not known: set DBUS_SESSION_BUS_ADDRESS or XDG_RUNTIME_DIR");
+        return -ECONNREFUSED;
+    }
+    r = t->sd->sd_bus_new(&t->bus);
+    if (r >= 0)
+        r = t->sd->sd_bus_set_address(t->bus, t->unit->address);
+    if (r >= 0)
+        r = t->sd->sd_bus_set_bus_client(t->bus, 1);
+    if (r >= 0)
+        r = t->sd->sd_bus_start(t->bus);
+    /* Not left to the first call: sd-bus would wait for authentication with a timeout of its own, 90 s. */
+    while (r >= 0 && (r = t->sd->sd_bus_is_ready(t->bus)) == 0) {
+        sd_bus_message *m;
+
+        r = work(t, &m);
+        if (m)
+            t->sd->sd_bus_message_unref(m);
+        if (r == 0)
+            r = -ETIMEDOUT;
+    }
+    return r < 0 ? unreachable(t, r, err) : 0;
+}
+
+/* Sends m, which it takes. 0 and *ret_reply (may be null), or -errno with t->error set if the other side refused. */
+static int call(struct talk *t, sd_bus_message *m, sd_bus_message **ret_reply)
+{
+    sd_bus_message *reply = NULL;
+    uint64_t usec = left(t);
+    int r;
+
+    t->sd->sd_bus_error_free(&t->error);
+    t->error = (struct wh_sdbus_error){ 0 };
+    /* 0 would be sd-bus's own default. */
+    r = usec ? t->sd->sd_bus_call(t->bus, m, usec, &t->error, &reply) : -ETIMEDOUT;
+    t->sd->sd_bus_message_unref(m);
+    if (r >= 0 && ret_reply)
+        *ret_reply = reply;
+    else if (reply)
+        t->sd->sd_bus_message_unref(reply);
+    return r < 0 ? r : 0;
+}
+
+static int text_call(struct talk *t, const char *destination, const char *path, const char *interface,
+                     const char *member, const char *const *v, size_t n, sd_bus_message **ret_reply)
+{
+    sd_bus_message *m = NULL;
+    int r = t->sd->sd_bus_message_new_method_call(t->bus, &m, destination, path, interface, member);
+
+    for (size_t i = 0; r >= 0 && i < n; i++)
+        r = t->sd->sd_bus_message_append_basic(m, 's', v[i]);
+    if (r < 0) {
+        if (m)
+            t->sd->sd_bus_message_unref(m);
+        return r;
+    }
+    return call(t, m, ret_reply);
+}
+
+#define manager_call(t, member, ret_reply, ...)                                                                        \
+    text_call((t), MANAGER, MANAGER_PATH, MANAGER_IFACE, (member), (const char *const[]){ __VA_ARGS__ },               \
+              WH_ELEMENTSOF(((const char *const[]){ __VA_ARGS__ })), (ret_reply))
+
+/* Jobs are told to everybody who listens; that we do must be known before there is one. */
+static int listen_to_jobs(struct talk *t)
+{
+    const char *const match[] = { JOB_REMOVED };
+    int r = text_call(t, "org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus", "AddMatch", match, 1,
+                      NULL);
+
+    return r < 0 ? r : text_call(t, MANAGER, MANAGER_PATH, MANAGER_IFACE, "Subscribe", NULL, 0, NULL);
+}
+
+static int failed(struct talk *t, int r, const char *verb, struct wh_err *err)
+{
+    if (r == -ETIMEDOUT)
+        return wh_err_set(err, WH_ERR_HOST, r, NULL, "%s unit %s: systemd does not answer", verb, t->unit->name);
+    if (t->error.name)
+        return wh_err_set(err, WH_ERR_HOST, r, NULL, "%s unit %s: systemd: %s (%s)", verb, t->unit->name,
+                          t->error.message ? t->error.message : "refused", t->error.name);
+    return wh_err_sys(err, r, "%s unit %s", verb, t->unit->name);
+}
+
+/* Waits until the job of a reply has ended. Takes the reply. */
+static int wait_job(struct talk *t, sd_bus_message *reply, const char *verb, struct wh_err *err)
+{
+    char job[256] = "", result[64] = "";
+    const char *path = NULL;
+    int r = t->sd->sd_bus_message_read_basic(reply, 'o', &path);
+
+    if (r > 0)
+        snprintf(job, sizeof job, "%s", path);
+    t->sd->sd_bus_message_unref(reply);
+    if (r <= 0)
+        return wh_err_set(err, WH_ERR_HOST, r < 0 ? r : -EBADMSG, NULL,
+                          "%s unit %s: systemd's answer is not understood", verb, t->unit->name);
+    while (!result[0]) {
+        const char *of = NULL, *unit, *why = NULL;
+        sd_bus_message *m;
+        uint32_t id;
+
+        r = work(t, &m);
+        if (r == 0)
+            return wh_err_set(err, WH_ERR_HOST, -ETIMEDOUT, NULL, "%s unit %s: systemd's job is not done in time", verb,
+                              t->unit->name);
+        if (r < 0)
+            return wh_err_sys(err, r, "%s unit %s: the connection to systemd", verb, t->unit->name);
+        if (!m)
+            continue;
+        if (t->sd->sd_bus_message_is_signal(m, MANAGER_IFACE, "JobRemoved") > 0 &&
+            t->sd->sd_bus_message_read_basic(m, 'u', &id) > 0 && t->sd->sd_bus_message_read_basic(m, 'o', &of) > 0 &&
+            wh_streq(of, job) && t->sd->sd_bus_message_read_basic(m, 's', &unit) > 0 &&
+            t->sd->sd_bus_message_read_basic(m, 's', &why) > 0)
+            snprintf(result, sizeof result, "%s", *why ? why : "unknown");
+        t->sd->sd_bus_message_unref(m);
+    }
+    if (wh_streq(result, "done"))
+        return 0;
+    return wh_err_set(err, WH_ERR_HOST, -EIO, NULL, "%s unit %s: systemd's job ended with \"%s\" (systemctl status %s)",
+                      verb, t->unit->name, result, t->unit->name);
+}
+
+/* ---------------------------------------------------------------- properties */
+
+static int append_number(const struct wh_sdbus *sd, sd_bus_message *m, char type, const char *text)
+{
+    bool negative = text[0] == '-';
+    uint64_t n, x;
+    uint32_t u;
+
+    if (wh_parse_u64(text + negative, UINT64_MAX, &n) < 0)
+        return -EINVAL;
+    x = negative ? -n : n;
+    u = (uint32_t)x;
+    return type == 't' || type == 'x' ? sd->sd_bus_message_append_basic(m, type, &x)
+                                      : sd->sd_bus_message_append_basic(m, type, &u);
+}
+
+static int append_bytes(const struct wh_sdbus *sd, sd_bus_message *m, const char *hex)
+{
+    size_t len = strlen(hex) / 2;
+    unsigned char *bytes = malloc(len + 1);
+    int r = bytes ? 0 : -ENOMEM;
+
+    for (size_t i = 0; r == 0 && i < len; i++) {
+        char digits[3] = { hex[2 * i], hex[2 * i + 1], '\0' };
+
+        bytes[i] = (unsigned char)strtoul(digits, NULL, 16);
+    }
+    if (r == 0)
+        r = sd->sd_bus_message_append_array(m, 'y', bytes, len);
+    free(bytes);
+    return r;
+}
+
+static int append_value(const struct wh_sdbus *sd, sd_bus_message *m, const struct wh_plan *plan,
+                        const struct wh_step_cg_prop *s)
+{
+    const char *type = wh_plan_str(plan, s->type);
+    const wh_off *v = wh_plan_at(plan, s->values.off);
+    int r, on;
+
+    if (wh_streq(type, "as")) {
+        r = sd->sd_bus_message_open_container(m, 'a', "s");
+        for (uint32_t i = 0; r >= 0 && i < s->values.n; i++)
+            r = sd->sd_bus_message_append_basic(m, 's', wh_plan_str(plan, v[i]));
+        return r < 0 ? r : sd->sd_bus_message_close_container(m);
+    }
+    if (s->values.n != 1 || !type[0] || (type[1] && !wh_streq(type, "ay")))
+        return -EINVAL;
+    switch (type[0]) {
+    case 'a':
+        return append_bytes(sd, m, wh_plan_str(plan, v[0]));
+    case 'b':
+        on = wh_streq(wh_plan_str(plan, v[0]), "true");
+        return sd->sd_bus_message_append_basic(m, 'b', &on);
+    case 's':
+        return sd->sd_bus_message_append_basic(m, 's', wh_plan_str(plan, v[0]));
+    case 'i':
+    case 'u':
+    case 'x':
+    case 't':
+        return append_number(sd, m, type[0], wh_plan_str(plan, v[0]));
+    default:
+        return -EINVAL;
+    }
+}
+
+/* ("NAME", <value>), one of a(sv). */
+static int open_property(const struct wh_sdbus *sd, sd_bus_message *m, const char *name, const char *type)
+{
+    int r = sd->sd_bus_message_open_container(m, 'r', "sv");
+
+    if (r >= 0)
+        r = sd->sd_bus_message_append_basic(m, 's', name);
+    return r < 0 ? r : sd->sd_bus_message_open_container(m, 'v', type);
+}
+
+static int close_property(const struct wh_sdbus *sd, sd_bus_message *m)
+{
+    int r = sd->sd_bus_message_close_container(m);
+
+    return r < 0 ? r : sd->sd_bus_message_close_container(m);
+}
+
+static int append_properties(const struct wh_sdbus *sd, sd_bus_message *m, const struct wh_plan *plan, pid_t pid)
+{
+    const struct wh_step *s = wh_plan_first_host(plan);
+    uint32_t pids[1] = { (uint32_t)pid };
+    int r = 0;
+
+    if (pid > 0) {
+        r = open_property(sd, m, "PIDs", "au");
+        if (r >= 0)
+            r = sd->sd_bus_message_append_array(m, 'u', pids, sizeof pids);
+        r = r < 0 ? r : close_property(sd, m);
+    }
+    for (uint32_t i = 0; r >= 0 && i < plan->nhost; i++, s = wh_step_next(s)) {
+        const struct wh_step_cg_prop *a = (const void *)s;
+
+        if (s->op != WH_OP_CG_PROP)
+            continue;
+        r = open_property(sd, m, wh_plan_str(plan, a->name), wh_plan_str(plan, a->type));
+        if (r >= 0)
+            r = append_value(sd, m, plan, a);
+        r = r < 0 ? r : close_property(sd, m);
+    }
+    return r;
+}
+
+static int start_call(struct talk *t, const struct wh_plan *plan, pid_t pid, sd_bus_message **ret_reply)
+{
+    const struct wh_sdbus *sd = t->sd;
+    sd_bus_message *m = NULL;
+    int r = sd->sd_bus_message_new_method_call(t->bus, &m, MANAGER, MANAGER_PATH, MANAGER_IFACE, "StartTransientUnit");
+
+    if (r >= 0)
+        r = sd->sd_bus_message_append_basic(m, 's', t->unit->name);
+    if (r >= 0)
+        r = sd->sd_bus_message_append_basic(m, 's', "fail");
+    if (r >= 0)
+        r = sd->sd_bus_message_open_container(m, 'a', "(sv)");
+    if (r >= 0)
+        r = append_properties(sd, m, plan, pid);
+    if (r >= 0)
+        r = sd->sd_bus_message_close_container(m);
+    /* No auxiliary units. */
+    if (r >= 0)
+        r = sd->sd_bus_message_open_container(m, 'a', "(sa(sv))");
+    if (r >= 0)
+        r = sd->sd_bus_message_close_container(m);
+    if (r < 0) {
+        if (m)
+            sd->sd_bus_message_unref(m);
+        return r;
+    }
+    return call(t, m, ret_reply);
+}
+
+static bool is_error(const struct talk *t, const char *name)
+{
+    return t->error.name && wh_streq(t->error.name, name);
+}
+
+/* systemd's texts name the property ("Cannot set property X, or unknown property."); so its place in the configuration can be told. */
+static const struct wh_step *refused_property(const struct talk *t, const struct wh_plan *plan)
+{
+    const struct wh_step *s = wh_plan_first_host(plan), *found = NULL;
+
+    for (uint32_t i = 0; t->error.message && i < plan->nhost; i++, s = wh_step_next(s)) {
+        const struct wh_step_cg_prop *a = (const void *)s;
+
+        if (s->op == WH_OP_CG_PROP && s->src && strstr(t->error.message, wh_plan_str(plan, a->name)))
+            found = s;
+    }
+    return found;
+}
+
+int wh_unit_start(const struct wh_sdbus *sd, const struct wh_unit_ref *unit, const struct wh_plan *plan, pid_t pid,
+                  int timeout_ms, const struct wh_step **ret_step, struct wh_err *err)
+{
+    CLEANUP_TALK struct talk t = { .sd = sd, .unit = unit };
+    sd_bus_message *reply = NULL;
+    int r = connect_bus(&t, timeout_ms, err);
+
+    if (r < 0)
+        return r;
+    r = listen_to_jobs(&t);
+    if (r == 0)
+        r = start_call(&t, plan, pid, &reply);
+    /* Left by a container that failed, and by nobody reset: it has no processes, or this would fail again. */
+    if (r < 0 && is_error(&t, UNIT_EXISTS) && manager_call(&t, "ResetFailedUnit", NULL, unit->name) == 0)
+        r = start_call(&t, plan, pid, &reply);
+    if (r < 0) {
+        if (ret_step)
+            *ret_step = refused_property(&t, plan);
+        return failed(&t, r, "start", err);
+    }
+    return wait_job(&t, reply, "start", err);
+}
+
+int wh_unit_stop(const struct wh_sdbus *sd, const struct wh_unit_ref *unit, int timeout_ms, struct wh_err *err)
+{
+    CLEANUP_TALK struct talk t = { .sd = sd, .unit = unit };
+    sd_bus_message *reply = NULL;
+    int r = connect_bus(&t, timeout_ms, err);
+
+    if (r < 0)
+        return r;
+    r = listen_to_jobs(&t);
+    if (r == 0)
+        r = manager_call(&t, "StopUnit", &reply, unit->name, "replace");
+    if (r < 0 && !is_error(&t, NO_SUCH_UNIT))
+        return failed(&t, r, "stop", err);
+    if (r == 0)
+        r = wait_job(&t, reply, "stop", err);
+    if (r < 0 && err && err->code)
+        return r;
+    /* A scope whose processes were killed has failed, and stays until somebody says that it was seen. */
+    r = manager_call(&t, "ResetFailedUnit", NULL, unit->name);
+    return r < 0 && !is_error(&t, NO_SUCH_UNIT) ? failed(&t, r, "reset", err) : 0;
+}
