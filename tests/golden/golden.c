@@ -206,6 +206,10 @@ static bool fact(struct test *t, char *name)
         f->cgroup2_mount = null_if_empty(value);
     else if (wh_streq(name, "cgroup2_own"))
         f->cgroup2_own = null_if_empty(value);
+    else if (wh_streq(name, "systemd_root"))
+        f->systemd_root = null_if_empty(value);
+    else if (wh_streq(name, "systemd_user"))
+        f->systemd_user = *value == '1';
     else if (wh_streq(name, "cgroup2_delegated"))
         f->cgroup2_delegated = null_if_empty(value);
     else if (wh_streq(name, "mnt_foreign"))

@@ -232,10 +232,11 @@ need_pids() {
     [ ! -e "$ROOT/$CID" ]
 }
 
-@test "the systemd manager is refused, and says so" {
+@test "the systemd manager is refused where there is no systemd, and says so" {
+    [ ! -d /run/systemd/system ] || skip "systemd runs here"
     config '.linux.cgroupsPath = "system.slice:wherry:'"$CID"'"'
     run wherry --systemd-cgroup create -b "$BUNDLE" "$CID"
     have_status 1
-    have "not supported by this version"
+    have "this host is not run by systemd: use --cgroup-manager=cgroupfs"
     [ ! -e "$ROOT/$CID" ]
 }

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 
+#include "plan/compile-systemd.h"
 #include "plan/compile.h"
 
 static const struct wh_facts unified = { .feat = WH_FEAT_CGROUP_WRITABLE,
@@ -100,11 +101,107 @@ static void test_managers(void)
     ok(!got, "means none");
     is_int(wh_cgroup_path(&spec, &req, &none, arena, &got, &err), 0, "also where there is no cgroup2");
     req.cgroup_manager = WH_CGM_SYSTEMD;
-    is_int(wh_cgroup_path(&spec, &req, &unified, arena, &got, &err), -EOPNOTSUPP, "systemd is refused");
-    has_str(err.msg, "--systemd-cgroup", "by the name of its option");
+    is_int(wh_cgroup_path(&spec, &req, &unified, arena, &got, &err), -EOPNOTSUPP, "systemd where there is none");
+    has_str(err.msg, "--systemd-cgroup: this host is not run by systemd", "by the name of its option");
     err = (struct wh_err){ 0 };
     is_int(path(&none, "/a", arena, &got, &err), -EOPNOTSUPP, "a host without cgroup2 is refused");
     has_str(err.msg, "--cgroup-manager=disabled", "with a way out");
+}
+
+static int unit(const char *path, const char *id, bool user, struct wh_arena *arena, struct wh_unit *ret,
+                struct wh_err *err)
+{
+    struct wh_request req = { .id = id, .cgroup_manager = WH_CGM_SYSTEMD };
+    struct wh_facts facts = unified;
+    struct wh_spec spec = { 0 };
+
+    facts.systemd_root = user ? "/user.slice/user-5.slice/user@5.service" : "/";
+    facts.systemd_user = user;
+    spec.linux_.cgroups_path.v = path;
+    return wh_unit_find(&spec, &req, &facts, arena, ret, err);
+}
+
+static void test_units(void)
+{
+    static const struct {
+        const char *path, *id, *name, *slice, *dir;
+    } cases[] = {
+        { NULL, "c1", "wherry-c1.scope", "system.slice", "/system.slice/wherry-c1.scope" },
+        { "", "a+b_c.d-e", "wherry-a\\x2bb_c.d-e.scope", "system.slice", "/system.slice/wherry-a\\x2bb_c.d-e.scope" },
+        { ":runc:c1", "x", "runc-c1.scope", "system.slice", "/system.slice/runc-c1.scope" },
+        { "system.slice:runc:c1", "x", "runc-c1.scope", "system.slice", "/system.slice/runc-c1.scope" },
+        { "a.slice::c1", "x", "c1.scope", "a.slice", "/a.slice/c1.scope" },
+        { "::c1", "x", "c1.scope", "system.slice", "/system.slice/c1.scope" },
+        { "-:p:c1", "x", "p-c1.scope", "-.slice", "/p-c1.scope" },
+        { "-.slice:p:c1", "x", "p-c1.scope", "-.slice", "/p-c1.scope" },
+        { "a-b-c.slice:p:n", "x", "p-n.scope", "a-b-c.slice", "/a.slice/a-b.slice/a-b-c.slice/p-n.scope" },
+        { "kubepods-pod1_2.slice:cri-containerd:00ff", "x", "cri-containerd-00ff.scope", "kubepods-pod1_2.slice",
+          "/kubepods.slice/kubepods-pod1_2.slice/cri-containerd-00ff.scope" },
+        { "z.slice:p:a-b.slice", "x", "a-b.slice", "a.slice", "/a.slice/a-b.slice" },
+        { ":p:a.slice", "x", "a.slice", "-.slice", "/a.slice" },
+        /* What the kernel's own files could be called. */
+        { "io.slice::memory", "x", "memory.scope", "io.slice", "/_io.slice/_memory.scope" },
+        { "::_x", "x", "_x.scope", "system.slice", "/system.slice/__x.scope" },
+        { "::cgroup.y", "x", "cgroup.y.scope", "system.slice", "/system.slice/_cgroup.y.scope" },
+        { "::memoryx", "x", "memoryx.scope", "system.slice", "/system.slice/memoryx.scope" },
+    };
+
+    for (size_t i = 0; i < WH_ELEMENTSOF(cases); i++)
+        for (int user = 0; user < 2; user++) {
+            WH_CLEANUP_ARENA struct wh_arena *arena = wh_arena_new();
+            const char *base = user ? "/user.slice/user-5.slice/user@5.service" : "", *dir = cases[i].dir;
+            struct wh_unit u = { 0 };
+            struct wh_err err = { 0 };
+
+            is_int(unit(cases[i].path, cases[i].id, user, arena, &u, &err), 0, "cgroupsPath %s is a unit",
+                   cases[i].path ? cases[i].path : "(absent)");
+            is_str(u.name, cases[i].name, "of this name");
+            if (user && wh_streq(cases[i].slice, "system.slice") && cases[i].path &&
+                !wh_startswith(cases[i].path, "system"))
+                dir = wh_arena_printf(arena, "/user.slice%s", dir + strlen("/system.slice"));
+            else if (user && !cases[i].path)
+                dir = "/user.slice/wherry-c1.scope";
+            else
+                is_str(u.slice, cases[i].slice, "in this slice");
+            is_str(u.path, wh_arena_printf(arena, "%s%s", base, dir), "and its cgroup is there");
+        }
+}
+
+static void test_no_units(void)
+{
+    static char longer[400] = "::";
+    static const struct {
+        const char *path, *want;
+    } cases[] = {
+        { "/a/b",
+          "expected cgroupsPath to be of format \"slice:prefix:name\" for systemd cgroups, got \"/a/b\" instead" },
+        { "a:b", "got \"a:b\" instead" },
+        { "a.slice:b:", "got \"a.slice:b:\" instead" },
+        { "a.slice:b:c:d", "got \"a.slice:b:c:d\" instead" },
+        { "a/b.slice:p:n", "invalid slice name \"a/b.slice\"" },
+        { "a:p:n", "invalid slice name \"a\"" },
+        { "-a.slice:p:n", "invalid slice name \"-a.slice\"" },
+        { "a-.slice:p:n", "invalid slice name \"a-.slice\"" },
+        { "a--b.slice:p:n", "invalid slice name \"a--b.slice\"" },
+        { ".slice:p:n", "invalid slice name \".slice\"" },
+        { "..:p:n", "invalid slice name" },
+        { ":p:-.slice", "invalid slice name \"-.slice\"" },
+        { ":p:a--b.slice", "invalid slice name \"a--b.slice\"" },
+        { ":p:../n", "has no slash" },
+        { ":p/q:n", "has no slash" },
+        { longer, "longer than 255 bytes" },
+    };
+
+    memset(longer + 2, 'a', sizeof longer - 3);
+    for (size_t i = 0; i < WH_ELEMENTSOF(cases); i++) {
+        WH_CLEANUP_ARENA struct wh_arena *arena = wh_arena_new();
+        struct wh_unit u;
+        struct wh_err err = { 0 };
+
+        is_int(unit(cases[i].path, "x", false, arena, &u, &err), -EINVAL, "cgroupsPath %.20s is refused",
+               cases[i].path);
+        has_str(err.msg, cases[i].want, "in these words");
+    }
 }
 
 static void test_rootless(void)
@@ -212,6 +309,8 @@ int main(void)
     test_forms();
     test_refused();
     test_managers();
+    test_units();
+    test_no_units();
     test_rootless();
     test_clean();
     test_words();

@@ -365,9 +365,11 @@ static void test_host(void)
     has_finding(report, WH_CHECK_UNREADABLE, NULL, "config.json", 0);
     wherry_free(report);
 
-    is_int(check(configuration(&plain), 0, WHERRY_CGROUP_SYSTEMD, &report), 2, "a manager that this version lacks");
-    has_str(report, "not supported by this version", "is said");
-    wherry_free(report);
+    if (access("/run/systemd/system", F_OK) < 0 && geteuid() == 0) {
+        is_int(check(configuration(&plain), 0, WHERRY_CGROUP_SYSTEMD, &report), 2, "a manager that this host lacks");
+        has_str(report, "this host is not run by systemd", "is said");
+        wherry_free(report);
+    }
 
     if (geteuid() != 0) {
         skip("capabilities need root");

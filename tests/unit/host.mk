@@ -6,5 +6,6 @@ unit_tests += tests/unit/serve
 unit_tests += tests/unit/filter-cache
 unit_tests += tests/unit/store
 unit_tests += tests/unit/spawn
+unit_tests += tests/unit/unit
 unit_tests += tests/unit/rdt
 unit_tests += tests/unit/stat

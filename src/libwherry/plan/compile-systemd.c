@@ -418,6 +418,8 @@ static void annotation(struct wh_compile *c, const struct wh_kv *kv)
     r = wh_gvariant_parse(c->arena, kv->value, &value, &why);
     /* What systemd takes in units and on its command line as seconds is a property of microseconds on the bus. */
     if (len > 3 && ends_with(name, "Sec") && name[len - 4] >= 'a' && name[len - 4] <= 'z') {
+        if (r < 0)
+            value.n = 0;
         usec = microseconds(c, &value, kv->value);
         if (!usec) {
             wh_compile_err(c, -EINVAL, kv->src, "annotation %.100s value \"%.40s\": not a number", kv->key, kv->value);

@@ -335,6 +335,19 @@ static bool is_error(const struct talk *t, const char *name)
     return t->error.name && wh_streq(t->error.name, name);
 }
 
+static bool has_word(const char *text, const char *word)
+{
+    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+    for (const char *s = text; (s = strstr(s, word)) != NULL; s++) {
+        const char *end = s + strlen(word);
+
+        if ((s == text || !strchr(letters, s[-1])) && (!*end || !strchr(letters, *end)))
+            return true;
+    }
+    return false;
+}
+
 /* systemd's texts name the property ("Cannot set property X, or unknown property."); so its place in the configuration can be told. */
 static const struct wh_step *refused_property(const struct talk *t, const struct wh_plan *plan)
 {
@@ -343,7 +356,7 @@ static const struct wh_step *refused_property(const struct talk *t, const struct
     for (uint32_t i = 0; t->error.message && i < plan->nhost; i++, s = wh_step_next(s)) {
         const struct wh_step_cg_prop *a = (const void *)s;
 
-        if (s->op == WH_OP_CG_PROP && s->src && strstr(t->error.message, wh_plan_str(plan, a->name)))
+        if (s->op == WH_OP_CG_PROP && s->src && has_word(t->error.message, wh_plan_str(plan, a->name)))
             found = s;
     }
     return found;
@@ -362,11 +375,16 @@ int wh_unit_start(const struct wh_sdbus *sd, const struct wh_unit_ref *unit, con
     if (r == 0)
         r = start_call(&t, plan, pid, &reply);
     /* Left by a container that failed, and by nobody reset: it has no processes, or this would fail again. */
-    if (r < 0 && is_error(&t, UNIT_EXISTS) && manager_call(&t, "ResetFailedUnit", NULL, unit->name) == 0)
-        r = start_call(&t, plan, pid, &reply);
+    if (r < 0 && is_error(&t, UNIT_EXISTS)) {
+        r = manager_call(&t, "ResetFailedUnit", NULL, unit->name);
+        if (r == 0 || is_error(&t, NO_SUCH_UNIT))
+            r = start_call(&t, plan, pid, &reply);
+    }
     if (r < 0) {
         if (ret_step)
             *ret_step = refused_property(&t, plan);
+        if (is_error(&t, UNIT_EXISTS))
+            r = -EEXIST;
         return failed(&t, r, "start", err);
     }
     return wait_job(&t, reply, "start", err);

@@ -1,0 +1,160 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# The systemd cgroup manager, in the lab, where systemd is PID 1: as root with the system's, as an ordinary user with the user's.
+load ../integration/helpers
+load ../integration/inside
+
+test_setup() {
+    [ -d /run/systemd/system ] || skip "needs systemd"
+    if [ "$(id -u)" = 0 ]; then
+        systemctl=(systemctl) base=/sys/fs/cgroup slice=system.slice
+    else
+        rm config.json
+        "$WHERRY" spec --rootless
+        # shellcheck disable=SC2034 # the strings of jq
+        config '.process.terminal = false | .linux.namespaces |= map(select(.type != "cgroup"))'
+        systemctl=(systemctl --user) slice=user.slice
+        base=/sys/fs/cgroup/user.slice/user-$(id -u).slice/user@$(id -u).service
+    fi
+    UNIT=wh-$CID.scope
+    config '.linux.cgroupsPath = ":wh:'"$CID"'" | .process.args = ["sleep", "100"]'
+}
+
+show() { "${systemctl[@]}" show "$UNIT" -p "$1" --value; }
+gone() {
+    [ "$(show LoadState)" = not-found ]
+    [ ! -e "$base/$slice/$UNIT" ]
+}
+
+@test "systemd: a scope, from create to delete, by option of create alone" {
+    config '.linux.resources.pids.limit = 20'
+    detached --systemd-cgroup create "$CID"
+    have_status 0
+    [ -z "$output" ]
+    [ "$(show ActiveState)" = active ]
+    [ "$(show Slice)" = "$slice" ]
+    [ "$(show Description)" = "libcontainer container $CID" ]
+    [ "$(show Delegate)" = yes ]
+    [ "$(show DefaultDependencies)" = no ]
+    [ "$(show TasksMax)" = 20 ]
+    [ "$(show MemoryAccounting)" = yes ]
+    [ "$(cat "$base/$slice/$UNIT/pids.max")" = 20 ]
+    pid=$(pid_of "$CID")
+    [ "$(sed -n 's/^0:://p' "/proc/$pid/cgroup")" = "${base#/sys/fs/cgroup}/$slice/$UNIT" ]
+    wherry start "$CID"
+    run wherry exec "$CID" cat /proc/self/cgroup </dev/null
+    have_status 0
+    "${systemctl[@]}" daemon-reload
+    [ "$(show ActiveState)" = active ]
+    [ "$(cat "$base/$slice/$UNIT/pids.max")" = 20 ]
+    run wherry state "$CID"
+    have '"status": "running"'
+    wherry kill "$CID" KILL
+    wait_status "$CID" stopped
+    run wherry delete "$CID"
+    have_status 0
+    [ -z "$output" ]
+    gone
+}
+
+@test "systemd: run, in slices that are made for it, with properties from annotations" {
+    config '.linux.cgroupsPath = "wh-x.slice:wh:'"$CID"'" | .process.args = ["true"]
+        | .annotations = { "org.systemd.property.TimeoutStopUSec": "uint64 5000000", "org.systemd.property.KillSignal": "2",
+            "org.systemd.property.RuntimeMaxSec": "77", "org.systemd.property.CollectMode": "'"'inactive'"'" }'
+    run wherry --cgroup-manager=systemd run "$CID" </dev/null
+    have_status 0
+    command_is sleep 100
+    detached --systemd-cgroup run -d "$CID"
+    have_status 0
+    [ "$(show Slice)" = wh-x.slice ]
+    [ "$(show TimeoutStopUSec)" = 5s ]
+    [ "$(show KillSignal)" = 2 ]
+    [ "$(show RuntimeMaxUSec)" = "1min 17s" ]
+    wherry delete -f "$CID"
+    slice=wh.slice/wh-x.slice
+    gone
+}
+
+@test "systemd: what a payload that was killed has left is no obstacle, nor what nobody deleted" {
+    detached --systemd-cgroup run -d "$CID"
+    have_status 0
+    # A failed unit of that name: as if the container's state had been lost.
+    "${systemctl[@]}" kill -s KILL "$UNIT"
+    wait_status "$CID" stopped
+    rm -rf "${ROOT:?}/$CID"
+    detached --systemd-cgroup run -d "$CID"
+    have_status 0
+    wherry delete -f "$CID"
+    gone
+}
+
+@test "systemd: a unit that is somebody else's stays theirs" {
+    systemd-run "${systemctl[@]:1}" --quiet --scope --slice=other.slice --unit="$UNIT" sleep 100 3>&- 4>&- &
+    for ((i = 0; i < 100; i++)); do [ "$(show ActiveState)" != active ] || break; sleep 0.1; done
+    detached --systemd-cgroup create "$CID"
+    have_status 1
+    have "start unit $UNIT: systemd: "
+    have "already"
+    [ "$(show ActiveState)" = active ]
+    run wherry state "$CID"
+    have "does not exist"
+    "${systemctl[@]}" stop "$UNIT"
+}
+
+@test "systemd: a property that systemd refuses is named with its place, and nothing is left" {
+    config '.annotations = { "org.systemd.property.NoSuchThing": "true" }'
+    detached --systemd-cgroup create "$CID"
+    have_status 1
+    have "/annotations/org.systemd.property.NoSuchThing: start unit $UNIT: systemd: "
+    run wherry state "$CID"
+    have "does not exist"
+    gone
+    config '.annotations = { "org.systemd.property.KillSignal": "TERM" }'
+    detached --systemd-cgroup create "$CID"
+    have_status 1
+    have 'annotation org.systemd.property.KillSignal value "TERM": not a value'
+    gone
+}
+
+@test "systemd: killed at any moment of create, delete -f stops the unit" {
+    for moment in 0.1 0.25 0.4; do
+        "$WHERRY" --root "$ROOT" --systemd-cgroup create "$CID" </dev/null >/dev/null 2>&1 3>&- 4>&- &
+        sleep "$moment"
+        kill -KILL $! 2>/dev/null || true
+        wait $! 2>/dev/null || true
+        wherry delete -f "$CID"
+        gone
+    done
+    [ ! -e "$ROOT/$CID" ]
+}
+
+@test "systemd: without its bus a container is not made, and one that is there can be deleted" {
+    detached --systemd-cgroup run -d "$CID"
+    have_status 0
+    if [ "$(id -u)" = 0 ]; then
+        cut=(unshare -m --propagation private sh -c 'mount -t tmpfs none /run/dbus; exec "$@"' sh)
+    else
+        cut=(env DBUS_SESSION_BUS_ADDRESS=unix:path=/nonexistent)
+    fi
+    config '.linux.cgroupsPath = ":wh:'"$CID"'-2"'
+    run "${cut[@]}" "$WHERRY" --root "$ROOT" --systemd-cgroup create -b "$BUNDLE" "$CID-2" 3>&- 4>&-
+    have_status 1
+    have "reach systemd at unix:path="
+    run "${cut[@]}" "$WHERRY" --root "$ROOT" delete -f "$CID" 3>&- 4>&-
+    have_status 0
+    for ((i = 0; i < 100; i++)); do [ "$(show ActiveState)" = active ] || break; sleep 0.1; done
+    [ ! -e "$base/$slice/$UNIT" ]
+    "${systemctl[@]}" reset-failed "$UNIT" 2>/dev/null || true
+}
+
+@test "systemd: the name of a slice is that slice" {
+    [ "$(id -u)" = 0 ] || skip "needs root: a user's process is put into scopes by systemd alone"
+    UNIT=wh$$.slice
+    config '.linux.cgroupsPath = "x:y:'"$UNIT"'"'
+    detached --systemd-cgroup run -d "$CID"
+    have_status 0
+    [ "$(sed -n 's/^0:://p' "/proc/$(pid_of "$CID")/cgroup")" = "/$UNIT" ]
+    wherry delete -f "$CID"
+    [ ! -e "$base/$UNIT" ]
+    [ "$(show ActiveState)" = inactive ]
+}
