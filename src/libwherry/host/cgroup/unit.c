@@ -209,17 +209,20 @@ static int append_number(const struct wh_sdbus *sd, sd_bus_message *m, char type
                                       : sd->sd_bus_message_append_basic(m, type, &u);
 }
 
+/* Of those that compile writes. */
+static unsigned digit(char c)
+{
+    return (unsigned)(c >= 'a' ? c - 'a' + 10 : c - '0');
+}
+
 static int append_bytes(const struct wh_sdbus *sd, sd_bus_message *m, const char *hex)
 {
     size_t len = strlen(hex) / 2;
     unsigned char *bytes = malloc(len + 1);
     int r = bytes ? 0 : -ENOMEM;
 
-    for (size_t i = 0; r == 0 && i < len; i++) {
-        char digits[3] = { hex[2 * i], hex[2 * i + 1], '\0' };
-
-        bytes[i] = (unsigned char)strtoul(digits, NULL, 16);
-    }
+    for (size_t i = 0; r == 0 && i < len; i++)
+        bytes[i] = (unsigned char)(digit(hex[2 * i]) << 4 | digit(hex[2 * i + 1]));
     if (r == 0)
         r = sd->sd_bus_message_append_array(m, 'y', bytes, len);
     free(bytes);
