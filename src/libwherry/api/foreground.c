@@ -100,6 +100,10 @@ int wh_api_foreground(const struct wh_foreground *f, int *ret_status, struct wh_
     d = wh_pidfd_reap(run->pidfd_b, &ex);
     if (d == 0)
         *ret_status = ex.signalled ? 128 + ex.value : ex.value;
+    else if (r == 0 && d == -EBUSY)
+        r = wh_err_set(err, WH_ERR_HOST, d, NULL,
+                       "%s has ended, but a process that traces it does not let go of it: its status cannot be told",
+                       f->what);
     else if (r == 0)
         r = wh_err_sys(err, d, "wait for %s", f->what);
     wh_closep(&run->pidfd_b);

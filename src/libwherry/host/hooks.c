@@ -207,6 +207,8 @@ static int verdict(const struct wh_hook_entry *h, int waited, const struct wh_ex
         snprintf(why, sizeof why, "canceled");
     else if (waited == -ESRCH)
         snprintf(why, sizeof why, "container init died meanwhile");
+    else if (waited == -EBUSY)
+        snprintf(why, sizeof why, "it ended, but a process that traces it keeps it");
     else if (waited < 0)
         snprintf(why, sizeof why, "cannot wait for it (errno %d)", -waited);
     else
@@ -317,6 +319,12 @@ static int run_one(const struct wh_hook_run *run, const struct wh_hook_entry *h,
         wh_pidfd_kill(pidfd, SIGKILL);
     }
     r = wh_pidfd_reap(pidfd, &ex);
+    /* A failed hook is the end of the container, and so of who traces the hook; its first process is not gone before all in its pid namespace are
+     * reaped. */
+    if (r == -EBUSY && run->init_fd >= 0) {
+        wh_pidfd_kill(run->init_fd, SIGKILL);
+        (void)wh_pidfd_reap(pidfd, NULL);
+    }
     return verdict(h, waited < 0 ? waited : r, &ex, tails, wh_now_ms() - began, err);
 }
 

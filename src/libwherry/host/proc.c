@@ -171,16 +171,38 @@ int wh_pidfd_wait(int pidfd, int ms)
     }
 }
 
+/* How long a process that has ended may stay with whoever traces it. A debugger takes its end within a moment. */
+#define TRACED_MS 5000
+
 int wh_pidfd_reap(int pidfd, struct wh_exit *ret)
 {
+    int64_t end = 0;
     siginfo_t si;
 
     for (;;) {
         memset(&si, 0, sizeof si);
-        if (waitid((idtype_t)P_PIDFD, (id_t)pidfd, &si, WEXITED | __WALL) == 0)
-            break;
-        if (errno != EINTR)
+        if (waitid((idtype_t)P_PIDFD, (id_t)pidfd, &si, WEXITED | WNOHANG | __WALL) < 0) {
+            if (errno == EINTR)
+                continue;
             return -errno;
+        }
+        if (si.si_pid != 0)
+            break;
+        /* It lives, or it has ended and a process beside it that traces it does not let it go (ptrace(2)): that may be one of the container's,
+         * which would keep a blocking call here for as long as it likes. */
+        if (wh_pidfd_wait(pidfd, 0) == -ETIMEDOUT) {
+            int r = wh_pidfd_wait(pidfd, -1);
+
+            if (r < 0)
+                return r;
+            continue;
+        }
+        if (end == 0)
+            end = wh_now_ms() + TRACED_MS;
+        else if (wh_now_ms() >= end)
+            return -EBUSY;
+        else
+            poll(NULL, 0, 10);
     }
     if (ret)
         *ret = (struct wh_exit){ .signalled = si.si_code != CLD_EXITED, .value = si.si_status };

@@ -42,7 +42,8 @@ struct wh_exit {
     bool signalled;
     int value; /* exit status or signal */
 };
-/* Reaps a child, also one whose exit signal is not SIGCHLD (it never exec'd): __WALL. Blocks. -ECHILD when somebody else did. */
+/* Reaps a child, also one whose exit signal is not SIGCHLD (it never exec'd): __WALL. Blocks while it lives. -ECHILD when somebody else did;
+ * -EBUSY when it has ended and a process that traces it has kept it for seconds. */
 int wh_pidfd_reap(int pidfd, struct wh_exit *ret);
 
 /* True if the caller's process ignores the signal. Looks only: sigaction(2), which changes a whole process, is not the library's. */

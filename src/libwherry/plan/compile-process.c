@@ -400,6 +400,35 @@ void wh_compile_hook_process(struct wh_compile *c)
     exec(c, p, &env);
 }
 
+/*
+ * Whether this process is dumpable for a moment (a listener, a hook that enters) and has to be kept from processes of the container
+ * meanwhile: of the same user they could trace it, and would have a process without filter and label. One that lacks a capability that this
+ * one has cannot (ptrace(2)), and execve takes it away.
+ */
+static bool shielded(struct wh_compile *c, const struct wh_process *p)
+{
+    const struct wh_process *own = c->spec->process;
+    uint64_t theirs =
+        (p->capabilities.bounding.mask | (own ? own->capabilities.bounding.mask : 0)) & wh_compile_grantable(c);
+    bool exec_verb = c->req->verb == WH_VERB_EXEC, filter = wh_seccomp_wanted(c->spec);
+    bool hooks = !exec_verb && c->spec->hooks.start_container.n > 0;
+    bool listener = filter && wh_seccomp_notifies(c->spec, c->req);
+    bool label = (p->apparmor_profile.v && *p->apparmor_profile.v) || (p->selinux_label.v && *p->selinux_label.v);
+
+    if (c->facts->own_caps & CAP_BIT(CAP_SYS_PTRACE) || !(hooks || listener) || !(filter || label))
+        return false;
+    if (!(theirs & (CAP_BIT(CAP_SYS_ADMIN) | CAP_BIT(CAP_SYS_PTRACE))))
+        return true;
+    /* Alone in a user namespace there is nobody. */
+    if (exec_verb || hooks || !c->new_ns[WH_NS_USER])
+        wh_compile_err(
+            c, -EOPNOTSUPP, hooks ? c->spec->hooks.start_container.src : seccomp_src(c->spec),
+            "%s need CAP_SYS_PTRACE, which this process lacks, where the container may have CAP_SYS_ADMIN or "
+            "CAP_SYS_PTRACE: a process of it could take over another that has no filter or label yet",
+            hooks ? "startContainer hooks" : "seccomp listeners");
+    return false;
+}
+
 void wh_compile_process(struct wh_compile *c)
 {
     const struct wh_process *p = c->process;
@@ -415,6 +444,8 @@ void wh_compile_process(struct wh_compile *c)
         wh_compile_err(c, -EINVAL, p->cwd.v ? p->cwd.src : p->src, "Cwd must be an absolute path");
         return;
     }
+    if (shielded(c, p))
+        keep_admin = true;
     if (keep_admin && !(wh_compile_grantable(c) & CAP_BIT(CAP_SYS_ADMIN)))
         wh_compile_err(c, -EOPNOTSUPP, seccomp_src(c->spec),
                        "a seccomp filter without noNewPrivileges needs CAP_SYS_ADMIN, which this process lacks");
