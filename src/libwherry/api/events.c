@@ -98,7 +98,7 @@ static int watch_loop(struct watching *w, struct wh_err *err)
         WH_CLEANUP_BUF struct wh_buf out = { 0 };
         int wait = wh_watch_prepare(&w->watch, p), r;
         struct pollfd *init = &p[w->watch.n], *cancel = init + 1;
-        bool ended;
+        bool ended, tick;
 
         *init = (struct pollfd){ .fd = w->target.pidfd, .events = POLLIN };
         *cancel = (struct pollfd){ .fd = w->opts.cancel_fd > 0 ? w->opts.cancel_fd : -1, .events = POLLIN };
@@ -110,11 +110,13 @@ static int watch_loop(struct watching *w, struct wh_err *err)
         if (cancel->revents)
             return wh_err_set(err, WH_ERR_HOST, -ECANCELED, NULL, "canceled");
         ended = init->revents != 0;
-        /* What killed it is told before that it ended. */
-        wh_watch_look(&w->watch, p, ended, &out);
+        tick = w->interval && wh_now_ms() >= w->next;
+        /* What killed it is told before that it ended. With the statistics all is looked at: pids.events of v1 hierarchies does not notify
+         * (seen on Linux 6.18). */
+        wh_watch_look(&w->watch, p, ended || tick, &out);
         if (ended)
             add_exit(w, &out);
-        else if (w->interval && wh_now_ms() >= w->next) {
+        else if (tick) {
             wh_api_record_stats(&out, &w->target);
             /* From now: who was stopped for an hour wants one record, not all that were missed. */
             w->next = wh_now_ms() + w->interval;

@@ -163,12 +163,13 @@ static void memory_usage(const struct wh_watch *w, struct wh_json *j)
 static bool look_memory(const struct wh_watch *w, struct wh_watch_source *s, struct wh_buf *out)
 {
     struct counter all[COUNTERS_MAX], local[COUNTERS_MAX];
-    unsigned nlocal = read_counters(s->local_fd, s->local, &s->nlocal, local);
-    unsigned nall = read_counters(s->fd, s->all, &s->nall, all);
+    unsigned nall = read_counters(s->fd, s->all, &s->nall, all), nlocal;
     struct wh_json j;
 
     if (nall == 0)
         return false;
+    /* Second: what is counted in between must not look like a limit below. */
+    nlocal = read_counters(s->local_fd, s->local, &s->nlocal, local);
     if (find(all, nall, "oom_kill"))
         oom(w, out);
     wh_record_open(&j, out, "memory", w->id);
