@@ -78,6 +78,18 @@ need_pids() {
     run wherry run -b "$BUNDLE" "$CID"
 }
 
+# bats test_tags=vm
+@test "what a container uses is counted, though nothing is limited" {
+    grep -qw memory "$TWO/cgroup.controllers" || skip "the controllers are on v1 hierarchies"
+    config 'del(.linux.resources.pids)'
+    command_is sleep 30
+    wherry create -b "$BUNDLE" "$CID"
+    for file in memory.current pids.current cpu.weight io.stat; do
+        [ -e "$CG/$file" ] || { echo "no $file"; return 1; }
+    done
+    [ "$(cat "$CG/pids.current")" = 1 ]
+}
+
 # bats test_tags=vm:not
 @test "pids: where there is no controller, the limit is refused before anything is made" {
     [ -z "$PIDS" ] && ! grep -qw pids "$TWO/cgroup.controllers" || skip "the pids controller is here"

@@ -13,6 +13,7 @@
 
 #include "base/fd.h"
 #include "host/cgroup/internal.h"
+#include "plan/compile.h"
 
 /* How long a signal to a frozen-to-be cgroup waits for the freeze: a process in an uninterruptible call delays it. */
 #define FREEZE_MS 2000
@@ -185,6 +186,37 @@ static int look_two(struct wh_cgroup *cg, struct wh_err *err)
     return 0;
 }
 
+/* Engines show what every container uses, whether it has limits or not: podman stats, the kubelet. */
+static void plan_account(struct wh_cgroup *cg, const char *controllers)
+{
+    static const char *const words[] = { "memory", "pids", "cpu", "io" };
+    size_t len = 0;
+
+    for (size_t i = 0; controllers && i < WH_ELEMENTSOF(words); i++)
+        if (wh_compile_has_word(controllers, words[i]))
+            len += (size_t)snprintf(cg->account + len, sizeof cg->account - len, "%s%s", len ? " " : "", words[i]);
+}
+
+/* A cgroup above that has processes of its own, or one whose files are another's, goes without: nothing has asked for it. */
+static void make_account(const struct wh_cgroup *cg)
+{
+    char word[sizeof cg->account];
+    struct wh_err ignored;
+
+    ignored = (struct wh_err){ 0 };
+    if (!cg->account[0] || wh_cg_enable(&cg->two, cg->account, &ignored) == 0)
+        return;
+    /* One may be refused for itself, as cpu is where a real-time process runs. */
+    for (const char *at = cg->account; *at; at += *at == ' ') {
+        size_t n = strcspn(at, " ");
+
+        snprintf(word, sizeof word, "%.*s", (int)n, at);
+        ignored = (struct wh_err){ 0 };
+        (void)wh_cg_enable(&cg->two, word, &ignored);
+        at += n;
+    }
+}
+
 int wh_cgroup_plan(struct wh_cgroup *cg, const struct wh_plan *plan, const struct wh_facts *facts, struct wh_err *err)
 {
     const struct wh_step *s = wh_plan_first_host(plan);
@@ -214,6 +246,7 @@ int wh_cgroup_plan(struct wh_cgroup *cg, const struct wh_plan *plan, const struc
     }
     if (r == 0 && cg->two.mount)
         r = look_two(cg, err);
+    plan_account(cg, facts->cgroup2_controllers);
     /* What is left of a unit that failed is systemd's, and goes with it. */
     if (r == 0 && cg->unit)
         wh_closep(&cg->two.fd);
@@ -233,6 +266,8 @@ int wh_cgroup_make(struct wh_cgroup *cg, struct wh_err *err)
     r = wh_cg_make_dir(&cg->two, err);
     if (r == 0 && cg->enable)
         r = wh_cg_enable(&cg->two, cg->enable, err);
+    if (r == 0)
+        make_account(cg);
     for (uint32_t i = 0; i < cg->none && r == 0; i++)
         r = wh_cg_v1_make(&cg->one[i], err);
     if (r < 0)

@@ -54,6 +54,7 @@ struct wh_cgroup {
     uint32_t none;
     int devices_fd; /* device program that wh_cgroup_preload() has loaded, or -1 */
     char *enable; /* controllers that the limits need in cgroup2: "pids memory"; null when none */
+    char account[24]; /* controllers that are turned on where they can be, for what they count: "memory pids cpu io" */
     char *unit; /* the systemd manager: the unit whose cgroup it is; else null */
     bool unit_user; /* a unit of the user's systemd */
     bool unit_made; /* there to be stopped */
