@@ -175,7 +175,7 @@ static int split(const struct wh_spec *spec, const char *id, struct wh_arena *ar
 int wh_unit_find(const struct wh_spec *spec, const struct wh_request *req, const struct wh_facts *facts,
                  struct wh_arena *arena, struct wh_unit *ret, struct wh_err *err)
 {
-    const char *part[3], *slice, *name, *path;
+    const char *part[3] = { "", "", "" }, *slice, *name, *path;
     int r = find_host(facts, err);
 
     if (r == 0)
@@ -202,11 +202,13 @@ int wh_unit_find(const struct wh_spec *spec, const struct wh_request *req, const
         if (!part[1] || !part[2])
             return no_memory(err);
         name = wh_arena_printf(arena, "%s%s%s.scope", part[1], *part[1] ? "-" : "", part[2]);
+        if (!name)
+            return no_memory(err);
         path = slice_path(arena, facts->systemd_root, slice);
-        if (name && path)
+        if (path)
             path = directory(arena, name) ? wh_arena_printf(arena, "%s/%s", path, directory(arena, name)) : NULL;
     }
-    if (!name || !slice || !path)
+    if (!slice || !path)
         return no_memory(err);
     if (strlen(name) > 255)
         return bad_path(spec, err, "cgroupsPath: the unit's name is longer than 255 bytes: \"%.40s...\"", name);
@@ -395,7 +397,7 @@ static const char *microseconds(struct wh_compile *c, const struct wh_unit_value
             part += (uint64_t)(*d - '0') * scale;
         }
     }
-    return wh_arena_printf(c->arena, "%llu", (unsigned long long)(seconds * 1000000 + part));
+    return wh_arena_printf(c->arena, "%llu", (unsigned long long)seconds * 1000000 + part);
 }
 
 static void annotation(struct wh_compile *c, const struct wh_kv *kv)

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Writing what compile decided: limits into the files of the container's cgroup, and the device program. */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "base/arena.h"
 #include "base/fd.h"
 #include "host/cgroup/cgroup.h"
 #include "host/cgroup/internal.h"
@@ -119,23 +119,22 @@ static int apply_devices(struct wh_cgroup *cg, const struct wh_plan *plan, const
     return prog < 0 ? prog : wh_cg_attach_devices(cg->two.fd, prog, cg->two.fresh, err);
 }
 
-static void freep(void *p)
-{
-    free(*(void **)p);
-}
-
 int wh_cgroup_apply(struct wh_cgroup *cg, const struct wh_plan *plan, const struct wh_step **ret_step,
                     struct wh_err *err)
 {
     const struct wh_step *s = wh_plan_first_host(plan);
-    __attribute__((cleanup(freep))) struct wh_cg_write *v = calloc(plan->nhost + 1, sizeof *v);
-    __attribute__((cleanup(freep))) const struct wh_step **from = calloc(plan->nhost + 1, sizeof(void *));
+    WH_CLEANUP_ARENA struct wh_arena *arena = NULL;
+    const struct wh_step **from;
+    struct wh_cg_write *v;
     const struct wh_step *devices = NULL, *failed = NULL;
     size_t n = 0, at = 0;
     int r;
 
     if (!wh_cgroup_exists(cg))
         return 0;
+    arena = wh_arena_new();
+    v = arena ? wh_arena_new_array(arena, struct wh_cg_write, plan->nhost + 1) : NULL;
+    from = arena ? wh_arena_new_array(arena, const struct wh_step *, plan->nhost + 1) : NULL;
     if (!v || !from)
         return wh_err_sys(err, -ENOMEM, "cgroup");
     for (uint32_t i = 0; i < plan->nhost; i++, s = wh_step_next(s)) {

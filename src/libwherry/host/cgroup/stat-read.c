@@ -80,7 +80,7 @@ bool wh_stat_number(int dirfd, const char *name, uint64_t *ret)
 
 uint64_t wh_stat_value(int dirfd, const char *name)
 {
-    uint64_t v;
+    uint64_t v = 0;
 
     return wh_stat_number(dirfd, name, &v) ? v : 0;
 }

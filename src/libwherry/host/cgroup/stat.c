@@ -83,7 +83,7 @@ static void rdma(const struct wh_cgroup *cg, struct wh_json *j)
         wh_json_open(j, device, '{');
         for (char *word; (word = wh_stat_word(&line)) != NULL;) {
             char *value = strchr(word, '=');
-            uint64_t v, limit;
+            uint64_t v = 0, limit = 0;
 
             if (!value)
                 continue;
