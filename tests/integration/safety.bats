@@ -253,11 +253,11 @@ create() {
     have "Operation not permitted"
 }
 
-@test "a property that is not executed yet is refused, not ignored" {
-    config '.linux.resources.cpu = { shares: 512 }'
+@test "a limit that this host cannot hold is refused, not ignored" {
+    config '.linux.resources.rdma = { none0: { hcaHandles: 1 } }'
     go
     have_status 1
-    have /linux/resources/cpu
+    have /linux/resources/rdma
 }
 
 @test "set-id execution of wherry is refused" {

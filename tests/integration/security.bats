@@ -432,9 +432,13 @@ seccomp() { config ".linux.seccomp = $1"; }
     [ "$(cat pid)" = "$(pid_of "$CID")" ]
 }
 
-@test "I13: no environment of the payload on disk" {
+@test "I13: the environment of the payload is on disk in the kept config.json alone, which is its owner's" {
     config '.process.env += ["PASSWORD=hunter2-in-env"]'
     to_file wherry create "$CID"
+    run grep -rl hunter2-in-env "$ROOT"
+    [ "$output" = "$ROOT/$CID/config.json" ]
+    [ "$(stat -c %a "$ROOT/$CID/config.json")" = 600 ]
+    wherry delete -f "$CID"
     run grep -rl hunter2-in-env "$ROOT"
     [ -z "$output" ]
 }
