@@ -107,6 +107,7 @@ static int value(uint8_t kind, uint64_t v)
     case WH_FK_NOFOLLOW:
     case WH_FK_DEVCONSOLE:
     case WH_FK_NOTIFY:
+    case WH_FK_MAKE:
     case WH_FK_FOREGROUND:
         return v > 1;
     case WH_FK_RLIMIT:

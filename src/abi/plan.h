@@ -101,6 +101,7 @@ enum {
 #define WH_FT_MPOLFLAGS uint32_t /* MPOL_F_* */
 #define WH_FT_RDTMODE uint32_t /* enum wh_rdt_mode */
 #define WH_FT_LSMATTR uint32_t /* enum wh_lsm_attr */
+#define WH_FT_MAKE uint32_t /* 0 or 1: made if it is missing */
 #define WH_FT_FOREGROUND uint32_t /* 0 or 1: the foreground process group of the terminal on stdin */
 #define WH_FT_CGWFLAGS uint32_t /* WH_CGW_* */
 #define WH_FT_STR wh_off /* NUL-terminated, not null */
@@ -266,6 +267,7 @@ enum wh_field_kind {
     WH_FK_MPOLFLAGS,
     WH_FK_RDTMODE,
     WH_FK_LSMATTR,
+    WH_FK_MAKE,
     WH_FK_FOREGROUND,
     WH_FK_CGWFLAGS,
     WH_FK_STR,

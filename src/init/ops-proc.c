@@ -49,7 +49,7 @@ int op_cwd(struct ini *i, const struct wh_step_cwd *s)
     const char *path = ini_str(i, s->path);
     long r = enter(path);
 
-    if (r == -ENOENT) {
+    if (r == -ENOENT && s->make) {
         CLEAN_FD root = -1, fd = -1;
         long mask;
 

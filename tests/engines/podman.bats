@@ -191,8 +191,8 @@ box() { made run --rm "$@" </dev/null; }
     run podman exec "$NAME" /etc/passwd </dev/null
     have_status 126
     have "permission denied"
-    run podman exec -w /nosuch "$NAME" true </dev/null
-    [ "$status" != 0 ]
+    run -127 podman exec -w /nosuch "$NAME" true </dev/null
+    have "no such file or directory"
 }
 
 @test "exec -t: a terminal through conmon" {

@@ -131,9 +131,9 @@ bad() { # JQ TEXT…
 @test "a working directory that cannot be entered or made" {
     config '.root.readonly = true'
     up
-    fails 'chdir /none' 'read-only file system' -- --cwd /none "$CID" true
+    fails 'chdir /none' 'no such file or directory' -- --cwd /none "$CID" true
     fails 'chdir /etc/passwd' 'not a directory' -- --cwd /etc/passwd "$CID" true
-    bad '.cwd = "/none"' 'p.json:' '/cwd' 'read-only file system'
+    bad '.cwd = "/none"' 'p.json:' '/cwd' 'no such file or directory'
 }
 
 @test "a pid file that cannot be written: the process does not stay" {

@@ -164,7 +164,7 @@ same_as_init() { # PID
     [ "$output" = "uid=1000(user) gid=4 groups=8" ]
     in_it -u 1000:1000 -g 9 --additional-gids 10 "$CID" id
     [ "$output" = "uid=1000(user) gid=1000(user) groups=8,9,10" ]
-    in_it --cwd /tmp/made/here "$CID" pwd
+    in_it "$CID" mkdir -p /tmp/made/here; in_it --cwd /tmp/made/here "$CID" pwd
     [ "$output" = /tmp/made/here ]
     in_it -e B=3 --env=C=4 "$CID" env
     have_line '^A=1$'

@@ -64,7 +64,7 @@ static void end(const char *script, const char *cwd)
     ADD(PIVOT, pivot, .root = WH_SLOT_ROOT, .mode = 0);
     ADD(UMASK, umask, .mask = 022);
     ADD(HOME, home, .uid = 0);
-    ADD(CWD, cwd, .path = STR(cwd));
+    ADD(CWD, cwd, .path = STR(cwd), .make = 1);
     ADD(STDIO, stdio, .uid = 0);
     ADD(CWD_CHECK, cwd_check, .path = STR(cwd));
     ADD(EXEC_CHECK, exec_check, .arg0 = STR("sh"), .candidates = STRV("/bin/sh"));

@@ -568,7 +568,7 @@ static void test_be_init(void)
 static void cwd(const char *title)
 {
     begin();
-    ADD(CWD, cwd, .path = STR("/work"));
+    ADD(CWD, cwd, .path = STR("/work"), .make = 1);
     ADD(CWD_CHECK, cwd_check, .path = STR("/work"));
     end();
     if (strstr(title, "missing"))

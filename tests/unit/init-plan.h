@@ -89,7 +89,7 @@ __attribute__((unused)) static void tp_tail(struct tp_options o)
     if (!o.exec)
         ADD(LSM_EXEC, lsm_exec, .proc = WH_SLOT_PROC, .attr = WH_LSM_APPARMOR, .label = STR("exec box"));
     ADD(HOME, home, .uid = 1000);
-    ADD(CWD, cwd, .path = STR("/work"));
+    ADD(CWD, cwd, .path = STR("/work"), .make = 1);
     ADD(STDIO, stdio, .uid = 1000);
     ADD(SETGROUPS, setgroups, .gids = U32V(5, 6));
     ADD(BOUNDING, bounding, .caps = 0x3, .last_cap = 5);

@@ -80,7 +80,7 @@ static void tail(const char *script, uint32_t uid, const char *cwd)
 {
     ADD(UMASK, umask, .mask = 022);
     ADD(HOME, home, .uid = uid);
-    ADD(CWD, cwd, .path = STR(cwd));
+    ADD(CWD, cwd, .path = STR(cwd), .make = 1);
     ADD(STDIO, stdio, .uid = uid);
     ADD(SETGROUPS, setgroups, .gids = U32V(4, 24));
     ADD(BOUNDING, bounding, .caps = 0x21, .last_cap = 40);
@@ -276,7 +276,7 @@ static void test_fail(const char *what, const char *arg0, const char *candidate,
         head(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWUTS);
         ADD(PIVOT, pivot, .root = WH_SLOT_ROOT, .mode = 0);
         ADD(UMASK, umask, .mask = 077);
-        ADD(CWD, cwd, .path = STR(cwd));
+        ADD(CWD, cwd, .path = STR(cwd), .make = 1);
         ADD(CWD_CHECK, cwd_check, .path = STR(cwd));
         ADD(EXEC_CHECK, exec_check, .arg0 = STR(arg0), .candidates = STRV(candidate));
         ADD(READY, ready, .listen = WH_SLOT_LISTEN);

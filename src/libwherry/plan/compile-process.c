@@ -480,8 +480,11 @@ void wh_compile_process(struct wh_compile *c)
     /* While still root, and again as the user: CWD_CHECK. */
     struct wh_step_cwd *cwd = WH_STEP(c, CWD, cwd, p->cwd.src);
 
-    if (cwd)
+    if (cwd) {
         cwd->path = wh_build_str(c->b, p->cwd.v);
+        /* A typing error of exec's user makes no directory in a container that runs. */
+        cwd->make = !exec_verb;
+    }
     /* The console was made for this user already. */
     if (!terminal) {
         struct wh_step_stdio *s = WH_STEP(c, STDIO, stdio, p->user.src);

@@ -362,6 +362,9 @@ static void field(struct wh_buf *out, const struct wh_plan *p, const struct wh_s
     case WH_FK_NOTIFY:
         wh_buf_puts(out, v.u32 ? ", with a listener" : "");
         break;
+    case WH_FK_MAKE:
+        wh_buf_puts(out, v.u32 ? ", made if missing" : "");
+        break;
     case WH_FK_FOREGROUND:
         wh_buf_puts(out, v.u32 ? ", in the foreground of its terminal" : "");
         break;
@@ -581,6 +584,7 @@ static void json_field(struct walk *w, const struct wh_step *s, const struct wh_
     case WH_FK_NOFOLLOW:
     case WH_FK_DEVCONSOLE:
     case WH_FK_NOTIFY:
+    case WH_FK_MAKE:
     case WH_FK_FOREGROUND:
         wh_json_bool(&w->json, name, v.u32);
         return;
