@@ -81,7 +81,7 @@ static void raw_key(struct wh_res *x, const struct wh_kv *kv)
     size_t len = strcspn(kv->key, ".");
     const char *name = wh_arena_strndup(x->c->arena, kv->key, len), *why = own_business(kv->key);
     /* The core's own files, which no controller brings. */
-    bool core = wh_streq(name, "cgroup") || wh_streq(kv->key + len, ".pressure");
+    bool core = (name && wh_streq(name, "cgroup")) || wh_streq(kv->key + len, ".pressure");
     const struct wh_controller controller = { name, NULL };
     enum wh_res_at at = WH_RES_NOWHERE;
     /* For messages, which are one line. */
