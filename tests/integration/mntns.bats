@@ -115,10 +115,10 @@ without_mntns() {
     without_mntns
     cat /proc/self/mountinfo >"$BATS_TEST_TMPDIR/before"
     echo here >"$BUNDLE/rootfs/which"
-    config '.process.cwd = "/work/deep"'
+    config '.process.cwd = "/srv/deep"'
     inside 'cat /which; pwd; ls / | tr "\n" " "; ls /dev'
     have_line '^here$'
-    have_line '^/work/deep$'
+    have_line '^/srv/deep$'
     cmp /proc/self/mountinfo "$BATS_TEST_TMPDIR/before"
     [ -z "$(find "$BUNDLE/rootfs/dev" "$BUNDLE/rootfs/proc" -mindepth 1)" ]
 }
