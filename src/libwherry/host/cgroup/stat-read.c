@@ -168,6 +168,16 @@ void wh_stat_list(struct wh_json *j, const char *key, const char *text)
     wh_json_close(j, ']');
 }
 
+void wh_stat_list_file(struct wh_json *j, const char *key, int dirfd, const char *name)
+{
+    char *text = wh_stat_file(dirfd, name);
+
+    if (text)
+        text[strcspn(text, "\n")] = '\0';
+    wh_stat_list(j, key, text);
+    free(text);
+}
+
 void wh_stat_map(struct wh_json *j, const char *key, char *text)
 {
     bool open = false;

@@ -26,6 +26,8 @@ uint64_t wh_stat_add(uint64_t a, uint64_t b);
 void wh_stat_opt(struct wh_json *j, const char *key, uint64_t value);
 /* "0-3,8" as an array; nothing when it is empty or something else. */
 void wh_stat_list(struct wh_json *j, const char *key, const char *text);
+/* The same, of the first line of a file; nothing where there is none. */
+void wh_stat_list_file(struct wh_json *j, const char *key, int dirfd, const char *name);
 /* All "KEY NUMBER" lines as one object; nothing when there is none. */
 void wh_stat_map(struct wh_json *j, const char *key, char *text);
 /* The member psi, of a *.pressure file. */

@@ -72,16 +72,6 @@ void wh_stat_one_throttling(struct wh_json *j, int dirfd)
     free(stat);
 }
 
-static void list_of(struct wh_json *j, const char *key, int dirfd, const char *name)
-{
-    char *text = wh_stat_file(dirfd, name);
-
-    if (text)
-        text[strcspn(text, "\n")] = '\0';
-    wh_stat_list(j, key, text);
-    free(text);
-}
-
 void wh_stat_one_cpuset(struct wh_json *j, int dirfd)
 {
     static const char *const flags[] = { "cpu_exclusive",   "mem_hardwall",       "mem_exclusive",
@@ -89,9 +79,9 @@ void wh_stat_one_cpuset(struct wh_json *j, int dirfd)
                                          "memory_pressure", "sched_load_balance" };
     char name[64], text[32] = "0";
 
-    list_of(j, "cpus", dirfd, "cpuset.cpus");
+    wh_stat_list_file(j, "cpus", dirfd, "cpuset.cpus");
     wh_json_u64(j, flags[0], wh_stat_value(dirfd, "cpuset.cpu_exclusive"));
-    list_of(j, "mems", dirfd, "cpuset.mems");
+    wh_stat_list_file(j, "mems", dirfd, "cpuset.mems");
     for (size_t i = 1; i < WH_ELEMENTSOF(flags); i++) {
         snprintf(name, sizeof name, "cpuset.%s", flags[i]);
         wh_json_u64(j, flags[i], wh_stat_value(dirfd, name));

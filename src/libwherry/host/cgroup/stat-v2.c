@@ -36,16 +36,6 @@ void wh_stat_two_throttling(struct wh_json *j, int dirfd)
     free(stat);
 }
 
-static void list_of(struct wh_json *j, const char *key, int dirfd, const char *name)
-{
-    char *text = wh_stat_file(dirfd, name);
-
-    if (text)
-        text[strcspn(text, "\n")] = '\0';
-    wh_stat_list(j, key, text);
-    free(text);
-}
-
 void wh_stat_two_cpuset(struct wh_json *j, int dirfd)
 {
     static const char *const flags[] = { "mem_hardwall",       "mem_exclusive",           "memory_migrate",
@@ -53,9 +43,9 @@ void wh_stat_two_cpuset(struct wh_json *j, int dirfd)
                                          "sched_load_balance", "sched_relax_domain_level" };
 
     /* What it may use: cpuset.cpus itself is empty until somebody writes it. The flags are of v1 alone, and consumers want them. */
-    list_of(j, "cpus", dirfd, "cpuset.cpus.effective");
+    wh_stat_list_file(j, "cpus", dirfd, "cpuset.cpus.effective");
     wh_json_u64(j, "cpu_exclusive", 0);
-    list_of(j, "mems", dirfd, "cpuset.mems.effective");
+    wh_stat_list_file(j, "mems", dirfd, "cpuset.mems.effective");
     for (size_t i = 0; i < WH_ELEMENTSOF(flags); i++)
         wh_json_u64(j, flags[i], 0);
 }
