@@ -172,6 +172,9 @@ struct wh_foreground {
     struct wh_notify *notify; /* whose readiness is passed on meanwhile, or null */
     const char *what; /* for messages: "container init" */
 };
+/* Where the payload's terminal goes: the console socket, connected into *ret_fd (`socket` may be null: nothing), or a terminal of
+ * our own (`tty`, null for none). Both are the caller's to close, also on failure. */
+int wh_api_open_console(const char *socket, int *ret_fd, struct wh_tty *tty, struct wh_err *err);
 /* Waits for its end. On failure it was killed. *ret_status: exit code, or 128 + signal. */
 int wh_api_foreground(const struct wh_foreground *f, int *ret_status, struct wh_err *err);
 /* Children that nobody waits for, but for `init`. */

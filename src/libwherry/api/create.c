@@ -448,16 +448,9 @@ static int make(struct wh_creation *c, struct wh_err *err)
     c->listen_fd = wh_store_listen(c->dir_fd, err);
     if (c->listen_fd < 0)
         return c->listen_fd;
-    if (l->opts.console_socket) {
-        r = wh_console_connect(l->opts.console_socket, "console socket", &c->console_fd, err);
-        if (r < 0)
-            return r;
-    }
-    if (c->own_tty) {
-        r = wh_tty_open(&c->tty, err);
-        if (r < 0)
-            return r;
-    }
+    r = wh_api_open_console(l->opts.console_socket, &c->console_fd, c->own_tty ? &c->tty : NULL, err);
+    if (r < 0)
+        return r;
     r = spawn_init(c, err);
     if (r < 0)
         return r;

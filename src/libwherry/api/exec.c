@@ -372,16 +372,9 @@ static int make(struct executing *x, struct wh_err *err)
             return r;
         x->run.listener = &x->listener;
     }
-    if (x->opts.console_socket) {
-        r = wh_console_connect(x->opts.console_socket, "console socket", &x->console_fd, err);
-        if (r < 0)
-            return r;
-    }
-    if (x->own_tty) {
-        r = wh_tty_open(&x->tty, err);
-        if (r < 0)
-            return r;
-    }
+    r = wh_api_open_console(x->opts.console_socket, &x->console_fd, x->own_tty ? &x->tty : NULL, err);
+    if (r < 0)
+        return r;
     r = spawn(x, err);
     if (r == -EBUSY && x->run.failed_step == WH_NO_STEP && descend_to_init(x) == 0) {
         *err = (struct wh_err){ 0 };

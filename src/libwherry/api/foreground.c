@@ -9,6 +9,7 @@
 
 #include "api/api.h"
 #include "base/fd.h"
+#include "host/console.h"
 #include "host/notify.h"
 
 /* Reaps what the container's processes left to us (the program made itself subreaper), but not init: its status is ours to
@@ -110,4 +111,11 @@ int wh_api_foreground(const struct wh_foreground *f, int *ret_status, struct wh_
     if (f->signal_fd >= 0 && f->subreaper)
         wh_api_reap_orphans(0);
     return r;
+}
+
+int wh_api_open_console(const char *socket, int *ret_fd, struct wh_tty *tty, struct wh_err *err)
+{
+    int r = socket ? wh_console_connect(socket, "console socket", ret_fd, err) : 0;
+
+    return r < 0 || !tty ? r : wh_tty_open(tty, err);
 }
