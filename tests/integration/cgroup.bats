@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # The container's cgroup. Twice: as the machine is, and in a view where the unified hierarchy is all there is (./check).
 # views: cgroup2
-# bats file_tags=vm
 # shellcheck disable=SC2154 # status and output are set by bats
 load helpers
 
@@ -25,6 +24,7 @@ need_pids() {
     fi
 }
 
+# bats test_tags=vm
 @test "one of its own, gone after delete, with the parents" {
     command_is sleep 30
     wherry create -b "$BUNDLE" "$CID"
@@ -60,6 +60,7 @@ need_pids() {
     [ -z "$(find /sys/fs/cgroup -type d -name "$CID")" ]
 }
 
+# bats test_tags=vm
 @test "pids: the limit is in the file, holds, and does not hinder create" {
     need_pids
     config '.linux.resources.pids.limit = 1'
@@ -90,7 +91,6 @@ need_pids() {
     [ "$(cat "$CG/pids.current")" = 1 ]
 }
 
-# bats test_tags=vm:not
 @test "pids: where there is no controller, the limit is refused before anything is made" {
     [ -z "$PIDS" ] && ! grep -qw pids "$TWO/cgroup.controllers" || skip "the pids controller is here"
     config '.linux.resources.pids.limit = 7'
@@ -232,6 +232,7 @@ need_pids() {
     [ -z "$(ls -A "$ROOT")" ]
 }
 
+# bats test_tags=vm
 @test "limits that fail undo the create and name the place" {
     need_pids
     config '.linux.resources.pids.limit = 99999999'

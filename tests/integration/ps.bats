@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # The processes of a container, as a table of ps(1) and as JSON.
 # views: cgroup2
-# bats file_tags=vm
 # shellcheck disable=SC2154 # status and output are set by bats
 load helpers
 load inside

@@ -93,6 +93,7 @@ all_values() {
     have "container does not exist"
 }
 
+# bats test_tags=vm:not
 @test "nothing asked for is nothing changed" {
     running
     all_values >"$BATS_TEST_TMPDIR/before"
@@ -228,6 +229,7 @@ all_values() {
     have "/unified/cgroup.freeze"
 }
 
+# bats test_tags=vm:not
 @test "block I/O: a throttle for one device leaves the others" {
     need_controller blkio
     local dev other
@@ -250,6 +252,7 @@ all_values() {
     all_values | diff "$BATS_TEST_TMPDIR/before" -
 }
 
+# bats test_tags=vm:not
 @test "devices, huge pages, rdma and networks of an object are no change" {
     running
     run wherry update -r - "$CID" <<<'{"devices": [{"allow": true, "access": "rwm"}], "hugepageLimits": [{"pageSize": "2MB", "limit": 0}],
@@ -260,6 +263,7 @@ all_values() {
     have "not permitted"
 }
 
+# bats test_tags=vm:not
 @test "what is wrong is told with its place, and nothing is touched" {
     running
     run wherry update -r "$BATS_TEST_TMPDIR/nosuch.json" "$CID"
@@ -289,6 +293,7 @@ all_values() {
     have "flag provided but not defined"
 }
 
+# bats test_tags=vm:not
 @test "without a cgroup there is nothing to limit" {
     config 'del(.linux.cgroupsPath)'
     command_is sleep 100
