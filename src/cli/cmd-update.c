@@ -47,11 +47,9 @@ static int parse_size(const char *s, int64_t *ret)
         *ret = -1;
         return 0;
     }
-    for (; *p >= '0' && *p <= '9'; p++) {
-        if (n > (INT64_MAX - 9) / 10)
+    for (; *p >= '0' && *p <= '9'; p++)
+        if (__builtin_mul_overflow(n, 10u, &n) || __builtin_add_overflow(n, (uint64_t)(*p - '0'), &n))
             return -ERANGE;
-        n = n * 10 + (uint64_t)(*p - '0');
-    }
     shift = shift_of(p);
     if (p == s || shift < 0)
         return -EINVAL;
@@ -68,7 +66,7 @@ static bool is_number(const char *s)
 
     s += *s == '-';
     n = strspn(s, "0123456789");
-    return n > 0 && n < 20 && !s[n] && (n == 1 || *s != '0');
+    return n > 0 && n <= 20 && !s[n] && (n == 1 || *s != '0');
 }
 
 static int add_value(struct cli *cli, struct cli_buf *b, const struct part *p)

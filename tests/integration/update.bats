@@ -288,6 +288,14 @@ all_values() {
     run wherry update --pids-limit ten "$CID"
     have_status 1
     have 'invalid value for pids-limit: "ten" is no whole number'
+    # The largest numbers there are.
+    run wherry update --memory 9223372036854775808 "$CID"
+    have_status 1
+    have 'invalid value for memory: "9223372036854775808" is out of range'
+    run wherry update --memory 9223372036854775807 --memory-swap -1 "$CID"
+    have_not "invalid value"
+    run wherry update --cpu-period 18446744073709551615 "$CID"
+    have_not "invalid value"
     run wherry update --nosuch 1 "$CID"
     have_status 1
     have "flag provided but not defined"
@@ -321,6 +329,56 @@ all_values() {
     wherry update --pids-limit 31 "$CID"
     [ "$(value pids pids.max pids.max)" = 31 ]
     wherry delete -f "$CID"
+    [ -z "$(find /sys/fs/cgroup -name "$CID")" ]
+}
+
+@test "what an update has made goes with the container that run removes" {
+    need_controller pids
+    # A FIFO that it waits for, so that the end comes when we say.
+    mkfifo "$BUNDLE/rootfs/tmp/end"
+    shell_is 'read x </tmp/end'
+    detach_run & # in the foreground of its own
+    wait_status "$CID" running
+    wherry update --pids-limit 30 "$CID"
+    timeout 20 sh -c 'echo >"$1"' sh "$BUNDLE/rootfs/tmp/end"
+    wait $!
+    [ -z "$(find /sys/fs/cgroup -name "$CID")" ]
+}
+detach_run() { wherry run "$CID" </dev/null >/dev/null; }
+
+# Starts a command that strace stops at the k-th call of a name. $pid is the command's.
+stopped() { # NAME CALL K ARGS…
+    local name=$1 call=$2 k=$3
+    shift 3
+    strace -D -o "$BATS_TEST_TMPDIR/$name.trace" -e "trace=$call" -e "inject=$call:signal=STOP:when=$k" "$WHERRY" --root "$ROOT" "$@" \
+        </dev/null >"$BATS_TEST_TMPDIR/$name" 2>&1 3>&- 4>&- &
+    pid=$!
+    for _ in {1..300}; do
+        ! grep -qs "stopped by SIGSTOP" "$BATS_TEST_TMPDIR/$name.trace" || return 0
+        sleep 0.1
+    done
+    return 1
+}
+
+@test "a delete that has begun leaves nothing of an update" {
+    need strace
+    need_controller pids
+    is_v1 pids || skip "update makes no directory here"
+    local pid update delete
+    running
+    # It opens the container's cgroup twice for what is there, and then in the hierarchy where there is none yet.
+    stopped update openat2 3 update --pids-limit 30 "$CID"
+    update=$pid
+    stopped delete unlinkat 1 delete -f "$CID"
+    delete=$pid
+    kill -CONT "$update"
+    # It waits for the delete; one that did not would be done by then.
+    for _ in {1..15}; do ! kill -0 "$update" 2>/dev/null || sleep 0.1; done
+    kill -CONT "$delete"
+    wait "$delete"
+    run -1 wait "$update"
+    run cat "$BATS_TEST_TMPDIR/update"
+    have "container does not exist"
     [ -z "$(find /sys/fs/cgroup -name "$CID")" ]
 }
 

@@ -224,6 +224,23 @@ int wherry_start(wherry_ctx *ctx, const char *id, wherry_error **reterr)
 
 /* ---- run ---- */
 
+/* What create left is at hand, unless an update has given the container more directories since. */
+static int look_again(struct wh_creation *c, struct wh_err *err)
+{
+    WH_CLEANUP_ARENA struct wh_arena *arena = wh_arena_new();
+    struct wh_state now = { 0 };
+    struct wh_err ignored = { 0 };
+    int r;
+
+    if (!arena || wh_store_read(c->dir_fd, c->id, arena, &now, NULL, &ignored) < 0 ||
+        wh_streq(now.cgroup, c->state.cgroup))
+        return 0;
+    wh_cgroup_done(&c->cgroup);
+    r = wh_cgroup_load(&c->cgroup, now.cgroup, strlen(now.cgroup), err);
+    c->cgroup.user_bus = c->ctx->user_bus;
+    return r;
+}
+
 static int destroy_own(struct wh_creation *c, struct wh_err *err)
 {
     struct wh_target t;
@@ -236,7 +253,9 @@ static int destroy_own(struct wh_creation *c, struct wh_err *err)
         return 0;
     if (r < 0)
         return wh_err_sys(err, r, "lock container %s", c->id);
-    /* What create left is at hand: nothing is read again. */
+    r = look_again(c, err);
+    if (r < 0)
+        return r;
     wh_target_init(&t);
     t.root_fd = c->root_fd;
     t.dir_fd = c->dir_fd;

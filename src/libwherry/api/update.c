@@ -128,14 +128,14 @@ static bool now(const struct updating *u, const char *controller, const char *fi
 /* The limit of memory, and of memory and swap together, as config.json counts them; -1: none. */
 static void memory_now(const struct updating *u, int64_t *ret_limit, int64_t *ret_total)
 {
-    int64_t swap;
+    int64_t swap, total;
 
     *ret_limit = *ret_total = -1;
     if (now(u, "memory", "memory.limit_in_bytes", 0, ret_limit)) {
         (void)now(u, "memory", "memory.memsw.limit_in_bytes", 0, ret_total);
     } else if (now(u, "unified", "memory.max", 0, ret_limit) && *ret_limit >= 0 &&
                now(u, "unified", "memory.swap.max", 0, &swap) && swap >= 0) {
-        *ret_total = *ret_limit + swap;
+        *ret_total = __builtin_add_overflow(*ret_limit, swap, &total) ? INT64_MAX : total;
     }
 }
 
@@ -187,7 +187,17 @@ static int save(void *data, const struct wh_cgroup *cg, struct wh_err *err)
 {
     struct updating *u = data;
     WH_CLEANUP_BUF struct wh_buf cgroup = { 0 }, text = { 0 };
+    WH_CLEANUP_FD int dir = openat(u->target.dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int r = dir < 0 ? -errno : wh_store_lock(dir, LOCK_MS);
 
+    /* A delete that has read the state already removes what stood in it then, and nothing that is made now. */
+    if (r == -ENOENT)
+        return wh_err_set(err, WH_ERR_STATE, r, NULL, "container does not exist");
+    if (r == -EBUSY)
+        return wh_err_set(err, WH_ERR_STATE, r, NULL, "container %s is being started or deleted by another process",
+                          u->target.state.id);
+    if (r < 0)
+        return wh_err_sys(err, r, "lock container %s", u->target.state.id);
     wh_cgroup_save(cg, &cgroup);
     u->target.state.cgroup = wh_arena_strndup(u->target.arena, cgroup.data ? cgroup.data : "", cgroup.len);
     if (cgroup.failed || !u->target.state.cgroup)
