@@ -137,6 +137,15 @@ static void test_race(void)
     is_str(err.msg, "make resctrl group box: file exists", "in words");
     wh_rdt_remove(&fs, state, true, &err);
     ok(there("box"), "and is not removed as if it were ours");
+
+    fresh();
+    MAKE("gold", WH_RDT_MAKE, NULL, STRV("L3:0=ff"));
+    if (fill(top, "gold/mon_groups/box") < 0)
+        abort();
+    is_int(MAKE("gold", WH_RDT_JOIN, "box", NO_STRV), -EEXIST, "a monitoring group that is there already is refused");
+    is_str(err.msg, "make monitoring group box in resctrl group gold: file exists", "in words");
+    wh_rdt_remove(&fs, state, true, &err);
+    ok(there("gold/mon_groups/box"), "and is not removed either");
 }
 
 static void test_closid(void)

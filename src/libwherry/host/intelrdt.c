@@ -335,6 +335,8 @@ int wh_rdt_make(const struct wh_rdt_fs *fs, int dir_fd, const struct wh_plan *pl
 {
     const char *group = wh_plan_str(plan, s->group), *monitor = wh_plan_str(plan, s->monitor);
     WH_CLEANUP_FD int fd = -1, groups = -1;
+    struct wh_err ignored = { 0 };
+    struct record rec = { 0 };
     int r = make_group(fs, dir_fd, plan, s, err);
 
     if (r < 0 || !monitor)
@@ -345,6 +347,9 @@ int wh_rdt_make(const struct wh_rdt_fs *fs, int dir_fd, const struct wh_plan *pl
         return wh_err_sys(err, fd < 0 ? fd : -errno,
                           "make a monitoring group in resctrl group %s: this processor has no monitoring", group);
     r = fs->make(groups, monitor);
+    /* Somebody else's: the undo removes what the record names. */
+    if (r == -EEXIST && read_record(dir_fd, &rec) == 0)
+        write_record(dir_fd, rec.kind, group, NULL, &ignored);
     if (r < 0) {
         wh_err_sys(err, r, "make monitoring group %s in resctrl group %s", monitor, group);
         add_reason(fs, err);
