@@ -460,6 +460,21 @@ static void test_reader(void)
     rig_done(&g);
 }
 
+/* What a cmsg for one fd has room for, since its length is rounded up. */
+static void send_two(int sock, int fd)
+{
+    int fds[2] = { fd, fd };
+    union {
+        struct cmsghdr h;
+        char buf[CMSG_SPACE(sizeof fds)];
+    } c = { .h = { .cmsg_len = CMSG_LEN(sizeof fds), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS } };
+    struct iovec iov = { (char[]){ ' ' }, 1 };
+    struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = c.buf, .msg_controllen = sizeof c.buf };
+
+    memcpy(CMSG_DATA(&c.h), fds, sizeof fds);
+    ok(sendmsg(sock, &m, 0) == 1, "two fds are sent");
+}
+
 static void test_receive(void)
 {
     struct wh_tty t;
@@ -473,6 +488,9 @@ static void test_receive(void)
     wh_console_send(t.console, null, " ", "console", &err);
     is_int(wh_tty_receive(&t, &err), -EPROTO, "what is no pty is refused");
     has_str(err.msg, "what came is none", "and said");
+    memset(&err, 0, sizeof err);
+    send_two(t.console, null);
+    is_int(wh_tty_receive(&t, &err), -EPROTO, "a second fd is none of ours, and not kept");
     wh_tty_done(&t);
     wh_tty_done(&t);
     close(null);

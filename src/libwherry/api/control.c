@@ -26,8 +26,11 @@ static int pause_open(struct wh_target *t, struct wh_err *err)
         return wh_err_set(err, WH_ERR_STATE, -EBUSY, NULL, "container not running");
     r = wh_cgroup_freeze(&t->cgroup, true, FREEZE_MS, err);
     /* It ended meanwhile: an empty cgroup freezes like any other. */
-    if (r == 0 && wh_pidfd_wait(t->pidfd, 0) == 0)
+    if (r == 0 && wh_pidfd_wait(t->pidfd, 0) == 0) {
+        /* What it left behind would stay frozen for ever: a container without init is not one to resume. */
+        (void)wh_cgroup_freeze(&t->cgroup, false, 0, NULL);
         return wh_err_set(err, WH_ERR_STATE, -ESRCH, NULL, "container not running");
+    }
     return r;
 }
 

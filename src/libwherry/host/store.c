@@ -274,6 +274,9 @@ int wh_store_remove(int root_fd, const char *id, struct wh_err *err)
     WH_CLEANUP_FD int fd = open_dir(root_fd, id);
     int r;
 
+    /* Damaged: no directory. Of all else what it has of the host's would be forgotten. */
+    if (fd < 0 && fd != -ENOENT && fd != -ENOTDIR && fd != -ELOOP)
+        return wh_err_sys(err, fd, "open the state directory of %s", id);
     /* From here, so that no way of removing a container can forget what it has of the host's. */
     r = fd >= 0 ? wh_netdev_return(fd, err) : 0;
     if (r == 0 && fd >= 0)

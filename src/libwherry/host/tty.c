@@ -125,7 +125,9 @@ int wh_tty_receive(struct wh_tty *t, struct wh_err *err)
     } c;
     char payload[4096];
     struct iovec iov = { .iov_base = payload, .iov_len = sizeof payload };
-    struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = c.buf, .msg_controllen = sizeof c.buf };
+    struct msghdr m = {
+        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = c.buf, .msg_controllen = CMSG_LEN(sizeof(int))
+    };
     WH_CLEANUP_FD int fd = -1;
     unsigned number;
     ssize_t n;
