@@ -219,22 +219,33 @@ after_update() { # STATUS
     [ "$where" = "$(cat "$BATS_FILE_TMPDIR/where-$CID")" ] || { echo "it was moved: $where"; return 1; }
 }
 
-@test "SIGKILL at each system call of update: the container lives, and delete clears up" {
-    local name k list
+# What an update does before its end: all of it, or none of it, once another command has looked at the container.
+@test "SIGKILL at each system call of update: the next command finds the container as it was, or changed as a whole" {
+    local name k list whole=0 none=0
     need_pids
     made
     list=$(calls update --pids-limit 9 "$CID")
     gone
     while read -r name k; do
         made
+        cp "/proc/$(pid_of "$CID")/cgroup" "$BATS_FILE_TMPDIR/where-$CID"
         ! traced -o /dev/null -e inject="$name:signal=KILL:when=$k" -- update --pids-limit 9 "$CID" || { echo "not killed at $name $k"; return 1; }
         [ "$(wherry state "$CID" | jq -r .status)" = created ] || { echo "after $name $k"; return 1; }
-        # Another one finishes what this one began.
+        [ ! -e "$ROOT/$CID/update" ] || { echo "after $name $k: the journal is there"; return 1; }
+        if [ -n "$(pids_max)" ]; then
+            whole=$((whole + 1))
+            grep -q "pids:.*/$CID\|^0:.*/$CID" "/proc/$(pid_of "$CID")/cgroup"
+        else
+            none=$((none + 1))
+            after_update 1 || { echo "after $name $k"; return 1; }
+        fi
         wherry update --pids-limit 9 "$CID" || { echo "another after $name $k"; return 1; }
         after_update 0 || { echo "another after $name $k changes nothing"; return 1; }
         gone
         nothing_left "$name $k"
     done <<<"$list"
+    echo "$none as before, $whole changed"
+    [ "$none" -ge 5 ]
 }
 
 @test "each system call of update fails once: EIO" { need_pids; each_fails EIO update --pids-limit 9 "$CID"; }

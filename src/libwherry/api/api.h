@@ -74,6 +74,8 @@ void wh_target_done(struct wh_target *t);
 #define WH_CLEANUP_TARGET __attribute__((cleanup(wh_target_done)))
 /* Looks the container up and fills all of it. `journal`: containers that are being made, or whose creator died, count too. */
 int wh_target_open(struct wh_target *t, const wherry_ctx *ctx, const char *id, bool journal, struct wh_err *err);
+/* Of an update that was killed nothing stays: wh_target_open() sees to it. One that goes on is left alone. */
+int wh_api_undo_update(struct wh_target *t, const wherry_ctx *ctx, const char *id, struct wh_err *err);
 /* The part of it that can change: reads the state again. */
 int wh_target_look(struct wh_target *t, const char *id, bool journal, struct wh_err *err);
 

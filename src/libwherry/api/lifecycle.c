@@ -80,7 +80,8 @@ int wh_target_open(struct wh_target *t, const wherry_ctx *ctx, const char *id, b
     if (t->dir_fd < 0)
         return t->dir_fd;
     t->proc_fd = wh_proc_open(err);
-    return t->proc_fd < 0 ? t->proc_fd : wh_target_look(t, id, journal, err);
+    r = t->proc_fd < 0 ? t->proc_fd : wh_target_look(t, id, journal, err);
+    return r == 0 && !journal ? wh_api_undo_update(t, ctx, id, err) : r;
 }
 
 static void poststop(const wherry_ctx *ctx, const struct wh_target *t)

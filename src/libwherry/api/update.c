@@ -185,7 +185,7 @@ static void order(const struct updating *u, struct wh_cg_writes *w)
 
 static int save(void *data, const struct wh_cgroup *cg, struct wh_err *err)
 {
-    struct updating *u = data;
+    struct wh_target *t = data;
     WH_CLEANUP_BUF struct wh_buf cgroup = { 0 }, text = { 0 };
     WH_CLEANUP_FD int dir = openat(u->target.dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int r = dir < 0 ? -errno : wh_store_lock(dir, LOCK_MS);
@@ -199,11 +199,37 @@ static int save(void *data, const struct wh_cgroup *cg, struct wh_err *err)
     if (r < 0)
         return wh_err_sys(err, r, "lock container %s", u->target.state.id);
     wh_cgroup_save(cg, &cgroup);
-    u->target.state.cgroup = wh_arena_strndup(u->target.arena, cgroup.data ? cgroup.data : "", cgroup.len);
-    if (cgroup.failed || !u->target.state.cgroup)
-        return wh_err_sys(err, -ENOMEM, "save the state of container %s", u->target.state.id);
-    wh_state_write(&u->target.state, &text);
-    return wh_store_write(u->target.dir_fd, "state.json", &text, err);
+    t->state.cgroup = wh_arena_strndup(t->arena, cgroup.data ? cgroup.data : "", cgroup.len);
+    if (cgroup.failed || !t->state.cgroup)
+        return wh_err_sys(err, -ENOMEM, "save the state of container %s", t->state.id);
+    wh_state_write(&t->state, &text);
+    return wh_store_write(t->dir_fd, "state.json", &text, err);
+}
+
+static int undo(struct wh_target *t, struct wh_err *err)
+{
+    const struct wh_cgroup_saver how = { save, t, t->dir_fd };
+
+    return wh_cgroup_undo(&t->cgroup, &how, err);
+}
+
+int wh_api_undo_update(struct wh_target *t, const wherry_ctx *ctx, const char *id, struct wh_err *err)
+{
+    WH_CLEANUP_FD int lock_fd = -1;
+    struct wh_err why = { 0 };
+    int r;
+
+    /* Without processes there is nothing that anybody would miss. */
+    if (t->pidfd < 0 || !wh_cgroup_undo_wanted(t->dir_fd))
+        return 0;
+    lock_fd = openat(t->dir_fd, "config.json", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    /* It is not dead. */
+    if (lock_fd < 0 || wh_store_lock(lock_fd, 0) < 0)
+        return 0;
+    r = wh_target_look(t, id, false, err);
+    if (r == 0 && t->pidfd >= 0 && undo(t, &why) < 0)
+        wh_api_log(ctx, WHERRY_LOG_WARNING, "%s", why.msg);
+    return r;
 }
 
 static int load(struct updating *u, wherry_ctx *ctx, const char *id, struct wh_err *err)
@@ -224,6 +250,8 @@ static int load(struct updating *u, wherry_ctx *ctx, const char *id, struct wh_e
     if (r == 0)
         r = refuse(u, err);
     if (r == 0)
+        r = undo(t, err);
+    if (r == 0)
         r = load_config(u, err);
     if (r == 0)
         r = load_changes(u, err);
@@ -236,7 +264,7 @@ static int load(struct updating *u, wherry_ctx *ctx, const char *id, struct wh_e
 
 static int update(struct updating *u, struct wh_err *err)
 {
-    const struct wh_cgroup_saver how = { save, u };
+    const struct wh_cgroup_saver how = { save, &u->target, u->target.dir_fd };
     struct wh_compile c = { .spec = u->changes, .facts = &u->facts, .arena = u->arena, .errs = u->errs };
     struct wh_cg_writes w = { 0 };
     size_t failed = 0;

@@ -130,13 +130,20 @@ ssize_t wh_cgroup_read(const struct wh_cgroup *cg, const char *controller, const
  * in reverse order when one fails. Directories of v1 hierarchies and controllers that the container had no need of until now are made first and
  * turned on (`save` is called with what there is to remove, before and after), and its processes are moved in last. The controllers stay
  * on if it fails: they limit nothing. *ret_failed as for wh_cgroup_write(); n when it was none of them.
+ * How it is undone is in a file of the state directory before the first change, and that is gone after the last one: so it is all or nothing
+ * also when it is killed, as soon as wh_cgroup_undo() is called. The caller of either holds the lock of updates.
  */
 struct wh_cgroup_saver {
     int (*save)(void *data, const struct wh_cgroup *cg, struct wh_err *err);
     void *data;
+    int dir_fd; /* the state directory */
 };
 int wh_cgroup_update(struct wh_cgroup *cg, const struct wh_cg_write *v, size_t n, const struct wh_facts *facts,
                      int proc_fd, const struct wh_cgroup_saver *save, size_t *ret_failed, struct wh_err *err);
+/* Takes back what an update that was killed has done: values, directories, the places of processes. Nothing to do is success. An error
+ * when a value cannot be brought back, which is tried once. */
+bool wh_cgroup_undo_wanted(int dir_fd);
+int wh_cgroup_undo(struct wh_cgroup *cg, const struct wh_cgroup_saver *save, struct wh_err *err);
 
 /* Writes the limits and attaches the device program, which replaces one that is there. On failure *ret_step (may be null)
  * is the host step that failed: its src is the node to name. The message has file, value and the kernel's answer. */

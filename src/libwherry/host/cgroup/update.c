@@ -20,6 +20,10 @@
 
 #define TEXT_MAX 65536
 
+/* In the state directory while an update goes on: how it is undone, by whoever comes next if that is killed. */
+#define UNDO "update"
+#define UNDO_MAX (16 << 20)
+
 static const struct wh_cgroup_dir *dir_of(const struct wh_cgroup *cg, const char *controller)
 {
     const struct wh_cgroup_dir *dir = wh_streq(controller, "unified") ? &cg->two : wh_cg_v1_find(cg, controller);
@@ -184,8 +188,8 @@ static bool is_back(const struct wh_cgroup *cg, const struct old *o)
     return same;
 }
 
-/* Adds to err what could not be brought back. */
-static void restore(const struct wh_cgroup *cg, const struct old *v, size_t n, struct wh_err *err)
+/* Adds to err what could not be brought back, and says whether all is. */
+static bool restore(const struct wh_cgroup *cg, const struct old *v, size_t n, struct wh_err *err)
 {
     const struct old *left = NULL;
 
@@ -206,7 +210,9 @@ static void restore(const struct wh_cgroup *cg, const struct old *v, size_t n, s
         *err = (struct wh_err){ 0 };
         wh_err_set(err, why.kind, why.code, why.path, "%s; and %s could not be set back to \"%s\"", why.msg,
                    left->w->file, left->value);
+        return false;
     }
+    return true;
 }
 
 /* ---------------------------------------------------------------- more v1 directories */
@@ -248,7 +254,16 @@ static bool among(const struct wh_pids *pids, pid_t pid)
     return false;
 }
 
-static int move_one(const struct wh_cgroup_dir *dir, int proc_fd, pid_t pid, struct moves *moves)
+/* Before it is moved. A line without its end is one that nothing followed. */
+static int note_move(int undo_fd, const struct wh_cgroup_dir *dir, const struct moved *m)
+{
+    WH_CLEANUP_BUF struct wh_buf line = { 0 };
+
+    wh_buf_printf(&line, "moved %s %d %s\n", dir->controller, (int)m->pid, m->from ? m->from : "/");
+    return line.failed ? -ENOMEM : wh_write_all(undo_fd, line.data, line.len);
+}
+
+static int move_one(const struct wh_cgroup_dir *dir, int proc_fd, int undo_fd, pid_t pid, struct moves *moves)
 {
     char text[24];
     int r;
@@ -264,7 +279,9 @@ static int move_one(const struct wh_cgroup_dir *dir, int proc_fd, pid_t pid, str
     }
     moves->v[moves->n] = (struct moved){ pid, cgroup_of(proc_fd, pid, dir->controller) };
     snprintf(text, sizeof text, "%d", (int)pid);
-    r = wh_write_at(dir->fd, "cgroup.procs", text);
+    r = note_move(undo_fd, dir, &moves->v[moves->n]);
+    if (r == 0)
+        r = wh_write_at(dir->fd, "cgroup.procs", text);
     /* It has ended meanwhile. */
     if (r < 0)
         free(moves->v[moves->n].from);
@@ -274,7 +291,8 @@ static int move_one(const struct wh_cgroup_dir *dir, int proc_fd, pid_t pid, str
 }
 
 /* Until all that cgroup2 knows of is there: one that was not moved yet bears its children outside. */
-static int move_all(const struct wh_cgroup *cg, const struct wh_cgroup_dir *dir, int proc_fd, struct moves *moves)
+static int move_all(const struct wh_cgroup *cg, const struct wh_cgroup_dir *dir, int proc_fd, int undo_fd,
+                    struct moves *moves)
 {
     int64_t deadline = wh_cg_now() + MOVE_MS;
 
@@ -288,7 +306,7 @@ static int move_all(const struct wh_cgroup *cg, const struct wh_cgroup_dir *dir,
         for (size_t i = 0; i < all.n && r == 0; i++)
             if (!among(&there, all.v[i])) {
                 more = true;
-                r = move_one(dir, proc_fd, all.v[i], moves);
+                r = move_one(dir, proc_fd, undo_fd, all.v[i], moves);
             }
         free(all.v);
         free(there.v);
@@ -363,11 +381,10 @@ static int make_more(struct wh_cgroup *cg, uint32_t first, struct wh_err *err)
     return r;
 }
 
-static void remove_more(struct wh_cgroup *cg, uint32_t first)
+static void remove_at(const struct wh_cgroup *cg, uint32_t at)
 {
-    for (uint32_t i = first; i < cg->none; i++)
-        if (cg->one[i].fd >= 0 && unlinkat(cg->one[i].mount_fd, cg->one[i].path + 1, AT_REMOVEDIR) == 0)
-            wh_cg_remove_parents(&cg->one[i]);
+    if (cg->one[at].fd >= 0 && unlinkat(cg->one[at].mount_fd, cg->one[at].path + 1, AT_REMOVEDIR) == 0)
+        wh_cg_remove_parents(&cg->one[at]);
 }
 
 /* ---------------------------------------------------------------- all or nothing */
@@ -381,15 +398,17 @@ static bool is_written(const struct wh_cgroup *cg, uint32_t at, const struct wh_
 }
 
 /* Into the new directories, and those where an update was killed before it had moved all. The processes are back where they were if that fails. */
-static int move_in(struct wh_cgroup *cg, const struct wh_cg_write *v, size_t n, int proc_fd, struct wh_err *err)
+static int move_in(struct wh_cgroup *cg, const struct wh_cg_write *v, size_t n, int proc_fd, int dir_fd,
+                   struct wh_err *err)
 {
+    WH_CLEANUP_FD int undo_fd = openat(dir_fd, UNDO, O_WRONLY | O_APPEND | O_NOFOLLOW | O_CLOEXEC);
     struct moves moves[WH_CGROUP_V1_MAX] = { 0 };
-    int r = 0;
+    int r = undo_fd < 0 ? wh_err_sys(err, -errno, "open the journal of the update") : 0;
 
     for (uint32_t i = 0; i < cg->none && r == 0; i++) {
         if (!is_written(cg, i, v, n))
             continue;
-        r = move_all(cg, &cg->one[i], proc_fd, &moves[i]);
+        r = move_all(cg, &cg->one[i], proc_fd, undo_fd, &moves[i]);
         if (r < 0)
             wh_err_sys(err, r, "put the container's processes into cgroup %s%s", cg->one[i].mount, cg->one[i].path);
     }
@@ -399,6 +418,23 @@ static int move_in(struct wh_cgroup *cg, const struct wh_cg_write *v, size_t n, 
         moves_done(&moves[i]);
     }
     return r;
+}
+
+/* made CONTROLLERS: a directory that is not to stay. was CONTROLLER FILE VALUE: what is to be written back. moved CONTROLLERS PID FROM. */
+static int write_undo(const struct wh_cgroup *cg, uint32_t first, const struct old *old, size_t n, int dir_fd,
+                      struct wh_err *err)
+{
+    WH_CLEANUP_BUF struct wh_buf text = { 0 };
+    int r;
+
+    for (uint32_t i = first; i < cg->none; i++)
+        wh_buf_printf(&text, "made %s\n", cg->one[i].controller);
+    for (size_t i = 0; i < n; i++)
+        if (old[i].value)
+            wh_buf_printf(&text, "was %s %s %.*s\n", old[i].w->controller, old[i].w->file,
+                          (int)strcspn(old[i].value, "\n"), old[i].value);
+    r = text.failed ? -ENOMEM : wh_replace_at(dir_fd, UNDO, text.data ? text.data : "", text.len, 0600);
+    return r < 0 ? wh_err_sys(err, r, "write the journal of the update") : 0;
 }
 
 static int change(struct wh_cgroup *cg, const struct wh_cg_write *v, size_t n, uint32_t first, int proc_fd,
@@ -416,16 +452,27 @@ static int change(struct wh_cgroup *cg, const struct wh_cg_write *v, size_t n, u
     old = read_all(cg, v, n, &nold, err);
     if (!old)
         return err->code;
-    r = wh_cgroup_write(cg, v, n, ret_failed, err);
+    r = write_undo(cg, first, old, nold, save->dir_fd, err);
+    if (r == 0)
+        r = wh_cgroup_write(cg, v, n, ret_failed, err);
     if (r == 0) {
         *ret_failed = n;
         /* Now that the limits are there; the last thing, because a process that has moved may have forked. */
-        r = move_in(cg, v, n, proc_fd, err);
+        r = move_in(cg, v, n, proc_fd, save->dir_fd, err);
     }
+    /* From here on it is done, whatever becomes of us. */
+    if (r == 0 && unlinkat(save->dir_fd, UNDO, 0) < 0)
+        r = wh_err_sys(err, -errno, "remove the journal of the update");
     if (r < 0)
         restore(cg, old, nold, err);
     old_done(old, nold);
     return r;
+}
+
+static void forget_more(struct wh_cgroup *cg, uint32_t first)
+{
+    for (; cg->none > first; drop(cg, cg->none - 1))
+        remove_at(cg, cg->none - 1);
 }
 
 int wh_cgroup_update(struct wh_cgroup *cg, const struct wh_cg_write *v, size_t n, const struct wh_facts *facts,
@@ -435,19 +482,177 @@ int wh_cgroup_update(struct wh_cgroup *cg, const struct wh_cg_write *v, size_t n
     int r;
 
     *ret_failed = n;
+    if (n == 0)
+        return 0;
     drop_missing(cg);
     first = cg->none;
     r = look_for_more(cg, v, n, facts, err);
-    /* Before they are made, so that a delete finds them whatever becomes of us. */
+    /* Before they are made, so that a delete finds them, and the next command removes them, whatever becomes of us. */
+    if (r == 0 && cg->none > first)
+        r = write_undo(cg, first, NULL, 0, save->dir_fd, err);
     if (r == 0 && cg->none > first)
         r = save->save(save->data, cg, err);
     if (r == 0)
         r = change(cg, v, n, first, proc_fd, save, ret_failed, err);
     if (r < 0 && cg->none > first) {
-        remove_more(cg, first);
-        while (cg->none > first)
-            drop(cg, cg->none - 1);
+        forget_more(cg, first);
         (void)save->save(save->data, cg, NULL);
     }
+    if (r < 0)
+        (void)unlinkat(save->dir_fd, UNDO, 0);
     return r;
+}
+
+/* ---------------------------------------------------------------- undoing one that was killed */
+
+/* The journal, cut into its lines in place. */
+struct undo {
+    char *text, **line;
+    size_t n;
+};
+
+static void undo_done(struct undo *u)
+{
+    free(u->text);
+    free(u->line);
+}
+#define CLEANUP_UNDO __attribute__((cleanup(undo_done)))
+
+static int read_undo(int dir_fd, struct undo *ret)
+{
+    WH_CLEANUP_FD int fd = openat(dir_fd, UNDO, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    struct stat st;
+    ssize_t n;
+
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return -errno;
+    if (!S_ISREG(st.st_mode) || st.st_size > UNDO_MAX)
+        return -EINVAL;
+    ret->text = malloc((size_t)st.st_size + 1);
+    ret->line = calloc((size_t)st.st_size + 1, sizeof *ret->line);
+    if (!ret->text || !ret->line)
+        return -ENOMEM;
+    n = wh_read_fd(fd, ret->text, (size_t)st.st_size);
+    if (n < 0)
+        return (int)n;
+    for (char *at = ret->text, *end; (end = strchr(at, '\n')); at = end + 1) {
+        *end = '\0';
+        ret->line[ret->n++] = at;
+    }
+    return 0;
+}
+
+/* What follows "WORD NAME " in the line, or null. */
+static char *after(char *line, const char *word, const char *name)
+{
+    size_t len = strlen(word), n = strlen(name);
+
+    if (strncmp(line, word, len) != 0 || line[len] != ' ' || strncmp(line + len + 1, name, n) != 0)
+        return NULL;
+    line += len + 1 + n;
+    return *line == ' ' || !*line ? line + (*line == ' ') : NULL;
+}
+
+/* Where that process was; one that was born since then, where the first of them was. Null: nobody was moved into it. */
+static const char *was_in(const struct undo *u, const struct wh_cgroup_dir *dir, pid_t pid)
+{
+    const char *first = NULL;
+
+    for (size_t i = 0; i < u->n; i++) {
+        char *p = after(u->line[i], "moved", dir->controller), *from = p ? strchr(p, ' ') : NULL;
+
+        if (!from)
+            continue;
+        first = first ? first : from + 1;
+        if (strtol(p, NULL, 10) == pid)
+            return from + 1;
+    }
+    return first;
+}
+
+static void undo_moves(const struct wh_cgroup *cg, const struct undo *u)
+{
+    int64_t deadline = wh_cg_now() + MOVE_MS;
+    bool more = true;
+
+    /* One that is not moved back yet bears its children here. */
+    while (more && wh_cg_left(deadline) > 0) {
+        more = false;
+        for (uint32_t i = 0; i < cg->none; i++) {
+            const struct wh_cgroup_dir *dir = &cg->one[i];
+            struct moves moves = { 0 };
+            struct wh_pids there = { 0 };
+
+            if (dir->fd < 0 || !was_in(u, dir, 0) || wh_cg_collect(dir->fd, &there) < 0)
+                continue;
+            moves.v = calloc(there.n + 1, sizeof *moves.v);
+            for (size_t k = 0; moves.v && k < there.n; k++)
+                moves.v[moves.n++] = (struct moved){ there.v[k], (char *)(uintptr_t)was_in(u, dir, there.v[k]) };
+            more |= moves.n > 0;
+            move_back(dir, &moves);
+            free(moves.v);
+            free(there.v);
+        }
+    }
+}
+
+static bool undo_values(const struct wh_cgroup *cg, const struct undo *u, struct wh_err *err)
+{
+    struct old *old = calloc(u->n + 1, sizeof *old);
+    size_t n = 0;
+    bool done = false;
+
+    for (size_t i = 0; old && i < u->n; i++) {
+        char *controller = wh_startswith(u->line[i], "was ") ? u->line[i] + strlen("was ") : NULL, *file, *value;
+
+        file = controller ? strchr(controller, ' ') : NULL;
+        value = file ? strchr(file + 1, ' ') : NULL;
+        if (!value)
+            continue;
+        *file = *value = '\0';
+        old[n].value = value[1] ? value + 1 : (char *)(uintptr_t) "\n";
+        /* The old value begins with the same device or word as the new one did. */
+        old[n].extra = (struct wh_cg_write){ 0, controller, file + 1, old[n].value, 0 };
+        old[n].w = &old[n].extra;
+        n++;
+    }
+    if (old)
+        done = restore(cg, old, n, err);
+    free(old);
+    return done;
+}
+
+bool wh_cgroup_undo_wanted(int dir_fd)
+{
+    return faccessat(dir_fd, UNDO, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+int wh_cgroup_undo(struct wh_cgroup *cg, const struct wh_cgroup_saver *save, struct wh_err *err)
+{
+    CLEANUP_UNDO struct undo u = { 0 };
+    bool dropped = false, back;
+    int r = read_undo(save->dir_fd, &u);
+
+    if (r == -ENOENT)
+        return 0;
+    if (r < 0)
+        return wh_err_sys(err, r, "read the journal of an update that was killed");
+    wh_err_set(err, WH_ERR_HOST, -EIO, NULL, "an update was killed");
+    undo_moves(cg, &u);
+    back = undo_values(cg, &u, err);
+    for (uint32_t i = cg->none; i-- > 0;)
+        for (size_t k = 0; k < u.n; k++)
+            if (after(u.line[k], "made", cg->one[i].controller)) {
+                remove_at(cg, i);
+                drop(cg, i);
+                dropped = true;
+                break;
+            }
+    if (back)
+        *err = (struct wh_err){ 0 };
+    r = dropped ? save->save(save->data, cg, back ? err : NULL) : 0;
+    /* What could not be brought back will not be later. */
+    if (r == 0 && unlinkat(save->dir_fd, UNDO, 0) < 0)
+        r = wh_err_sys(back ? err : NULL, -errno, "remove the journal of an update");
+    return back ? r : -EIO;
 }
