@@ -329,6 +329,52 @@ P
     have "sched_setaffinity to 5000"
 }
 
+# What a payload such as systemd does with a cgroup of its own. A limit makes the runtime hand hugetlb on to the container.
+handed_on() { # Sets cg, the container's directory in cgroup2
+    [ -d /sys/kernel/mm/hugepages/hugepages-2048kB ] || skip "no pages of 2 MB"
+    grep -qsw hugetlb /sys/fs/cgroup/cgroup.controllers /sys/fs/cgroup/unified/cgroup.controllers || skip "needs the hugetlb controller on cgroup2"
+    config '.linux.resources.hugepageLimits = [{pageSize: "2MB", limit: 0}]'
+    up
+    cg=$(find /sys/fs/cgroup -name "$CID" -exec test -e '{}/cgroup.freeze' ';' -print | head -n 1)
+    mkdir "$cg/init.scope" "$cg/other"
+    pid_of "$CID" >"$cg/init.scope/cgroup.procs"
+    echo +hugetlb >"$cg/cgroup.subtree_control"
+}
+
+@test "a cgroup whose controllers were handed on takes no process: exec enters that of init" {
+    local cg pid
+    handed_on
+    # The kernel does refuse.
+    run sh -c 'echo 0 >"$1/cgroup.procs"' sh "$cg"
+    [ "$status" != 0 ]
+    in_it "$CID" true
+    detached exec -d --pid-file "$BATS_TEST_TMPDIR/pid" "$CID" sleep 1000
+    have_status 0
+    pid=$(cat "$BATS_TEST_TMPDIR/pid")
+    [ "$(sed -n 's/^0:://p' "/proc/$pid/cgroup")" = "$(sed -n 's/^0:://p' "/proc/$(pid_of "$CID")/cgroup")" ]
+    [[ $(sed -n 's/^0:://p' "/proc/$pid/cgroup") == */$CID/init.scope ]]
+    # A directory that was asked for is not exchanged for another one.
+    in_it --cgroup other "$CID" true
+    mkdir "$cg/other/below"
+    echo +hugetlb >"$cg/other/cgroup.subtree_control"
+    run wherry exec --cgroup other "$CID" true </dev/null
+    have_status 255
+    have "busy"
+    rmdir "$cg/other/below"
+}
+
+@test "the same in a paused container" {
+    local cg
+    handed_on
+    echo 1 >"$cg/cgroup.freeze"
+    wait_status "$CID" paused
+    "$WHERRY" --root "$ROOT" exec --ignore-paused "$CID" cat /proc/self/cgroup </dev/null >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- 4>&- &
+    for _ in $(seq 200); do [ "$(wc -l <"$cg/init.scope/cgroup.procs")" = 2 ] && break; sleep 0.05; done
+    echo 0 >"$cg/cgroup.freeze"
+    wait $! || { cat "$BATS_TEST_TMPDIR/out"; return 1; }
+    grep -q "init.scope$" "$BATS_TEST_TMPDIR/out"
+}
+
 @test "a cgroup below the container's" {
     local cg
     up

@@ -89,6 +89,26 @@ everything() {
     done
 }
 
+@test "a startContainer hook under a filter that notifies everything: a connection of its own, and the payload's after it" {
+    need python3
+    everything
+    config '.hooks.startContainer = [ { path: "/bin/sh", args: ["sh", "-c", "cat >/tmp/said; exit $1", "sh", "0"], env: ["PATH=/bin"] } ]'
+    shell_is 'grep -o "\"id\":[^,]*" /tmp/said'
+    for lacks in kill sys_ptrace; do
+        # Without CAP_SYS_PTRACE it is the process that lets itself be looked at.
+        agent --forever "$AGENT"
+        run timeout -k 1 60 setpriv --bounding-set "-$lacks" --inh-caps "-$lacks" "$WHERRY" --root "$ROOT" run "$CID" </dev/null 3>&- 4>&-
+        have_status 0
+        [ "$output" = "\"id\":\"$CID\"" ]
+        stop_agent
+    done
+    agent --forever "$AGENT"
+    config '.hooks.startContainer[0].args[4] = "3"'
+    run timeout -k 1 60 "$WHERRY" --root "$ROOT" run "$CID" </dev/null 3>&- 4>&-
+    have_status 1
+    have "error running startContainer hook #0: exit status 3"
+}
+
 @test "in a user namespace" {
     need userns
     everything

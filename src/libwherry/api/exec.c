@@ -376,7 +376,9 @@ static int make(struct executing *x, struct wh_err *err)
     if (r < 0)
         return r;
     r = spawn(x, err);
-    if (r == -EBUSY && x->run.failed_step == WH_NO_STEP && descend_to_init(x) == 0) {
+    /* A cgroup that was asked for is not exchanged for another one. */
+    if (r == -EBUSY && x->run.failed_step == WH_NO_STEP && !(x->opts.cgroups && x->opts.cgroups[0]) &&
+        descend_to_init(x) == 0) {
         *err = (struct wh_err){ 0 };
         r = spawn(x, err);
     }
