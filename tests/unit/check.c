@@ -22,6 +22,11 @@
 #define SECCOMP                                                                                                        \
     "\"seccomp\":{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"syscalls\":[{\"names\":[\"read\",\"execve\"],\"action\":"     \
     "\"SCMP_ACT_ALLOW\"}]}"
+#define ARG ",\"args\":[{\"index\":0,\"value\":1,\"op\":\"SCMP_CMP_EQ\"}]"
+#define RULES(names0, action0, args0, names1, action1, args1)                                                          \
+    NAMESPACES "," RESOURCES "," PATHS "," CGROUP ",\"seccomp\":{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"syscalls\":["  \
+               "{\"names\":[" names0 "],\"action\":\"SCMP_ACT_" action0 "\"" args0 "},"                                \
+               "{\"names\":[" names1 "],\"action\":\"SCMP_ACT_" action1 "\"" args1 "}]}"
 #define RESOURCES "\"resources\":{\"pids\":{\"limit\":99}}"
 #define PATHS "\"maskedPaths\":[\"/proc/kcore\"],\"readonlyPaths\":[\"/proc/sys\",\"/proc/sysrq-trigger\"]"
 #define CGROUP_NAME "wherry-unit-00000"
@@ -128,6 +133,17 @@ static const struct test tests[] = {
           NAMESPACES "," RESOURCES "," PATHS "," CGROUP
                      ",\"seccomp\":{\"defaultAction\":\"SCMP_ACT_ERRNO\",\"syscalls\":[{\"names\":[\"read\",\"raed\","
                      "\"wirte\"],\"action\":\"SCMP_ACT_ALLOW\"}]}" },
+    /* The first of two; a rule without conditions above one with; and what says the same as the default action or as the other contradicts
+     * nothing. */
+    { WH_CHECK_SECCOMP_OVERRULED, "/linux/seccomp/syscalls/1/names/1",
+      "SCMP_ACT_ALLOW is not applied to acct, sync: /linux/seccomp/syscalls/0 says SCMP_ACT_LOG without conditions",
+      .linux_ = RULES("\"acct\",\"sync\"", "LOG", "", "\"read\",\"acct\",\"sync\"", "ALLOW", "") },
+    { WH_CHECK_SECCOMP_OVERRULED, "/linux/seccomp/syscalls/0/names/0",
+      "SCMP_ACT_LOG is not applied to acct: /linux/seccomp/syscalls/1 says SCMP_ACT_ALLOW",
+      .linux_ = RULES("\"acct\"", "LOG", ARG, "\"acct\"", "ALLOW", "") },
+    { WH_CHECK_SECCOMP_OVERRULED, "/linux/seccomp/syscalls/0/names/0",
+      "SCMP_ACT_ERRNO is not applied to acct: /linux/seccomp/syscalls/1 says SCMP_ACT_ALLOW",
+      .linux_ = RULES("\"acct\"", "ERRNO", "", "\"acct\"", "ALLOW", "") },
 
 #define NS_LESS(rest) "\"namespaces\":[{\"type\":\"mount\"}," rest "]," SECCOMP "," RESOURCES "," PATHS "," CGROUP
     { WH_CHECK_HOST_PID, "/linux", "no pid namespace",

@@ -194,6 +194,36 @@ static void namespaces(struct wh_findings *f, const struct wh_linux *l)
                          "uid %u of the container is root of the host", l->uid_mappings.v[i].container_id);
 }
 
+/* One finding for each rule with names that another one decides. */
+static void overruled(struct wh_findings *f, const struct wh_spec *s)
+{
+    const struct wh_seccomp *c = &s->linux_.seccomp;
+
+    for (size_t i = 0; i < c->nrules; i++) {
+        WH_CLEANUP_BUF struct wh_buf list = { 0 };
+        const struct wh_seccomp_rule *r = &c->rules[i], *by = NULL, *now;
+        wh_node first = 0;
+        unsigned n = 0;
+
+        for (size_t k = 0; k < r->names.n; k++) {
+            now = wh_seccomp_overruled(s, i, k);
+            /* Those of another rule are told by a check of what is left. */
+            if (!now || (by && now != by))
+                continue;
+            by = now;
+            if (n == 0)
+                first = r->names.v[k].src;
+            if (n++ < 10)
+                wh_buf_printf(&list, "%s%s", n > 1 ? ", " : "", r->names.v[k].v);
+        }
+        if (by)
+            wh_check_add(f, WH_CHECK_SECCOMP_OVERRULED, first,
+                         "%s is not applied to %s%s: /linux/seccomp/syscalls/%zu says %s without conditions",
+                         r->action.v, list.data ? list.data : "", n > 10 ? ", and more" : "", (size_t)(by - c->rules),
+                         by->action.v);
+    }
+}
+
 static void seccomp(struct wh_findings *f, const struct wh_spec *s)
 {
     const struct wh_seccomp *c = &s->linux_.seccomp;
@@ -220,6 +250,7 @@ static void seccomp(struct wh_findings *f, const struct wh_spec *s)
     if (n)
         wh_check_add(f, WH_CHECK_SECCOMP_UNKNOWN, first, "%u unknown system call%s: %s%s", n, n == 1 ? "" : "s",
                      list.data ? list.data : "", n > 10 ? ", and more" : "");
+    overruled(f, s);
 }
 
 /* ---------------------------------------------------------------- file systems */

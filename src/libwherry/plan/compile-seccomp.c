@@ -123,6 +123,14 @@ const struct wh_sstr *wh_seccomp_unknown(const struct wh_spec *spec, size_t *pos
     return NULL;
 }
 
+const struct wh_seccomp_rule *wh_seccomp_overruled(const struct wh_spec *spec, size_t rule, size_t name)
+{
+    (void)spec;
+    (void)rule;
+    (void)name;
+    return NULL;
+}
+
 #else
 
 #include <seccomp.h>
@@ -273,6 +281,33 @@ const struct wh_sstr *wh_seccomp_unknown(const struct wh_spec *spec, size_t *pos
                 return &f->rules[i].names.v[j];
             }
     *pos = at;
+    return NULL;
+}
+
+static bool has_name(const struct wh_seccomp_rule *r, const char *name)
+{
+    for (size_t i = 0; i < r->names.n; i++)
+        if (wh_streq(r->names.v[i].v, name))
+            return true;
+    return false;
+}
+
+const struct wh_seccomp_rule *wh_seccomp_overruled(const struct wh_spec *spec, size_t rule, size_t name)
+{
+    const struct wh_seccomp *f = filter_of(spec);
+    const struct wh_seccomp_rule *r = &f->rules[rule];
+    struct wh_err err = { 0 };
+    uint32_t def, own, action;
+
+    if (action_of(spec, &f->default_action, &f->default_errno_ret, &def, &err) < 0 ||
+        action_of(spec, &r->action, &r->errno_ret, &own, &err) < 0 ||
+        seccomp_syscall_resolve_name(r->names.v[name].v) == __NR_SCMP_ERROR)
+        return NULL;
+    /* A rule that says what the default action says is not added (add_rules), and stands above none. */
+    for (size_t i = 0; i < f->nrules; i++)
+        if (f->rules[i].nargs == 0 && has_name(&f->rules[i], r->names.v[name].v) &&
+            action_of(spec, &f->rules[i].action, &f->rules[i].errno_ret, &action, &err) == 0 && action != def)
+            return action == own ? NULL : &f->rules[i];
     return NULL;
 }
 

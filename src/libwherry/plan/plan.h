@@ -41,6 +41,8 @@ const char *wh_seccomp_operator_name(size_t i);
 const char *wh_seccomp_arch_name(size_t i);
 /* Names of system calls that libseccomp does not know (their rules are skipped): start with *pos = 0; null at the end. */
 const struct wh_sstr *wh_seccomp_unknown(const struct wh_spec *spec, size_t *pos);
+/* The rule that decides about the name-th name of the rule-th rule with another action than this one's; null: none. There has to be a filter. */
+const struct wh_seccomp_rule *wh_seccomp_overruled(const struct wh_spec *spec, size_t rule, size_t name);
 /* ---- compile-annotations.c ---- */
 
 /* Null when there is none of that key. */
