@@ -14,6 +14,8 @@ test_setup() {
     gone
 }
 
+test_teardown() { [ -z "${helper:-}" ] || kill "$helper"; }
+
 made() { wherry create -b "$BUNDLE" "$CID" </dev/null >/dev/null; }
 gone() { wherry delete -f "$CID"; }
 
@@ -33,7 +35,7 @@ calls() { # ARGS…
         "$BATS_TEST_TMPDIR/trace" >"$BATS_TEST_TMPDIR/calls"
     total=$(wc -l <"$BATS_TEST_TMPDIR/calls")
     [ "$total" -gt 50 ] || { echo "only $total calls were traced"; return 1; }
-    [ -n "${WHERRY_SWEEP:-}" ] || every=$((total / 40 + 1))
+    [ -n "${WHERRY_SWEEP:-}" ] || every=$((total / ${samples:-40} + 1))
     awk -v every="$every" 'NR % every == 0' "$BATS_TEST_TMPDIR/calls"
 }
 
@@ -276,6 +278,68 @@ after_update() { # STATUS
         nothing_left "$name $k"
     done <<<"$list"
     kill "$pid"
+}
+
+# Two more processes of ours enter the container, and hooks run there, while the runtime is killed.
+@test "hooks of the container's namespaces: run killed at each call" {
+    local name k list samples=16
+    config '.hooks = { createContainer: [ { path: "/bin/sh", args: ["sh", "-c", "sleep 0.05"] } ], startContainer: [ { path: "/bin/sh", args: ["sh", "-c", "sleep 0.05"] } ] }'
+    list=$(failing run -d -b "$BUNDLE" "$CID")
+    # A helper and a cgroup for init, and for each hook.
+    [ "$(grep -c 'fork\|clone' "$BATS_TEST_TMPDIR/calls")" -ge 3 ]
+    gone
+    while read -r name k; do
+        killed "$name" "$k" run -d -b "$BUNDLE" "$CID"
+        gone || { echo "delete after a kill at $name $k"; return 1; }
+        nothing_left "$name $k"
+    done <<<"$list"
+    wherry run -d -b "$BUNDLE" "$CID" </dev/null >/dev/null 2>&1
+}
+
+@test "readiness: start killed at each call, before, while and after it waits for READY=1" {
+    local name k list samples=12 now
+    need python3
+    # The service manager, and whatever the payload would say, again and again.
+    python3 - "$BATS_TEST_TMPDIR/manager" "$ROOT" >"$BATS_TEST_TMPDIR/manager.out" 2>&1 3>&- 4>&- <<'P' &
+import os, socket, sys
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+s.bind(sys.argv[1])
+s.settimeout(0.02)
+out = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+out.setblocking(False)
+while True:
+    try:
+        text, fds, _, _ = socket.recv_fds(s, 100, 4)
+        for fd in fds:
+            os.close(fd)
+        print(text, flush=True)
+    except TimeoutError:
+        pass
+    for name in os.listdir(sys.argv[2]) if os.path.isdir(sys.argv[2]) else ():
+        try:
+            os.chdir(os.path.join(sys.argv[2], name))
+            out.sendto(b"READY=1", "notify/notify.sock")
+        except OSError:
+            pass
+    os.chdir("/")
+P
+    helper=$!
+    for _ in $(seq 200); do [ ! -S "$BATS_TEST_TMPDIR/manager" ] || break; sleep 0.05; done
+    export NOTIFY_SOCKET=$BATS_TEST_TMPDIR/manager
+    made
+    list=$(failing start "$CID")
+    grep -q "MAINPID=" "$BATS_TEST_TMPDIR/manager.out" || { echo "nobody waited: $(cat "$BATS_TEST_TMPDIR/manager.out")"; return 1; }
+    # The wait itself is among them, whatever is left out.
+    list=$(printf '%s\n' "$list" "$(grep '^poll ' "$BATS_TEST_TMPDIR/calls" | tail -n 2)" | sort -u)
+    gone
+    while read -r name k; do
+        made
+        killed "$name" "$k" start "$CID"
+        now=$(wherry state "$CID" | jq -r .status)
+        case $now in created | running | stopped) ;; *) echo "status '$now' after $name $k"; return 1 ;; esac
+        gone || { echo "delete after a kill at $name $k"; return 1; }
+        nothing_left "$name $k"
+    done <<<"$list"
 }
 
 # The calls between the user namespace of a mapping and the answer that hands over the mount.
