@@ -446,11 +446,13 @@ each_write() {
     wherry state "$CID" | grep -q '"running"'
 }
 
+# bats test_tags=vm:not
 @test "the k-th write fails: everything is as it was before" {
     need strace
     each_write error=EIO 1
 }
 
+# bats test_tags=vm:not
 @test "killed at each write: the next command finds everything as it was before" {
     need strace
     each_write signal=KILL 137

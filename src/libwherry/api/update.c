@@ -187,7 +187,7 @@ static int save(void *data, const struct wh_cgroup *cg, struct wh_err *err)
 {
     struct wh_target *t = data;
     WH_CLEANUP_BUF struct wh_buf cgroup = { 0 }, text = { 0 };
-    WH_CLEANUP_FD int dir = openat(u->target.dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    WH_CLEANUP_FD int dir = openat(t->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int r = dir < 0 ? -errno : wh_store_lock(dir, LOCK_MS);
 
     /* A delete that has read the state already removes what stood in it then, and nothing that is made now. */
@@ -195,9 +195,9 @@ static int save(void *data, const struct wh_cgroup *cg, struct wh_err *err)
         return wh_err_set(err, WH_ERR_STATE, r, NULL, "container does not exist");
     if (r == -EBUSY)
         return wh_err_set(err, WH_ERR_STATE, r, NULL, "container %s is being started or deleted by another process",
-                          u->target.state.id);
+                          t->state.id);
     if (r < 0)
-        return wh_err_sys(err, r, "lock container %s", u->target.state.id);
+        return wh_err_sys(err, r, "lock container %s", t->state.id);
     wh_cgroup_save(cg, &cgroup);
     t->state.cgroup = wh_arena_strndup(t->arena, cgroup.data ? cgroup.data : "", cgroup.len);
     if (cgroup.failed || !t->state.cgroup)
