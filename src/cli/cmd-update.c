@@ -170,8 +170,10 @@ int cmd_update(struct cli *cli)
         bool in = a->resources && *a->resources;
 
         opts.resources = in ? "stdin" : "options";
-        if ((in ? from_stdin(cli, &b) : from_options(cli, &b)) != 0)
+        if ((in ? from_stdin(cli, &b) : from_options(cli, &b)) != 0) {
+            cli_buf_free(&b);
             return 1;
+        }
         opts.resources_data = b.data ? b.data : "";
         opts.resources_len = b.len;
     }

@@ -11,8 +11,8 @@
  * Rules that hold for every function:
  *  - 0 or a positive number is success; a negative errno is failure, and *reterr (when reterr is not null) receives an
  *    error object that the caller frees with wherry_error_free().
- *  - No globals, no constructors, no signal handlers, no fork() of the caller's address space; umask, rlimits, signal masks and
- *    the working directory of the process stay as they are. Any thread may use its own context; one context is used by
+ *  - No globals, no constructors, no signal handlers, no fork() of the caller's address space (but in wherry_doctor()); umask,
+ *    rlimits, signal masks and the working directory of the process stay as they are. Any thread may use its own context; one context is used by
  *    one thread at a time.
  *  - File descriptors that are passed in stay the caller's; those that are returned are the caller's to close, and O_CLOEXEC.
  *  - Strings that are returned in `char **` are the caller's, freed with wherry_free().
@@ -20,8 +20,9 @@
  *    with zeros; a longer one must be zero in the part that this library does not know, else -E2BIG. Zero is the default
  *    of every member (fds: use -1 or leave the flag that announces them unset, as documented there).
  *  - The library never prints and never exits.
- *  - The processes of a container are children of the caller until it exits. A caller that reaps every child (waitpid(-1)) takes exit
- *    statuses from wherry_run(), which then returns -ECHILD; everything else works all the same.
+ *  - The processes of a container are children of the caller until it exits. A caller that reaps every child (waitpid(-1), or
+ *    SIGCHLD ignored) takes exit statuses from wherry_run() and wherry_exec(), which then return -ECHILD, and from what runs hooks,
+ *    newuidmap(1) or ps(1): whether those succeeded cannot be told, and that is a failure. Everything else works all the same.
  */
 
 #ifdef __cplusplus

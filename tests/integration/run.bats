@@ -32,6 +32,21 @@ river" ]
     have_status 143
 }
 
+@test "a caller that ignores SIGCHLD: the status, hooks and ps are as ever" {
+    ignoring() { run perl -e '$SIG{CHLD} = "IGNORE"; exec @ARGV or die "$!"' "$WHERRY" --root "$ROOT" "$@"; }
+    shell_is 'exit 7'
+    config '.hooks = {prestart: [{path: "/bin/true"}], poststop: [{path: "/bin/true"}]}'
+    ignoring run "$CID"
+    have_status 7
+    command_is sleep 1000
+    wherry run -d "$CID" </dev/null >/dev/null
+    ignoring exec "$CID" sh -c 'exit 8'
+    have_status 8
+    ignoring ps "$CID"
+    have_status 0
+    have "sleep 1000"
+}
+
 @test "run: standard input and output pass through" {
     command_is tr a-z A-Z
     run bash -c 'printf "hello\nworld\n" | "$WHERRY" --root "$1" run -b "$2" "$3" 3>&- 4>&-' sh "$ROOT" "$BUNDLE" "$CID"
