@@ -391,12 +391,16 @@ made='mkdir -p $cg/here; chown $id $cg $cg/here $cg/cgroup.procs $cg/cgroup.subt
     mine delete -f "$CID"
     run find /sys/fs/cgroup -type d -path "*$CID/$CID*"
     [ -z "$output" ]
-    # In the delegated cgroup itself: below it.
-    FIRST="id=$UID_; $delegated$CID; $made; echo \$\$ >\$cg/cgroup.procs"
+    # In the delegated cgroup itself: below it. The runs above have turned controllers on there, and such a cgroup takes no process.
+    FIRST="id=$UID_; $delegated$CID; $made; for c in \$(cat \$cg/cgroup.subtree_control); do echo -\$c >\$cg/cgroup.subtree_control; done; echo \$\$ >\$cg/cgroup.procs"
     rootless '.linux.namespaces |= map(select(.type != "cgroup")) | .linux.cgroupsPath = $p' --arg p "/$CID/a/b"
     user_shell 'grep ^0:: /proc/self/cgroup'
     have_status 0
     [ "$output" = "0::/$CID/a/b" ]
+    # A limit needs a controller in the cgroup that the caller is in: the kernel would take this one, and let no process into what is below.
+    grep -qw pids /sys/fs/cgroup/cgroup.controllers || return 0
+    rootless '.linux.resources = { pids: { limit: 10 } }'
+    user_refused "turn on controllers +pids below cgroup /$CID: it has processes of its own"
 }
 
 # bats test_tags=vm

@@ -38,23 +38,38 @@ static void missing(const char *wanted, const char *on, char *out, size_t size)
     }
 }
 
+/* Whether a cgroup that is not the hierarchy's own root (which has no cgroup.type, and may have both) has processes. */
+static bool has_processes(const struct wh_cgroup_dir *dir, const char *prefix)
+{
+    char rel[4096 + 32], text[32];
+
+    snprintf(rel, sizeof rel, "%scgroup.type", prefix);
+    if (wh_read_at(dir->mount_fd, rel, text, sizeof text - 1) <= 0)
+        return false;
+    snprintf(rel, sizeof rel, "%scgroup.procs", prefix);
+    return wh_read_at(dir->mount_fd, rel, text, sizeof text - 1) > 0;
+}
+
 static int enable_at(const struct wh_cgroup_dir *dir, unsigned depth, const char *controllers, struct wh_err *err)
 {
-    char rel[4096 + 32], on[512], text[512], name[4096];
+    char rel[4096 + 32], prefix[4096 + 2], on[512], text[512], name[4096];
     int len = (int)wh_cg_prefix(dir->path, depth), r;
 
     if (depth == 0)
         len = 0;
     snprintf(name, sizeof name, "/%.*s", len, dir->path + 1);
-    snprintf(rel, sizeof rel, "%.*s%scgroup.subtree_control", len, dir->path + 1, len ? "/" : "");
+    snprintf(prefix, sizeof prefix, "%.*s%s", len, dir->path + 1, len ? "/" : "");
+    snprintf(rel, sizeof rel, "%scgroup.subtree_control", prefix);
     r = (int)wh_read_at(dir->mount_fd, rel, on, sizeof on - 1);
     if (r < 0)
         return wh_err_sys(err, r, "read cgroup.subtree_control of cgroup %s", name);
     missing(controllers, on, text, sizeof text);
     if (!text[0])
         return 1;
-    /* Siblings keep what they have: controllers are only ever added here. */
-    r = wh_write_at(dir->mount_fd, rel, text);
+    /* Siblings keep what they have: controllers are only ever added here. Of the threaded ones (cpu, cpuset, pids) alone the
+     * kernel takes them also above processes: by making this the root of a threaded subtree, in whose cgroups no process
+     * can be, the container's no more than a sibling's. */
+    r = has_processes(dir, prefix) ? -EBUSY : wh_write_at(dir->mount_fd, rel, text);
     if (r == -EBUSY)
         return wh_err_set(err, WH_ERR_HOST, r, NULL,
                           "turn on controllers %s below cgroup %s: it has processes of its own, and the kernel takes "
