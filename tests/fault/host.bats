@@ -260,6 +260,16 @@ after_update() { # STATUS
 @test "each system call of start fails once: EIO" { each_fails EIO start "$CID"; }
 @test "each system call of delete fails once: EIO" { each_fails EIO delete -f "$CID"; }
 
+@test "each system call of delete fails once: a container that runs goes on" {
+    local name k list
+    wherry run -d -b "$BUNDLE" "$CID" </dev/null >/dev/null
+    list=$(WHERRY_SWEEP=1 failing delete "$CID")
+    while read -r name k; do
+        ! traced -o /dev/null -e inject="$name:error=ENFILE:when=$k" -- delete "$CID" || { echo "$name $k: no failure"; return 1; }
+    done <<<"$list"
+    [ "$(wherry state "$CID" | jq -r .status)" = running ]
+}
+
 @test "a seccomp listener: each system call of start fails once, and start killed at each" {
     local pid list name k
     need python3

@@ -110,6 +110,20 @@ sleeper() {
     [ ! -e "$ROOT/$CID" ]
 }
 
+@test "plain delete from another pid namespace does not end what lives" {
+    elsewhere() { run unshare -pm --propagation private --fork --mount-proc "$WHERRY" --root "$ROOT" "$@" 3>&- 4>&-; }
+    command_is sleep 1000
+    wherry run -d "$CID" </dev/null >/dev/null
+    elsewhere delete "$CID"
+    have_status 1
+    have "cannot delete container $CID that is not stopped"
+    have "another pid namespace"
+    [ "$(wherry state "$CID" | jq -r .status)" = running ]
+    elsewhere delete -f "$CID"
+    have_status 0
+    [ ! -e "$ROOT/$CID" ]
+}
+
 @test "kill: signals by name and number, in any case" {
     shell_is 'for s in HUP USR1 TERM 35; do trap "echo $s" $s; done; echo ready; while :; do sleep 0.05; done'
     wherry run -d -b "$BUNDLE" "$CID" >"$BATS_TEST_TMPDIR/out" 2>&1 </dev/null

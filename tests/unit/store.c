@@ -274,6 +274,11 @@ static void test_identity(void)
     boot[0] ^= 1;
     is_int(wh_state_pidfd(&s, proc), -ESRCH, "or of another boot");
     boot[0] ^= 1;
+    ok(!wh_state_elsewhere(&s, proc), "it is not elsewhere");
+    s.pidns++;
+    ok(wh_state_elsewhere(&s, proc), "one of another pid namespace is");
+    s.pidns--;
+    is_int(wh_state_pidfd(&s, -1), -EBADF, "where nothing can be looked at, it is not taken for gone");
     s.pid = 0;
     is_int(wh_state_pidfd(&s, proc), -ESRCH, "pid 0 is nobody");
     is_int(wh_pidfd_pid(proc, proc), -EINVAL, "a directory is no pidfd");

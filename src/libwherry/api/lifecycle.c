@@ -139,7 +139,9 @@ static int remove_rest(struct wh_target *t, const char *id, bool force, struct w
 
     if (t->root_fd < 0 || (why.code == -EINVAL && !force))
         return why.code;
-    if (why.code != -ENOENT && why.code != -EINVAL && why.code != -ENOTDIR && why.code != -ELOOP)
+    /* What could not be looked at may be whole, and live. */
+    if (t->dir_fd >= 0 ? why.kind != WH_ERR_STATE || (why.code != -ENOENT && why.code != -EINVAL)
+                       : why.code != -ENOENT && why.code != -ENOTDIR && why.code != -ELOOP)
         return why.code;
     if (t->dir_fd >= 0) {
         r = wh_store_lock(t->dir_fd, force ? KILL_MS : 0);
@@ -169,6 +171,12 @@ static int delete_locked(wherry_ctx *ctx, struct wh_target *t, const char *id, b
     if (!force && (t->status == WH_STATUS_RUNNING || t->status == WH_STATUS_PAUSED))
         return wh_err_set(err, WH_ERR_STATE, -EBUSY, NULL, "cannot delete container %s that is not stopped: %s", id,
                           wh_status_name(t->status));
+    if (!force && t->pidfd < 0 && wh_state_elsewhere(&t->state, t->proc_fd) && wh_cgroup_populated(&t->cgroup) != 0)
+        return wh_err_set(
+            err, WH_ERR_STATE, -EBUSY, NULL,
+            "cannot delete container %s that is not stopped: it has processes, and its init is in another "
+            "pid namespace than the caller's",
+            id);
     r = wh_cgroup_ready(&t->cgroup, err);
     if (r == -ELIBACC)
         return r;

@@ -357,21 +357,37 @@ int wh_store_connect(int dir_fd)
 int wh_state_pidfd(const struct wh_state *s, int proc_fd)
 {
     char boot_id[WH_BOOT_ID_SIZE];
+    WH_CLEANUP_FD int fd = -1;
     struct wh_proc_stat st;
-    uint64_t pidns;
-    int fd;
+    uint64_t pidns = 0;
+    int r;
 
-    if (s->pid <= 0 || wh_proc_ns_ino(proc_fd, "self/ns/pid", &pidns) < 0 || pidns != s->pidns ||
-        wh_proc_boot_id(proc_fd, boot_id) < 0 || !wh_streq(boot_id, s->boot_id))
+    if (s->pid <= 0)
+        return -ESRCH;
+    r = wh_proc_ns_ino(proc_fd, "self/ns/pid", &pidns);
+    if (r == 0)
+        r = wh_proc_boot_id(proc_fd, boot_id);
+    /* Who cannot look does not know that it is gone: a delete would end what lives. */
+    if (r < 0)
+        return r;
+    if (pidns != s->pidns || !wh_streq(boot_id, s->boot_id))
         return -ESRCH;
     fd = wh_pidfd_open(proc_fd, s->pid, s->start);
     if (fd < 0)
         return fd;
-    if (wh_proc_stat(proc_fd, s->pid, &st) < 0 || st.start != s->start || st.state == 'Z' || st.state == 'X') {
-        wh_close(fd);
-        return -ESRCH;
-    }
-    return fd;
+    r = wh_proc_stat(proc_fd, s->pid, &st);
+    if (r < 0)
+        return r;
+    return st.start == s->start && st.state != 'Z' && st.state != 'X' ? wh_take_fd(&fd) : -ESRCH;
+}
+
+bool wh_state_elsewhere(const struct wh_state *s, int proc_fd)
+{
+    char boot_id[WH_BOOT_ID_SIZE];
+    uint64_t pidns;
+
+    return wh_proc_ns_ino(proc_fd, "self/ns/pid", &pidns) == 0 && pidns != s->pidns &&
+           wh_proc_boot_id(proc_fd, boot_id) == 0 && wh_streq(boot_id, s->boot_id);
 }
 
 enum wh_status wh_state_status(int dir_fd, bool alive, bool frozen)
