@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 /* A resources object is what an engine sends, no more than some kilobytes. */
@@ -154,21 +155,35 @@ static int from_stdin(struct cli *cli, struct cli_buf *b)
     return b->failed ? cli_failf(cli, "out of memory") : 0;
 }
 
+/* The twin reads from its standard input what we have read already. */
+static int to_twin(struct cli *cli, const struct cli_buf *b)
+{
+    int fd = memfd_create("resources", MFD_CLOEXEC);
+    char words[64];
+    size_t done = 0;
+    ssize_t n = 0;
+
+    for (; fd >= 0 && n >= 0 && done < b->len; done += (size_t)n)
+        n = write(fd, b->data + done, b->len - done);
+    if (fd < 0 || n < 0 || lseek(fd, 0, SEEK_SET) < 0 || dup2(fd, 0) < 0)
+        return cli_failf(cli, "keep the resources that were read from stdin: %s", cli_errno_words(errno, words));
+    return cli_twin(cli);
+}
+
 int cmd_update(struct cli *cli)
 {
     const struct cli_args *a = &cli->args;
     struct wherry_update_opts opts = { .size = sizeof(opts),
                                        .l3_cache_schema = a->l3_schema,
                                        .mem_bw_schema = a->mb_schema };
+    bool in = a->resources && strcmp(a->resources, "-") == 0;
     wherry_error *error = NULL;
     struct cli_buf b = { 0 };
     int r;
 
-    if (a->resources && *a->resources && strcmp(a->resources, "-") != 0) {
+    if (a->resources && *a->resources && !in) {
         opts.resources = a->resources;
     } else {
-        bool in = a->resources && *a->resources;
-
         opts.resources = in ? "stdin" : "options";
         if ((in ? from_stdin(cli, &b) : from_options(cli, &b)) != 0) {
             cli_buf_free(&b);
@@ -178,6 +193,10 @@ int cmd_update(struct cli *cli)
         opts.resources_len = b.len;
     }
     r = wherry_update(cli->ctx, a->pos[0], &opts, &error);
+    if (r == -ELIBACC && wherry_twin_needed()) {
+        wherry_error_free(error);
+        return in ? to_twin(cli, &b) : cli_twin(cli);
+    }
     cli_buf_free(&b);
     return r < 0 ? cli_fail(cli, NULL, r, error) : 0;
 }

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "base/arena.h"
 #include "host/cgroup/unit.h"
 #include "tap.h"
 
@@ -300,40 +299,33 @@ static const struct wh_sdbus fake = {
 
 static const struct wh_unit_ref scope = { "p-n.scope", "unix:path=/bus" };
 
-static const struct wh_plan *make_plan(struct wh_arena *arena)
-{
-    static const struct {
-        const char *name, *type, *v[2];
-        size_t n;
-    } props[] = {
-        { "Description", "s", { "a b" }, 1 },
-        { "Delegate", "b", { "true" }, 1 },
-        { "SendSIGHUP", "b", { "false" }, 1 },
-        { "After", "as", { "a.service", "b.service" }, 2 },
-        { "Wants", "as", { NULL }, 0 },
-        { "KillSignal", "i", { "-5" }, 1 },
-        { "A", "u", { "4294967295" }, 1 },
-        { "B", "x", { "-9223372036854775808" }, 1 },
-        { "C", "t", { "18446744073709551615" }, 1 },
-        { "AllowedCPUs", "ay", { "0ff1" }, 1 },
-    };
-    struct wh_build *b = wh_build_new(arena);
-    struct wh_step_cg_unit *u = wh_add(b, CG_UNIT, cg_unit, 0, 0);
-    const struct wh_plan *plan = NULL;
-
-    u->unit = wh_build_str(b, scope.name);
-    u->manager = wh_build_str(b, "system");
-    for (size_t i = 0; i < sizeof props / sizeof props[0]; i++) {
-        struct wh_step_cg_prop *s = wh_add(b, CG_PROP, cg_prop, (wh_node)i + 1, 0);
-
-        s->name = wh_build_str(b, props[i].name);
-        s->type = wh_build_str(b, props[i].type);
-        s->values = wh_build_strv(b, props[i].v, props[i].n);
-    }
-    wh_add(b, EXEC, exec, 0, 0);
-    wh_build_finish(b, &plan, NULL);
-    return plan;
-}
+static const char *const texts[][4] = { { "a b" },
+                                        { "true" },
+                                        { "false" },
+                                        { "a.service", "b.service" },
+                                        { NULL },
+                                        { "-5" },
+                                        { "4294967295" },
+                                        { "-9223372036854775808" },
+                                        { "18446744073709551615" },
+                                        { "0ff1" },
+                                        { "" },
+                                        { "/dev/char/1:3", "rw", "char-*", "m" } };
+static const struct wh_unit_prop list[] = {
+    { 1, "Description", "s", texts[0], 1 },
+    { 2, "Delegate", "b", texts[1], 1 },
+    { 3, "SendSIGHUP", "b", texts[2], 1 },
+    { 4, "After", "as", texts[3], 2 },
+    { 5, "Wants", "as", texts[4], 0 },
+    { 6, "KillSignal", "i", texts[5], 1 },
+    { 7, "A", "u", texts[6], 1 },
+    { 8, "B", "x", texts[7], 1 },
+    { 9, "C", "t", texts[8], 1 },
+    { 10, "AllowedCPUs", "ay", texts[9], 1 },
+    { 0, "AllowedMemoryNodes", "ay", texts[10], 1 },
+    { 0, "DeviceAllow", "a(ss)", texts[11], 4 },
+};
+static const struct wh_unit_props props = { list, sizeof list / sizeof list[0] };
 
 #define HELLO                                                                                                          \
     "AddMatch "                                                                                                        \
@@ -342,12 +334,12 @@ static const struct wh_plan *make_plan(struct wh_arena *arena)
 #define PROPS                                                                                                          \
     "(Description <a b>) (Delegate <true>) (SendSIGHUP <false>) (After <[a.service b.service]>) (Wants <[]>) "         \
     "(KillSignal <i-5>) (A <u4294967295>) (B <x-9223372036854775808>) (C <t18446744073709551615>) "                    \
-    "(AllowedCPUs <[0f f1]>)"
+    "(AllowedCPUs <[0f f1]>) (AllowedMemoryNodes <[]>) (DeviceAllow <[(/dev/char/1:3 rw) (char-* m)]>)"
 #define START "StartTransientUnit p-n.scope fail [(PIDs <[u42]>) " PROPS "] []\n"
+#define CHANGE "SetUnitProperties p-n.scope true [" PROPS "]\n"
+#define ASK "GetUnit p-n.scope\n"
 #define RESET "ResetFailedUnit p-n.scope\n"
 #define STOP "StopUnit p-n.scope replace\n"
-
-static const struct wh_plan *plan;
 
 static void nothing_left(void)
 {
@@ -358,10 +350,10 @@ static void nothing_left(void)
 
 static void start(int want, const char *log, const char *text, const char *name)
 {
-    const struct wh_step *step = NULL;
     struct wh_err err = { 0 };
+    wh_node src = 0;
 
-    is_int(wh_unit_start(&fake, &scope, plan, 42, 60, &step, &err), want, "start: %s", name);
+    is_int(wh_unit_start(&fake, &scope, &props, 42, 60, &src, &err), want, "start: %s", name);
     is_str(peer.log, log, "this was said");
     has_str(err.msg, text, "and this is told");
     ok((want < 0) == (err.code != 0), "an error exactly when it fails");
@@ -388,8 +380,9 @@ static void refuse(unsigned i, const char *member, const char *with, const char 
 static void test_start(void)
 {
     const struct wh_unit_ref nowhere = { "p-n.scope", NULL };
-    const struct wh_step *step = NULL;
+    const struct wh_unit_props none = { NULL, 0 };
     struct wh_err err = { 0 };
+    wh_node src = 0;
 
     reset();
     start(0, HELLO START, "", "done");
@@ -436,18 +429,54 @@ static void test_start(void)
     reset();
     refuse(0, "StartTransientUnit", "org.freedesktop.DBus.Error.PropertyReadOnly",
            "Cannot set property KillSignal, or unknown property.");
-    ok(wh_unit_start(&fake, &scope, plan, 42, 60, &step, &err) < 0 && step && step->src == 6,
+    ok(wh_unit_start(&fake, &scope, &props, 42, 60, &src, &err) < 0 && src == 6,
        "the property that is refused is known by its place");
     has_str(err.msg, "Cannot set property KillSignal", "and told");
     nothing_left();
     reset();
     err = (struct wh_err){ 0 };
-    is_int(wh_unit_start(&fake, &nowhere, plan, 42, 60, NULL, &err), -ECONNREFUSED, "the user's bus is not known");
+    is_int(wh_unit_start(&fake, &nowhere, &props, 42, 60, &src, &err), -ECONNREFUSED, "the user's bus is not known");
     has_str(err.msg, "set DBUS_SESSION_BUS_ADDRESS or XDG_RUNTIME_DIR", "what to do is told");
     nothing_left();
     reset();
-    is_int(wh_unit_start(&fake, &scope, plan, 0, 60, NULL, NULL), 0, "a slice");
+    is_int(wh_unit_start(&fake, &scope, &props, 0, 60, &src, NULL), 0, "a slice");
     has_str(peer.log, "StartTransientUnit p-n.scope fail [(Description", "has no process");
+    reset();
+    is_int(wh_unit_start(&fake, &scope, &none, 42, 60, &src, NULL), 0, "without a property");
+    has_str(peer.log, "StartTransientUnit p-n.scope fail [(PIDs <[u42]>)] []", "it has its process");
+}
+
+static void change(int want, const char *log, const char *text, wh_node where, const char *name)
+{
+    struct wh_err err = { 0 };
+    wh_node src = 0;
+
+    is_int(wh_unit_set(&fake, &scope, &props, 60, &src, &err), want, "change: %s", name);
+    is_str(peer.log, log, "this was said");
+    has_str(err.msg, text, "and this is told");
+    is_int(src, where, "with this place");
+    nothing_left();
+}
+
+static void test_set(void)
+{
+    reset();
+    change(0, CHANGE ASK, "", 0, "done, and systemd has come to the next message");
+    reset();
+    refuse(0, "SetUnitProperties", "org.freedesktop.DBus.Error.InvalidArgs", "Value for AllowedCPUs is out of range");
+    change(-EBADR, CHANGE, "change unit p-n.scope: systemd: Value for AllowedCPUs is out of range", 10, "refused");
+    reset();
+    refuse(0, "SetUnitProperties", NOT_THERE, "Unit p-n.scope not loaded.");
+    change(-EBADR, CHANGE, "change unit p-n.scope: systemd: Unit p-n.scope not loaded.", 0, "no such unit");
+    reset();
+    refuse(0, "GetUnit", NOT_THERE, "Unit p-n.scope not loaded.");
+    change(-EBADR, CHANGE ASK, "change unit p-n.scope: systemd: Unit p-n.scope not loaded.", 0, "it has ended");
+    reset();
+    peer.mute = true;
+    change(-ETIMEDOUT, CHANGE, "change unit p-n.scope: systemd does not answer", 0, "no answer");
+    reset();
+    peer.start = -ENOENT;
+    change(-ECONNREFUSED, "", "reach systemd at unix:path=/bus: no such file or directory", 0, "no bus");
 }
 
 static void test_stop(void)
@@ -499,12 +528,8 @@ static void test_load(void)
 
 int main(void)
 {
-    WH_CLEANUP_ARENA struct wh_arena *arena = wh_arena_new();
-
-    plan = make_plan(arena);
-    if (!plan)
-        bail_out("no plan");
     test_start();
+    test_set();
     test_stop();
     test_load();
     return done_testing();

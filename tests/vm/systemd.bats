@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# The systemd cgroup manager, in the lab, where systemd is PID 1: as root with the system's, as an ordinary user with the user's.
+# The systemd cgroup manager, in the lab, where systemd is PID 1: as root with the system's, as an ordinary user with the user's;
+# what is tagged root is run as root only.
 load ../integration/helpers
 load ../integration/inside
 
@@ -21,6 +22,14 @@ test_setup() {
 }
 
 show() { "${systemctl[@]}" show "$UNIT" -p "$1" --value; }
+# $cut: runs a command where the bus cannot be reached.
+cut_bus() {
+    if [ "$(id -u)" = 0 ]; then
+        cut=(unshare -m --propagation private sh -c 'mount -t tmpfs none /run/dbus; exec "$@"' sh)
+    else
+        cut=(env DBUS_SESSION_BUS_ADDRESS=unix:path=/nonexistent)
+    fi
+}
 gone() {
     [ "$(show LoadState)" = not-found ]
     [ ! -e "$base/$slice/$UNIT" ]
@@ -57,6 +66,92 @@ gone() {
     gone
 }
 
+# What the kernel has and what systemd would write there, of the limits that the test below changes.
+limits() {
+    local file
+    for file in memory.max memory.low pids.max cpu.max cpu.weight; do
+        echo "$file $(cat "$base/$slice/$UNIT/$file")"
+    done
+    "${systemctl[@]}" show "$UNIT" -p MemoryMax -p MemoryLow -p TasksMax -p CPUQuotaPerSecUSec -p CPUWeight
+}
+
+@test "systemd: update changes the unit as well, so that a reload keeps it; or nothing at all" {
+    config '.linux.resources = { memory: { limit: 104857600 }, pids: { limit: 20 }, unified: { "memory.oom.group": "1" } }'
+    detached --systemd-cgroup run -d "$CID"
+    have_status 0
+    run limits
+    have_line '^memory.max 104857600$'
+    have_line '^MemoryMax=104857600$'
+    # From a pipe, which the program that has the bus reads a second time.
+    run wherry update --resources - "$CID" < <(echo '{ "memory": { "limit": 209715200, "reservation": 1048576 }, "pids": { "limit": 30 },
+        "cpu": { "quota": 12345, "period": 50000, "shares": 2048 } }')
+    have_status 0
+    [ -z "$output" ]
+    run limits
+    for line in 'memory.max 209715200' 'memory.low 1048576' 'pids.max 30' 'cpu.max 12345 50000' MemoryMax=209715200 \
+        MemoryLow=1048576 TasksMax=30 CPUQuotaPerSecUSec=250ms "CPUWeight=$(cat "$base/$slice/$UNIT/cpu.weight")"; do
+        have_line "^$line\$"
+    done
+    after=$output
+    # systemd has written this one, too, and has no property for it.
+    [ "$(cat "$base/$slice/$UNIT/memory.oom.group")" = 1 ]
+    "${systemctl[@]}" daemon-reload
+    # Of the quota it knows hundredths of a processor.
+    run limits
+    [ "${output/cpu.max 12500/cpu.max 12345}" = "$after" ]
+    "${systemctl[@]}" daemon-reexec
+    run limits
+    [ "${output/cpu.max 12500/cpu.max 12345}" = "$after" ]
+    before=$output
+
+    # The kernel refuses, after other files were written.
+    run wherry update --memory 150m --cpuset-cpus 900-901 "$CID"
+    have_status 1
+    have cpuset.cpus
+    run limits
+    [ "$output" = "$before" ]
+    # systemd is not there to be told.
+    cut_bus
+    run "${cut[@]}" "$WHERRY" --root "$ROOT" update --memory 150m --pids-limit 9 "$CID" 3>&- 4>&-
+    have_status 1
+    have "reach systemd at unix:path="
+    run limits
+    [ "$output" = "$before" ]
+    run wherry update --memory 150m "$CID"
+    have_status 0
+    [ "$(show MemoryMax)" = 157286400 ]
+    run wherry exec "$CID" true </dev/null
+    have_status 0
+    wherry delete -f "$CID"
+    gone
+}
+
+# bats test_tags=root
+@test "systemd: the device rules are the unit's, too, and a reload neither adds to them nor takes away" {
+    config '.linux.resources.devices = [{ allow: false, access: "rwm" }, { allow: true, type: "c", major: 1, access: "rw" },
+        { allow: false, type: "c", major: 1, minor: 11, access: "w" }]'
+    detached --systemd-cgroup run -d "$CID"
+    have_status 0
+    [ "$(show DevicePolicy)" = strict ]
+    run show DeviceAllow
+    have "char-1 rw"
+    have "/dev/char/5:2 rwm"
+    # 1:2 is allowed, and no driver has it; 1:11 (kmsg) only for all that systemd knows; 7:0 for nobody.
+    mknod rootfs/a c 1 2 && mknod rootfs/k c 1 11 && mknod rootfs/l b 7 0
+    # shellcheck disable=SC2016 # for the container's shell
+    try='cd /tmp; for f in /dev/null /a /k /l; do if (exec 9>>"$f") 2>err; then echo "$f opens"; else sed "s/.*: //" err; fi; done'
+    for step in true "systemctl daemon-reload" "systemctl daemon-reexec"; do
+        $step
+        run wherry exec "$CID" sh -c "$try" </dev/null
+        have_status 0
+        [ "$output" = $'/dev/null opens\nNo such device or address\nOperation not permitted\nOperation not permitted' ] || { echo "$output"; false; }
+    done
+    config 'del(.linux.resources.devices) | .linux.resources.devices = [{ allow: true, access: "rwm" }] | .linux.cgroupsPath += "-2"'
+    detached --systemd-cgroup run -d "$CID-2"
+    have_status 0
+    [ "$(systemctl show "wh-$CID-2.scope" -p DevicePolicy --value)" = auto ]
+}
+
 @test "systemd: run, in slices that are made for it, with properties from annotations" {
     config '.linux.cgroupsPath = "wh-x.slice:wh:'"$CID"'" | .process.args = ["true"]
         | .annotations = { "org.systemd.property.TimeoutStopUSec": "uint64 5000000", "org.systemd.property.KillSignal": "2",
@@ -75,6 +170,7 @@ gone() {
     gone
 }
 
+# bats test_tags=root
 @test "systemd: what a payload that was killed has left is no obstacle, nor what nobody deleted" {
     detached --systemd-cgroup run -d "$CID"
     have_status 0
@@ -88,6 +184,7 @@ gone() {
     gone
 }
 
+# bats test_tags=root
 @test "systemd: a unit that is somebody else's stays theirs" {
     systemd-run "${systemctl[@]:1}" --quiet --scope --slice=other.slice --unit="$UNIT" sleep 100 3>&- 4>&- &
     for ((i = 0; i < 100; i++)); do [ "$(show ActiveState)" != active ] || break; sleep 0.1; done
@@ -116,6 +213,7 @@ gone() {
     gone
 }
 
+# bats test_tags=root
 @test "systemd: killed at any moment of create, delete -f stops the unit" {
     for moment in 0.1 0.25 0.4; do
         "$WHERRY" --root "$ROOT" --systemd-cgroup create "$CID" </dev/null >/dev/null 2>&1 3>&- 4>&- &
@@ -131,11 +229,7 @@ gone() {
 @test "systemd: without its bus a container is not made, and one that is there can be deleted" {
     detached --systemd-cgroup run -d "$CID"
     have_status 0
-    if [ "$(id -u)" = 0 ]; then
-        cut=(unshare -m --propagation private sh -c 'mount -t tmpfs none /run/dbus; exec "$@"' sh)
-    else
-        cut=(env DBUS_SESSION_BUS_ADDRESS=unix:path=/nonexistent)
-    fi
+    cut_bus
     config '.linux.cgroupsPath = ":wh:'"$CID"'-2"'
     run "${cut[@]}" "$WHERRY" --root "$ROOT" --systemd-cgroup create -b "$BUNDLE" "$CID-2" 3>&- 4>&-
     have_status 1
@@ -147,8 +241,9 @@ gone() {
     "${systemctl[@]}" reset-failed "$UNIT" 2>/dev/null || true
 }
 
+# bats test_tags=root
 @test "systemd: the name of a slice is that slice" {
-    [ "$(id -u)" = 0 ] || skip "needs root: a user's process is put into scopes by systemd alone"
+    # A user's process is put into scopes by systemd alone.
     UNIT=wh$$.slice
     config '.linux.cgroupsPath = "x:y:'"$UNIT"'"'
     detached --systemd-cgroup run -d "$CID"

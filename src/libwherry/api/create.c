@@ -394,12 +394,12 @@ static int spawn_init(struct wh_creation *c, struct wh_err *err)
 
 static int place(struct wh_creation *c, struct wh_err *err)
 {
-    const struct wh_step *step = NULL;
+    wh_node src = 0;
     int r = wh_cgroup_place(&c->cgroup, c->load.plan, c->load.proc_fd, wh_pidfd_pid(c->load.proc_fd, c->run.pidfd_a),
-                            &step, err);
+                            &src, err);
 
-    if (r < 0 && step && err->path[0] == '\0')
-        wh_spec_where(c->load.spec, step->src, err->path, sizeof err->path);
+    if (r < 0 && src && err->path[0] == '\0')
+        wh_spec_where(c->load.spec, src, err->path, sizeof err->path);
     /* systemd has made the directory only now. */
     return r == 0 && c->cgroup.unit ? save_cgroup(c, err) : r;
 }

@@ -222,6 +222,9 @@ int wh_api_undo_update(struct wh_target *t, const wherry_ctx *ctx, const char *i
     /* Without processes there is nothing that anybody would miss. */
     if (t->pidfd < 0 || !wh_cgroup_undo_wanted(t->dir_fd))
         return 0;
+    /* A unit: whoever can reach systemd does it, at the latest the next update. */
+    if (wh_cgroup_ready(&t->cgroup, &why) < 0)
+        return 0;
     lock_fd = openat(t->dir_fd, "config.json", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     /* It is not dead. */
     if (lock_fd < 0 || wh_store_lock(lock_fd, 0) < 0)
@@ -243,6 +246,9 @@ static int load(struct updating *u, wherry_ctx *ctx, const char *id, struct wh_e
         r = wh_err_sys(err, -ENOMEM, "update container %s", id);
     if (r == 0)
         r = refuse(u, err);
+    /* Before anything is read that can be read only once (a pipe), for whoever does it instead of us. */
+    if (r == 0)
+        r = wh_cgroup_ready(&t->cgroup, err);
     if (r == 0)
         r = lock(u, id, err);
     if (r == 0)
@@ -267,8 +273,8 @@ static int update(struct updating *u, struct wh_err *err)
     const struct wh_cgroup_saver how = { save, &u->target, u->target.dir_fd };
     struct wh_compile c = { .spec = u->changes, .facts = &u->facts, .arena = u->arena, .errs = u->errs };
     struct wh_cg_writes w = { 0 };
-    size_t failed = 0;
     char where[160];
+    wh_node src = 0;
     int r;
 
     if (!u->changes)
@@ -282,9 +288,9 @@ static int update(struct updating *u, struct wh_err *err)
     if (c.failed)
         return -EINVAL;
     order(u, &w);
-    r = wh_cgroup_update(&u->target.cgroup, w.v, w.n, &u->facts, u->target.proc_fd, &how, &failed, err);
-    if (r < 0 && failed < w.n)
-        snprintf(err->path, sizeof err->path, "%s", wh_spec_where(u->changes, w.v[failed].src, where, sizeof where));
+    r = wh_cgroup_update(&u->target.cgroup, w.v, w.n, &u->facts, u->target.proc_fd, &how, &src, err);
+    if (r < 0 && src)
+        snprintf(err->path, sizeof err->path, "%s", wh_spec_where(u->changes, src, where, sizeof where));
     return r;
 }
 

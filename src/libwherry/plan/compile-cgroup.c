@@ -179,8 +179,8 @@ static void add_writes(struct wh_compile *c, const struct wh_cg_writes *writes)
         s->file = wh_build_str(c->b, w->file);
         s->value = wh_build_str(c->b, w->value);
         s->flags = w->flags;
-        if (wh_streq(w->controller, "unified"))
-            wh_compile_unit_limit(c, w->src, w->file, w->value);
+        if (c->req->cgroup_manager == WH_CGM_SYSTEMD)
+            wh_compile_unit_limit(c, writes->v, writes->n, i);
     }
 }
 
@@ -223,6 +223,9 @@ static void compile_devices(struct wh_compile *c)
     s = WH_STEP(c, DEV_BPF, dev_bpf, r->devices.src);
     if (s)
         s->insns = wh_build_bytes(c->b, insns, n * sizeof *insns);
+    /* The user's systemd may load no programs. */
+    if (c->req->cgroup_manager == WH_CGM_SYSTEMD && !c->facts->systemd_user)
+        wh_compile_unit_devices(c);
 }
 
 void wh_compile_cgroup(struct wh_compile *c)

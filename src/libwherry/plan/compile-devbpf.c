@@ -196,3 +196,67 @@ int wh_devbpf_compile(const struct wh_spec *spec, const struct wh_request *req, 
     *ret_n = p.n;
     return 0;
 }
+
+/* ---------------------------------------------------------------- as properties of a unit */
+
+struct allows {
+    struct wh_arena *arena;
+    const char **v;
+    size_t n;
+};
+
+/* One kind of node: systemd.resource-control(5), DeviceAllow=. */
+static void add_allow(struct allows *a, const struct rule *r, bool block)
+{
+    const char *kind = block ? "block" : "char";
+    const char *node = r->major == ANY   ? wh_arena_printf(a->arena, "%s-*", kind)
+                       : r->minor == ANY ? wh_arena_printf(a->arena, "%s-%lld", kind, (long long)r->major)
+                                         : wh_arena_printf(a->arena, "/dev/%s/%lld:%lld", kind, (long long)r->major,
+                                                           (long long)r->minor);
+
+    a->v[a->n++] = node;
+    a->v[a->n++] =
+        wh_arena_printf(a->arena, "%s%s%s", r->access & BPF_DEVCG_ACC_READ ? "r" : "",
+                        r->access & BPF_DEVCG_ACC_WRITE ? "w" : "", r->access & BPF_DEVCG_ACC_MKNOD ? "m" : "");
+}
+
+static void add_allows(struct allows *a, const struct rule *r)
+{
+    if (r->type != BPF_DEVCG_DEV_BLOCK)
+        add_allow(a, r, false);
+    if (r->type != BPF_DEVCG_DEV_CHAR)
+        add_allow(a, r, true);
+}
+
+int wh_devbpf_unit(const struct wh_spec *spec, struct wh_arena *arena, const char *const **ret, size_t *ret_n)
+{
+    const struct wh_resources *res = &spec->linux_.resources;
+    struct allows a = { arena, wh_arena_new_array(arena, const char *, (res->devices.n + WH_ELEMENTSOF(fixed)) * 4),
+                        0 };
+    bool everything = false;
+
+    *ret_n = 0;
+    if (!a.v)
+        return -ENOMEM;
+    for (size_t i = 0; i < res->devices.n; i++) {
+        struct rule r;
+        bool all;
+
+        if (read_rule(spec, &res->devices.v[i], &r, NULL) < 0)
+            return -EINVAL;
+        all = !r.type && r.major == ANY && r.minor == ANY && r.access == RWM;
+        if (all) {
+            everything = r.allow;
+            a.n = 0;
+        } else if (r.allow && !everything) {
+            add_allows(&a, &r);
+        }
+    }
+    if (everything)
+        return 0;
+    for (size_t i = 0; i < WH_ELEMENTSOF(fixed); i++)
+        add_allows(&a, &fixed[i]);
+    *ret = a.v;
+    *ret_n = a.n;
+    return 1;
+}

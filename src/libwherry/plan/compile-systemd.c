@@ -264,108 +264,29 @@ void wh_compile_unit(struct wh_compile *c, const struct wh_unit *unit)
     add_one(c, 0, "DefaultDependencies", "b", "false");
 }
 
-/* "max" and a number; what systemd calls infinity. Null for the zero, which it refuses for some. */
-static const char *amount(const char *value, bool zero)
+void wh_compile_unit_limit(struct wh_compile *c, const struct wh_cg_write *v, size_t n, size_t at)
 {
-    uint64_t n;
+    struct wh_unit_prop props[WH_UNIT_LIMIT_MAX];
+    size_t k = wh_unit_limit(c->arena, v, n, at, props);
 
-    if (wh_streq(value, "max"))
-        return "18446744073709551615";
-    if (wh_parse_u64(value, UINT64_MAX - 1, &n) < 0 || (n == 0 && !zero))
-        return NULL;
-    return value;
+    for (size_t i = 0; i < k; i++)
+        add(c, props[i].src, props[i].name, props[i].type, props[i].v, props[i].n);
 }
 
-/* "QUOTA PERIOD" of cpu.max, in microseconds each. */
-static void cpu_max(struct wh_compile *c, wh_node src, const char *value)
+/* Above our own program, and said in the words of who looks after the host's units: all programs of a cgroup must allow. */
+void wh_compile_unit_devices(struct wh_compile *c)
 {
-    size_t len = strcspn(value, " ");
-    const char *first = wh_arena_strndup(c->arena, value, len), *quota = NULL;
-    uint64_t q, period = 100000;
+    wh_node src = c->spec->linux_.resources.devices.src;
+    const char *const *v;
+    size_t n;
+    int r = wh_devbpf_unit(c->spec, c->arena, &v, &n);
 
-    if (!first || (value[len] && (wh_parse_u64(value + len + 1, UINT32_MAX, &period) < 0 || period == 0)))
+    if (r < 0)
+        c->failed = true;
+    if (r <= 0)
         return;
-    if (wh_streq(first, "max")) {
-        quota = "18446744073709551615";
-    } else if (wh_parse_u64(first, UINT64_MAX / 1000000, &q) == 0 && q > 0) {
-        uint64_t second = q * 1000000 / period;
-
-        /* systemd counts in hundredths of a processor; less than was asked for would be too little. */
-        second += second % 10000 ? 10000 - second % 10000 : 0;
-        quota = wh_arena_printf(c->arena, "%llu", (unsigned long long)(second ? second : 10000));
-    }
-    if (!quota)
-        return;
-    add_one(c, src, "CPUQuotaPerSecUSec", "t", quota);
-    add_one(c, src, "CPUQuotaPeriodUSec", "t", wh_arena_printf(c->arena, "%llu", (unsigned long long)period));
-}
-
-/* "0-3,8" as a bit mask, lowest byte first, in hexadecimal digits. Null when it is no such list. */
-static const char *mask(struct wh_compile *c, const char *list)
-{
-    static const char hex[] = "0123456789abcdef";
-    enum { BITS = 8192 };
-    unsigned char bits[BITS / 8] = { 0 };
-    size_t top = 0;
-    char *to;
-
-    for (const char *s = list; *s; s += *s == ',') {
-        size_t len = strcspn(s, ","), n = strcspn(s, ",-");
-        char *a = wh_arena_strndup(c->arena, s, n);
-        char *b = n < len ? wh_arena_strndup(c->arena, s + n + 1, len - n - 1) : a;
-        uint64_t from, end;
-
-        if (!a || !b || wh_parse_u64(a, BITS - 1, &from) < 0 || wh_parse_u64(b, BITS - 1, &end) < 0 || from > end)
-            return NULL;
-        for (; from <= end; from++)
-            bits[from / 8] |= (unsigned char)(1u << from % 8);
-        top = end / 8 + 1 > top ? end / 8 + 1 : top;
-        s += len;
-    }
-    to = top ? wh_arena_alloc(c->arena, top * 2 + 1) : NULL;
-    if (!to)
-        return NULL;
-    for (size_t i = 0; i < top; i++) {
-        to[2 * i] = hex[bits[i] >> 4];
-        to[2 * i + 1] = hex[bits[i] & 15];
-    }
-    to[2 * top] = '\0';
-    return to;
-}
-
-void wh_compile_unit_limit(struct wh_compile *c, wh_node src, const char *file, const char *value)
-{
-    static const struct {
-        const char *file, *property;
-        bool zero;
-    } amounts[] = {
-        { "memory.max", "MemoryMax", false },         { "memory.high", "MemoryHigh", false },
-        { "memory.low", "MemoryLow", true },          { "memory.min", "MemoryMin", true },
-        { "memory.swap.max", "MemorySwapMax", true }, { "pids.max", "TasksMax", false },
-        { "cpu.weight", "CPUWeight", false },
-    };
-    const char *v;
-
-    if (c->req->cgroup_manager != WH_CGM_SYSTEMD)
-        return;
-    for (size_t i = 0; i < WH_ELEMENTSOF(amounts); i++)
-        if (wh_streq(file, amounts[i].file)) {
-            v = amount(value, amounts[i].zero);
-            if (v)
-                add_one(c, src, amounts[i].property, "t", v);
-            return;
-        }
-    if (wh_streq(file, "cpu.max")) {
-        cpu_max(c, src, value);
-    } else if (wh_streq(file, "io.weight")) {
-        v = amount(wh_startswith(value, "default ") ? value + strlen("default ") : value, false);
-        if (v)
-            add_one(c, src, "IOWeight", "t", v);
-    } else if (wh_streq(file, "cpuset.cpus") || wh_streq(file, "cpuset.mems")) {
-        v = mask(c, value);
-        if (v)
-            add_one(c, src, file[7] == 'c' ? "AllowedCPUs" : "AllowedMemoryNodes", "ay", v);
-    }
+    add_one(c, src, "DevicePolicy", "s", "strict");
+    add(c, src, "DeviceAllow", "a(ss)", v, n);
 }
 
 /* ---------------------------------------------------------------- org.systemd.property.* */

@@ -29,9 +29,10 @@ int wh_gvariant_parse(struct wh_arena *arena, const char *text, struct wh_unit_v
 
 /* The steps CG_UNIT and CG_PROP, but for those of limits: before any CG_WRITE. */
 void wh_compile_unit(struct wh_compile *c, const struct wh_unit *unit);
-/* For a limit that is written to a cgroup2 file: the property that keeps systemd from writing something else to it at the next
- * daemon-reload. Nothing where there is none. */
-void wh_compile_unit_limit(struct wh_compile *c, wh_node src, const char *file, const char *value);
+/* A step for each property of wh_unit_limit(). */
+void wh_compile_unit_limit(struct wh_compile *c, const struct wh_cg_write *v, size_t n, size_t at);
+/* DevicePolicy and DeviceAllow. */
+void wh_compile_unit_devices(struct wh_compile *c);
 /* org.systemd.property.*: after everything else, so that they win. */
 void wh_compile_unit_annotations(struct wh_compile *c);
 

@@ -10,6 +10,7 @@ plan_sources += src/libwherry/plan/compile-cgroup.c
 plan_sources += src/libwherry/plan/compile-resources.h src/libwherry/plan/compile-resources.c
 plan_sources += src/libwherry/plan/compile-blockio.c src/libwherry/plan/compile-unified.c
 cold_plan_sources += src/libwherry/plan/compile-systemd.c src/libwherry/plan/compile-systemd.h src/libwherry/plan/gvariant.c
+cold_plan_sources += src/libwherry/plan/compile-unitlimit.c
 plan_sources += src/libwherry/plan/compile-mountopts.c
 plan_sources += src/libwherry/plan/compile-mounts.c
 plan_sources += src/libwherry/plan/compile-mountcg.c

@@ -73,11 +73,33 @@ struct wh_cg_write {
     uint32_t flags; /* WH_CGW_* */
 };
 
+/* A property of a systemd unit, as D-Bus has it: "b" "s" "i" "u" "x" "t" with one text, "as" with any number, "a(ss)" with any even number, "ay"
+ * with one text of hexadecimal digits. */
+struct wh_unit_prop {
+    wh_node src;
+    const char *name, *type;
+    const char *const *v;
+    size_t n;
+};
+
+/*
+ * compile-unitlimit.c: the properties that keep systemd from writing something else, at the next daemon-reload, to the file of the write v[at]
+ * than this write does; among `n`, because one may stand for two files. How many; 0 where there is none. In arena (see wh_arena_failed()).
+ */
+#define WH_UNIT_LIMIT_MAX 2
+size_t wh_unit_limit(struct wh_arena *arena, const struct wh_cg_write *v, size_t n, size_t at,
+                     struct wh_unit_prop ret[WH_UNIT_LIMIT_MAX]);
+
 /* ---- device program (compile-devbpf.c): pure, golden-tested instruction by instruction ---- */
 struct bpf_insn;
 /* Compiles the rules (plus the allows that cannot be turned off) to a BPF_PROG_TYPE_CGROUP_DEVICE program in arena. */
 int wh_devbpf_compile(const struct wh_spec *spec, const struct wh_request *req, struct wh_arena *arena,
                       struct bpf_insn **ret, size_t *ret_n, struct wh_err *err);
+/*
+ * The same rules as DeviceAllow= of a unit: node and access by turns, in arena. It can only allow, and knows no minor number of any major: what it
+ * allows is at least what the program does, which goes on to decide. 1; 0 when it is everything; -errno, when the program could not be compiled either.
+ */
+int wh_devbpf_unit(const struct wh_spec *spec, struct wh_arena *arena, const char *const **ret, size_t *ret_n);
 
 /* ---- writing a plan (build.c) ---- */
 struct wh_build; /* steps and data of one plan under construction; memory in the arena */

@@ -88,12 +88,12 @@ int wh_cgroup_fd(const struct wh_cgroup *cg);
 
 /*
  * Puts the container's first process, which is not in it yet, where it belongs: the v1 directories, or a unit that systemd makes with it; then
- * the saved text is another one. On failure *ret_step (may be null) is the property of the unit that was refused, if that is known.
+ * the saved text is another one. On failure *ret_src is the place of the property of the unit that was refused, if that is known; else as it was.
  */
-int wh_cgroup_place(struct wh_cgroup *cg, const struct wh_plan *plan, int proc_fd, pid_t pid,
-                    const struct wh_step **ret_step, struct wh_err *err);
+int wh_cgroup_place(struct wh_cgroup *cg, const struct wh_plan *plan, int proc_fd, pid_t pid, wh_node *ret_src,
+                    struct wh_err *err);
 
-/* Before making or removing one: -ELIBACC in a program that cannot load what that needs, with nothing done. */
+/* Before making, changing or removing one: -ELIBACC in a program that cannot load what that needs, with nothing done. */
 int wh_cgroup_ready(const struct wh_cgroup *cg, struct wh_err *err);
 
 /* Puts a process into the v1 directories; nothing to do on a unified host. */
@@ -129,7 +129,8 @@ ssize_t wh_cgroup_read(const struct wh_cgroup *cg, const char *controller, const
  * Changes the limits of a container that is there: does all of these writes, or none, for what is there before is read first, and written back
  * in reverse order when one fails. Directories of v1 hierarchies and controllers that the container had no need of until now are made first and
  * turned on (`save` is called with what there is to remove, before and after), and its processes are moved in last. The controllers stay
- * on if it fails: they limit nothing. *ret_failed as for wh_cgroup_write(); n when it was none of them.
+ * on if it fails: they limit nothing. A unit gets the properties that stand for the writes. *ret_src: the place of the write or property that failed;
+ * as it was when it was none of them.
  * How it is undone is in a file of the state directory before the first change, and that is gone after the last one: so it is all or nothing
  * also when it is killed, as soon as wh_cgroup_undo() is called. The caller of either holds the lock of updates.
  */
@@ -139,7 +140,7 @@ struct wh_cgroup_saver {
     int dir_fd; /* the state directory */
 };
 int wh_cgroup_update(struct wh_cgroup *cg, const struct wh_cg_write *v, size_t n, const struct wh_facts *facts,
-                     int proc_fd, const struct wh_cgroup_saver *save, size_t *ret_failed, struct wh_err *err);
+                     int proc_fd, const struct wh_cgroup_saver *save, wh_node *ret_src, struct wh_err *err);
 /* Takes back what an update that was killed has done: values, directories, the places of processes. Nothing to do is success. An error
  * when a value cannot be brought back, which is tried once. */
 bool wh_cgroup_undo_wanted(int dir_fd);

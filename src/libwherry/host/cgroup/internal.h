@@ -61,6 +61,10 @@ const struct wh_cgroup_dir *wh_cg_v1_find(const struct wh_cgroup *cg, const char
 int wh_cg_unit_plan(struct wh_cgroup *cg, const struct wh_plan *plan, const struct wh_step_cg_unit *s);
 void wh_cg_unit_save(const struct wh_cgroup *cg, struct wh_buf *out);
 int wh_cg_unit_parse(struct wh_cgroup *cg, const char *line);
+/* Gives the unit the properties that stand for these writes to its cgroup's files; systemd then writes what it has properties for. -ENOPKG,
+ * -ECONNREFUSED, -ETIMEDOUT, or what systemd says. *ret_src: the place of the one that was refused, if that is known. */
+int wh_cg_unit_set(const struct wh_cgroup *cg, const struct wh_cg_write *v, size_t n, wh_node *ret_src,
+                   struct wh_err *err);
 int wh_cg_unit_remove(struct wh_cgroup *cg, int64_t deadline, struct wh_err *err);
 
 /* bpf.c: loads the program (an fd), and attaches it to the open cgroup2 directory. `fresh`: we made that, so nothing is there

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/arena.h"
 #include "base/fd.h"
 #include "host/cgroup/internal.h"
 #include "host/cgroup/unit.h"
@@ -92,10 +93,40 @@ static int open_made(struct wh_cgroup *cg, struct wh_err *err)
     return 0;
 }
 
-int wh_cgroup_place(struct wh_cgroup *cg, const struct wh_plan *plan, int proc_fd, pid_t pid,
-                    const struct wh_step **ret_step, struct wh_err *err)
+/* The properties of the plan. */
+static int planned(const struct wh_plan *plan, struct wh_arena *arena, struct wh_unit_props *ret)
 {
+    const struct wh_step *s = wh_plan_first_host(plan);
+    struct wh_unit_prop *v = arena ? wh_arena_new_array(arena, struct wh_unit_prop, plan->nhost + 1) : NULL;
+
+    if (!v)
+        return -ENOMEM;
+    *ret = (struct wh_unit_props){ v, 0 };
+    for (uint32_t i = 0; i < plan->nhost; i++, s = wh_step_next(s)) {
+        const struct wh_step_cg_prop *a = (const void *)s;
+        const wh_off *text;
+        const char **texts;
+
+        if (s->op != WH_OP_CG_PROP)
+            continue;
+        text = wh_plan_at(plan, a->values.off);
+        texts = wh_arena_new_array(arena, const char *, a->values.n + 1);
+        if (!texts)
+            return -ENOMEM;
+        for (uint32_t k = 0; k < a->values.n; k++)
+            texts[k] = wh_plan_str(plan, text[k]);
+        v[ret->n++] =
+            (struct wh_unit_prop){ s->src, wh_plan_str(plan, a->name), wh_plan_str(plan, a->type), texts, a->values.n };
+    }
+    return 0;
+}
+
+int wh_cgroup_place(struct wh_cgroup *cg, const struct wh_plan *plan, int proc_fd, pid_t pid, wh_node *ret_src,
+                    struct wh_err *err)
+{
+    WH_CLEANUP_ARENA struct wh_arena *arena = NULL;
     struct wh_unit_ref unit = ref(cg);
+    struct wh_unit_props props;
     struct wh_sdbus sd;
     bool slice;
     size_t len;
@@ -108,7 +139,11 @@ int wh_cgroup_place(struct wh_cgroup *cg, const struct wh_plan *plan, int proc_f
     r = wh_sdbus_load(&sd, err);
     if (r < 0)
         return r;
-    r = wh_unit_start(&sd, &unit, plan, slice ? 0 : pid, WH_UNIT_TIMEOUT_MS, ret_step, err);
+    arena = wh_arena_new();
+    r = planned(plan, arena, &props);
+    if (r < 0)
+        return wh_err_sys(err, r, "start unit %s", cg->unit);
+    r = wh_unit_start(&sd, &unit, &props, slice ? 0 : pid, WH_UNIT_TIMEOUT_MS, ret_src, err);
     /* Somebody else's is nothing to be undone. */
     cg->unit_made = r != -EEXIST && r != -ECONNREFUSED;
     if (r == 0)
@@ -121,6 +156,26 @@ int wh_cgroup_place(struct wh_cgroup *cg, const struct wh_plan *plan, int proc_f
     if (r == 0 && cg->enable)
         r = wh_cg_enable(&cg->two, cg->enable, err);
     return r;
+}
+
+int wh_cg_unit_set(const struct wh_cgroup *cg, const struct wh_cg_write *v, size_t n, wh_node *ret_src,
+                   struct wh_err *err)
+{
+    WH_CLEANUP_ARENA struct wh_arena *arena = wh_arena_new();
+    struct wh_unit_prop *props =
+        arena ? wh_arena_new_array(arena, struct wh_unit_prop, n * WH_UNIT_LIMIT_MAX + 1) : NULL;
+    struct wh_unit_props all = { props, 0 };
+    struct wh_unit_ref unit = ref(cg);
+    struct wh_sdbus sd;
+    int r = wh_sdbus_load(&sd, err);
+
+    if (r < 0)
+        return r;
+    for (size_t i = 0; props && i < n; i++)
+        all.n += wh_unit_limit(arena, v, n, i, props + all.n);
+    if (!props || wh_arena_failed(arena))
+        return wh_err_sys(err, -ENOMEM, "change unit %s", cg->unit);
+    return all.n ? wh_unit_set(&sd, &unit, &all, WH_UNIT_TIMEOUT_MS, ret_src, err) : 0;
 }
 
 int wh_cg_unit_remove(struct wh_cgroup *cg, int64_t deadline, struct wh_err *err)

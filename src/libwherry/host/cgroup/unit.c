@@ -21,6 +21,7 @@
 struct talk {
     const struct wh_sdbus *sd;
     const struct wh_unit_ref *unit;
+    const char *verb; /* for messages: what is done to the unit */
     sd_bus *bus;
     struct wh_sdbus_error error; /* of the last call that the other side refused */
     int64_t deadline;
@@ -144,18 +145,31 @@ static int listen_to_jobs(struct talk *t)
     return r < 0 ? r : text_call(t, MANAGER, MANAGER_PATH, MANAGER_IFACE, "Subscribe", NULL, 0, NULL);
 }
 
-static int failed(struct talk *t, int r, const char *verb, struct wh_err *err)
+static int failed(const struct talk *t, int r, struct wh_err *err)
 {
+    const char *name = t->unit->name;
+
     if (r == -ETIMEDOUT)
-        return wh_err_set(err, WH_ERR_HOST, r, NULL, "%s unit %s: systemd does not answer", verb, t->unit->name);
+        return wh_err_set(err, WH_ERR_HOST, r, NULL, "%s unit %s: systemd does not answer", t->verb, name);
     if (t->error.name)
-        return wh_err_set(err, WH_ERR_HOST, r, NULL, "%s unit %s: systemd: %s (%s)", verb, t->unit->name,
+        return wh_err_set(err, WH_ERR_HOST, r, NULL, "%s unit %s: systemd: %s (%s)", t->verb, name,
                           t->error.message ? t->error.message : "refused", t->error.name);
-    return wh_err_sys(err, r, "%s unit %s", verb, t->unit->name);
+    return wh_err_sys(err, r, "%s unit %s", t->verb, name);
+}
+
+/* The conversations that wait for a job begin so. */
+static int begin(struct talk *t, int timeout_ms, struct wh_err *err)
+{
+    int r = connect_bus(t, timeout_ms, err);
+
+    if (r < 0)
+        return r;
+    r = listen_to_jobs(t);
+    return r < 0 ? failed(t, r, err) : 0;
 }
 
 /* Waits until the job of a reply has ended. Takes the reply. */
-static int wait_job(struct talk *t, sd_bus_message *reply, const char *verb, struct wh_err *err)
+static int wait_job(struct talk *t, sd_bus_message *reply, struct wh_err *err)
 {
     char job[256] = "", result[64] = "";
     const char *path = NULL;
@@ -166,7 +180,7 @@ static int wait_job(struct talk *t, sd_bus_message *reply, const char *verb, str
     t->sd->sd_bus_message_unref(reply);
     if (r <= 0)
         return wh_err_set(err, WH_ERR_HOST, r < 0 ? r : -EBADMSG, NULL,
-                          "%s unit %s: systemd's answer is not understood", verb, t->unit->name);
+                          "%s unit %s: systemd's answer is not understood", t->verb, t->unit->name);
     while (!result[0]) {
         const char *of = NULL, *unit, *why = NULL;
         sd_bus_message *m;
@@ -174,10 +188,10 @@ static int wait_job(struct talk *t, sd_bus_message *reply, const char *verb, str
 
         r = work(t, &m);
         if (r == 0)
-            return wh_err_set(err, WH_ERR_HOST, -ETIMEDOUT, NULL, "%s unit %s: systemd's job is not done in time", verb,
-                              t->unit->name);
+            return wh_err_set(err, WH_ERR_HOST, -ETIMEDOUT, NULL, "%s unit %s: systemd's job is not done in time",
+                              t->verb, t->unit->name);
         if (r < 0)
-            return wh_err_sys(err, r, "%s unit %s: the connection to systemd", verb, t->unit->name);
+            return wh_err_sys(err, r, "%s unit %s: the connection to systemd", t->verb, t->unit->name);
         if (!m)
             continue;
         if (t->sd->sd_bus_message_is_signal(m, MANAGER_IFACE, "JobRemoved") > 0 &&
@@ -190,7 +204,7 @@ static int wait_job(struct talk *t, sd_bus_message *reply, const char *verb, str
     if (wh_streq(result, "done"))
         return 0;
     return wh_err_set(err, WH_ERR_HOST, -EIO, NULL, "%s unit %s: systemd's job ended with \"%s\" (systemctl status %s)",
-                      verb, t->unit->name, result, t->unit->name);
+                      t->verb, t->unit->name, result, t->unit->name);
 }
 
 /* ---------------------------------------------------------------- properties */
@@ -229,34 +243,41 @@ static int append_bytes(const struct wh_sdbus *sd, sd_bus_message *m, const char
     return r;
 }
 
-static int append_value(const struct wh_sdbus *sd, sd_bus_message *m, const struct wh_plan *plan,
-                        const struct wh_step_cg_prop *s)
+static int append_value(const struct wh_sdbus *sd, sd_bus_message *m, const struct wh_unit_prop *p)
 {
-    const char *type = wh_plan_str(plan, s->type);
-    const wh_off *v = wh_plan_at(plan, s->values.off);
     int r, on;
 
-    if (wh_streq(type, "as")) {
+    if (wh_streq(p->type, "as")) {
         r = sd->sd_bus_message_open_container(m, 'a', "s");
-        for (uint32_t i = 0; r >= 0 && i < s->values.n; i++)
-            r = sd->sd_bus_message_append_basic(m, 's', wh_plan_str(plan, v[i]));
+        for (size_t i = 0; r >= 0 && i < p->n; i++)
+            r = sd->sd_bus_message_append_basic(m, 's', p->v[i]);
         return r < 0 ? r : sd->sd_bus_message_close_container(m);
     }
-    if (s->values.n != 1 || !type[0] || (type[1] && !wh_streq(type, "ay")))
+    if (wh_streq(p->type, "a(ss)")) {
+        r = sd->sd_bus_message_open_container(m, 'a', "(ss)");
+        for (size_t i = 0; r >= 0 && i + 1 < p->n; i += 2) {
+            r = sd->sd_bus_message_open_container(m, 'r', "ss");
+            for (size_t k = i; r >= 0 && k < i + 2; k++)
+                r = sd->sd_bus_message_append_basic(m, 's', p->v[k]);
+            r = r < 0 ? r : sd->sd_bus_message_close_container(m);
+        }
+        return r < 0 ? r : sd->sd_bus_message_close_container(m);
+    }
+    if (p->n != 1 || !p->type[0] || (p->type[1] && !wh_streq(p->type, "ay")))
         return -EINVAL;
-    switch (type[0]) {
+    switch (p->type[0]) {
     case 'a':
-        return append_bytes(sd, m, wh_plan_str(plan, v[0]));
+        return append_bytes(sd, m, p->v[0]);
     case 'b':
-        on = wh_streq(wh_plan_str(plan, v[0]), "true");
+        on = wh_streq(p->v[0], "true");
         return sd->sd_bus_message_append_basic(m, 'b', &on);
     case 's':
-        return sd->sd_bus_message_append_basic(m, 's', wh_plan_str(plan, v[0]));
+        return sd->sd_bus_message_append_basic(m, 's', p->v[0]);
     case 'i':
     case 'u':
     case 'x':
     case 't':
-        return append_number(sd, m, type[0], wh_plan_str(plan, v[0]));
+        return append_number(sd, m, p->type[0], p->v[0]);
     default:
         return -EINVAL;
     }
@@ -279,51 +300,45 @@ static int close_property(const struct wh_sdbus *sd, sd_bus_message *m)
     return r < 0 ? r : sd->sd_bus_message_close_container(m);
 }
 
-static int append_properties(const struct wh_sdbus *sd, sd_bus_message *m, const struct wh_plan *plan, pid_t pid)
+static int append_properties(const struct wh_sdbus *sd, sd_bus_message *m, const struct wh_unit_props *props, pid_t pid)
 {
-    const struct wh_step *s = wh_plan_first_host(plan);
     uint32_t pids[1] = { (uint32_t)pid };
-    int r = 0;
+    int r = sd->sd_bus_message_open_container(m, 'a', "(sv)");
 
-    if (pid > 0) {
+    if (r >= 0 && pid > 0) {
         r = open_property(sd, m, "PIDs", "au");
         if (r >= 0)
             r = sd->sd_bus_message_append_array(m, 'u', pids, sizeof pids);
         r = r < 0 ? r : close_property(sd, m);
     }
-    for (uint32_t i = 0; r >= 0 && i < plan->nhost; i++, s = wh_step_next(s)) {
-        const struct wh_step_cg_prop *a = (const void *)s;
-
-        if (s->op != WH_OP_CG_PROP)
-            continue;
-        r = open_property(sd, m, wh_plan_str(plan, a->name), wh_plan_str(plan, a->type));
+    for (size_t i = 0; r >= 0 && i < props->n; i++) {
+        r = open_property(sd, m, props->v[i].name, props->v[i].type);
         if (r >= 0)
-            r = append_value(sd, m, plan, a);
+            r = append_value(sd, m, &props->v[i]);
         r = r < 0 ? r : close_property(sd, m);
     }
-    return r;
+    return r < 0 ? r : sd->sd_bus_message_close_container(m);
 }
 
-static int start_call(struct talk *t, const struct wh_plan *plan, pid_t pid, sd_bus_message **ret_reply)
+/* StartTransientUnit(NAME, "fail", properties, no auxiliary units), or SetUnitProperties(NAME, runtime, properties). */
+static int properties_call(struct talk *t, bool start, const struct wh_unit_props *props, pid_t pid,
+                           sd_bus_message **ret_reply)
 {
     const struct wh_sdbus *sd = t->sd;
     sd_bus_message *m = NULL;
-    int r = sd->sd_bus_message_new_method_call(t->bus, &m, MANAGER, MANAGER_PATH, MANAGER_IFACE, "StartTransientUnit");
+    const int runtime = 1;
+    int r = sd->sd_bus_message_new_method_call(t->bus, &m, MANAGER, MANAGER_PATH, MANAGER_IFACE,
+                                               start ? "StartTransientUnit" : "SetUnitProperties");
 
     if (r >= 0)
         r = sd->sd_bus_message_append_basic(m, 's', t->unit->name);
     if (r >= 0)
-        r = sd->sd_bus_message_append_basic(m, 's', "fail");
+        r = start ? sd->sd_bus_message_append_basic(m, 's', "fail") : sd->sd_bus_message_append_basic(m, 'b', &runtime);
     if (r >= 0)
-        r = sd->sd_bus_message_open_container(m, 'a', "(sv)");
-    if (r >= 0)
-        r = append_properties(sd, m, plan, pid);
-    if (r >= 0)
-        r = sd->sd_bus_message_close_container(m);
-    /* No auxiliary units. */
-    if (r >= 0)
+        r = append_properties(sd, m, props, pid);
+    if (r >= 0 && start)
         r = sd->sd_bus_message_open_container(m, 'a', "(sa(sv))");
-    if (r >= 0)
+    if (r >= 0 && start)
         r = sd->sd_bus_message_close_container(m);
     if (r < 0) {
         if (m)
@@ -352,65 +367,75 @@ static bool has_word(const char *text, const char *word)
 }
 
 /* systemd's texts name the property ("Cannot set property X, or unknown property."); so its place in the configuration can be told. */
-static const struct wh_step *refused_property(const struct talk *t, const struct wh_plan *plan)
+static wh_node refused_property(const struct talk *t, const struct wh_unit_props *props)
 {
-    const struct wh_step *s = wh_plan_first_host(plan), *found = NULL;
+    wh_node found = 0;
 
-    for (uint32_t i = 0; t->error.message && i < plan->nhost; i++, s = wh_step_next(s)) {
-        const struct wh_step_cg_prop *a = (const void *)s;
-
-        if (s->op == WH_OP_CG_PROP && s->src && has_word(t->error.message, wh_plan_str(plan, a->name)))
-            found = s;
-    }
+    for (size_t i = 0; t->error.message && i < props->n; i++)
+        if (props->v[i].src && has_word(t->error.message, props->v[i].name))
+            found = props->v[i].src;
     return found;
 }
 
-int wh_unit_start(const struct wh_sdbus *sd, const struct wh_unit_ref *unit, const struct wh_plan *plan, pid_t pid,
-                  int timeout_ms, const struct wh_step **ret_step, struct wh_err *err)
+int wh_unit_start(const struct wh_sdbus *sd, const struct wh_unit_ref *unit, const struct wh_unit_props *props,
+                  pid_t pid, int timeout_ms, wh_node *ret_src, struct wh_err *err)
 {
-    CLEANUP_TALK struct talk t = { .sd = sd, .unit = unit };
+    CLEANUP_TALK struct talk t = { .sd = sd, .unit = unit, .verb = "start" };
     sd_bus_message *reply = NULL;
-    int r = connect_bus(&t, timeout_ms, err);
+    int r = begin(&t, timeout_ms, err);
 
     if (r < 0)
         return r;
-    r = listen_to_jobs(&t);
-    if (r == 0)
-        r = start_call(&t, plan, pid, &reply);
+    r = properties_call(&t, true, props, pid, &reply);
     /* Left by a container that failed, and by nobody reset: it has no processes, or this would fail again. */
     if (r < 0 && is_error(&t, UNIT_EXISTS)) {
         r = manager_call(&t, "ResetFailedUnit", NULL, unit->name);
         if (r == 0 || is_error(&t, NO_SUCH_UNIT))
-            r = start_call(&t, plan, pid, &reply);
+            r = properties_call(&t, true, props, pid, &reply);
     }
     if (r < 0) {
-        if (ret_step)
-            *ret_step = refused_property(&t, plan);
-        if (is_error(&t, UNIT_EXISTS))
-            r = -EEXIST;
-        return failed(&t, r, "start", err);
+        *ret_src = refused_property(&t, props);
+        return failed(&t, is_error(&t, UNIT_EXISTS) ? -EEXIST : r, err);
     }
-    return wait_job(&t, reply, "start", err);
+    return wait_job(&t, reply, err);
 }
 
-int wh_unit_stop(const struct wh_sdbus *sd, const struct wh_unit_ref *unit, int timeout_ms, struct wh_err *err)
+int wh_unit_set(const struct wh_sdbus *sd, const struct wh_unit_ref *unit, const struct wh_unit_props *props,
+                int timeout_ms, wh_node *ret_src, struct wh_err *err)
 {
-    CLEANUP_TALK struct talk t = { .sd = sd, .unit = unit };
-    sd_bus_message *reply = NULL;
+    CLEANUP_TALK struct talk t = { .sd = sd, .unit = unit, .verb = "change" };
     int r = connect_bus(&t, timeout_ms, err);
 
     if (r < 0)
         return r;
-    r = listen_to_jobs(&t);
+    r = properties_call(&t, false, props, 0, NULL);
+    if (r < 0)
+        *ret_src = refused_property(&t, props);
+    /* systemd answers before it writes the cgroup's files, which it does before it looks at the next message of anybody. */
     if (r == 0)
-        r = manager_call(&t, "StopUnit", &reply, unit->name, "replace");
-    if (r < 0 && !is_error(&t, NO_SUCH_UNIT))
-        return failed(&t, r, "stop", err);
+        r = manager_call(&t, "GetUnit", NULL, unit->name);
+    return r < 0 ? failed(&t, r, err) : 0;
+}
+
+int wh_unit_stop(const struct wh_sdbus *sd, const struct wh_unit_ref *unit, int timeout_ms, struct wh_err *err)
+{
+    CLEANUP_TALK struct talk t = { .sd = sd, .unit = unit, .verb = "stop" };
+    sd_bus_message *reply = NULL;
+    int r = begin(&t, timeout_ms, err);
+
+    if (r < 0)
+        return r;
+    r = manager_call(&t, "StopUnit", &reply, unit->name, "replace");
     if (r == 0)
-        r = wait_job(&t, reply, "stop", err);
-    if (r < 0 && err && err->code)
+        r = wait_job(&t, reply, err);
+    else if (!is_error(&t, NO_SUCH_UNIT))
+        r = failed(&t, r, err);
+    else
+        r = 0;
+    if (r < 0)
         return r;
     /* A scope whose processes were killed has failed, and stays until somebody says that it was seen. */
+    t.verb = "reset";
     r = manager_call(&t, "ResetFailedUnit", NULL, unit->name);
-    return r < 0 && !is_error(&t, NO_SUCH_UNIT) ? failed(&t, r, "reset", err) : 0;
+    return r < 0 && !is_error(&t, NO_SUCH_UNIT) ? failed(&t, r, err) : 0;
 }

@@ -17,12 +17,23 @@ struct wh_unit_ref {
     const char *address; /* of the bus: "unix:path=…"; null: the user's is not known */
 };
 
+/* In this order: where two have the same name, the last one stands. */
+struct wh_unit_props {
+    const struct wh_unit_prop *v;
+    size_t n;
+};
+
 /*
- * Starts the unit of the plan (CG_UNIT, CG_PROP) with the process in it, and waits for the job. A unit of that name which has failed and was
- * left is reset first. On failure *ret_step (may be null) is the property that was refused, where systemd named it.
+ * Starts it with these properties and the process in it (0: none), and waits for the job. A unit of that name which has failed and was left is
+ * reset first. On failure *ret_src is the place of the property that was refused, where systemd named it and it has one; else as it was.
  */
-int wh_unit_start(const struct wh_sdbus *sd, const struct wh_unit_ref *unit, const struct wh_plan *plan, pid_t pid,
-                  int timeout_ms, const struct wh_step **ret_step, struct wh_err *err);
+int wh_unit_start(const struct wh_sdbus *sd, const struct wh_unit_ref *unit, const struct wh_unit_props *props,
+                  pid_t pid, int timeout_ms, wh_node *ret_src, struct wh_err *err);
+
+/* Changes these properties, all or none, until the unit ends; at the return systemd has written what follows from them to the cgroup's files.
+ * *ret_src as above. */
+int wh_unit_set(const struct wh_sdbus *sd, const struct wh_unit_ref *unit, const struct wh_unit_props *props,
+                int timeout_ms, wh_node *ret_src, struct wh_err *err);
 
 /* Stops it, waits for the job, and forgets that it has failed. One that is not there is success. -ECONNREFUSED when the manager cannot be
  * reached at all. */

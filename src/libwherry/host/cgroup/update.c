@@ -188,8 +188,8 @@ static bool is_back(const struct wh_cgroup *cg, const struct old *o)
     return same;
 }
 
-/* Adds to err what could not be brought back, and says whether all is. */
-static bool restore(const struct wh_cgroup *cg, const struct old *v, size_t n, struct wh_err *err)
+/* Writes what is not as it was. Null, or one that could not be brought back. */
+static const struct old *bring_back(const struct wh_cgroup *cg, const struct old *v, size_t n)
 {
     const struct old *left = NULL;
 
@@ -204,15 +204,21 @@ static bool restore(const struct wh_cgroup *cg, const struct old *v, size_t n, s
             left = &v[i];
         }
     }
-    if (left && !is_back(cg, left)) {
-        struct wh_err why = *err;
+    return left && !is_back(cg, left) ? left : NULL;
+}
 
-        *err = (struct wh_err){ 0 };
-        wh_err_set(err, why.kind, why.code, why.path, "%s; and %s could not be set back to \"%s\"", why.msg,
-                   left->w->file, left->value);
-        return false;
-    }
-    return true;
+/* Adds to err what could not be brought back, and says whether all is. */
+static bool restore(const struct wh_cgroup *cg, const struct old *v, size_t n, struct wh_err *err)
+{
+    const struct old *left = bring_back(cg, v, n);
+    struct wh_err why = *err;
+
+    if (!left)
+        return true;
+    *err = (struct wh_err){ 0 };
+    wh_err_set(err, why.kind, why.code, why.path, "%s; and %s could not be set back to \"%s\"", why.msg, left->w->file,
+               left->value);
+    return false;
 }
 
 /* ---------------------------------------------------------------- more v1 directories */
@@ -437,11 +443,85 @@ static int write_undo(const struct wh_cgroup *cg, uint32_t first, const struct o
     return r < 0 ? wh_err_sys(err, r, "write the journal of the update") : 0;
 }
 
-static int change(struct wh_cgroup *cg, const struct wh_cg_write *v, size_t n, uint32_t first, int proc_fd,
-                  const struct wh_cgroup_saver *save, size_t *ret_failed, struct wh_err *err)
+/* ---------------------------------------------------------------- the unit */
+
+/* What systemd writes, from the unit's properties, when one of them has changed. Some it does not know as we do: the quota is rounded, and
+ * memory.oom.group and cpu.idle have no property in older ones. */
+static const char *const systemds[] = { "memory.min",      "memory.low",       "memory.high",   "memory.max",
+                                        "memory.swap.max", "memory.oom.group", "cpu.weight",    "cpu.idle",
+                                        "cpu.max",         "io.weight",        "io.bfq.weight", "cpuset.cpus",
+                                        "cpuset.mems",     "pids.max" };
+
+/* What the update may change: the files that it writes, and, of a unit, those that systemd may. malloc'ed, null without memory. */
+static struct wh_cg_write *touched(const struct wh_cgroup *cg, const struct wh_cg_write *v, size_t n, size_t *ret_n)
 {
+    struct wh_cg_write *all = calloc(n + WH_ELEMENTSOF(systemds) + 1, sizeof *all);
+
+    if (!all)
+        return NULL;
+    for (*ret_n = 0; *ret_n < n; ++*ret_n)
+        all[*ret_n] = v[*ret_n];
+    for (size_t i = 0; cg->unit && i < WH_ELEMENTSOF(systemds); i++)
+        /* Of several lines of io.weight, the one that systemd writes. A file that is there twice is no harm. */
+        all[(*ret_n)++] = (struct wh_cg_write){ .controller = "unified", .file = systemds[i], .value = "default" };
+    return all;
+}
+
+/* The properties as they were: what the files had in them says so. Adds to err what systemd says, and says whether they are. */
+static bool set_unit_back(const struct wh_cgroup *cg, const struct old *old, size_t n, struct wh_err *err)
+{
+    struct wh_cg_write *v = calloc(n + 1, sizeof *v);
+    struct wh_err why = { 0 }, first = *err;
+    wh_node nowhere = 0;
+    size_t k = 0;
+    int r;
+
+    for (size_t i = 0; v && i < n; i++)
+        if (old[i].value) {
+            v[k] = *old[i].w;
+            v[k++].value = old[i].value;
+        }
+    r = v ? wh_cg_unit_set(cg, v, k, &nowhere, &why) : wh_err_sys(&why, -ENOMEM, "change unit %s", cg->unit);
+    free(v);
+    if (r < 0) {
+        *err = (struct wh_err){ 0 };
+        wh_err_set(err, first.kind, first.code, first.path, "%s; and %s", first.msg, why.msg);
+    }
+    return r == 0;
+}
+
+/* So that systemd writes the same the next time that it writes at all. Last, because nothing of it can be refused any more but by systemd, which
+ * changes all properties or none. */
+static int change_unit(const struct wh_cgroup *cg, const struct wh_cg_write *v, size_t n, const struct wh_cg_write *all,
+                       size_t nall, const struct old *old, size_t nold, wh_node *ret_src, struct wh_err *err)
+{
+    struct old *now;
+    const struct old *left;
+    size_t nnow = 0;
+    int r;
+
+    if (!cg->unit)
+        return 0;
+    now = read_all(cg, all, nall, &nnow, err);
+    if (!now)
+        return err->code;
+    r = wh_cg_unit_set(cg, v, n, ret_src, err);
+    left = r == 0 ? bring_back(cg, now, nnow) : NULL;
+    if (left) {
+        r = wh_err_set(err, WH_ERR_HOST, -EIO, NULL, "write \"%s\" to %s once more, after systemd has changed it",
+                       left->value, left->w->file);
+        (void)set_unit_back(cg, old, nold, err);
+    }
+    old_done(now, nnow);
+    return r;
+}
+
+static int change(struct wh_cgroup *cg, const struct wh_cg_write *v, size_t n, uint32_t first, int proc_fd,
+                  const struct wh_cgroup_saver *save, wh_node *ret_src, struct wh_err *err)
+{
+    struct wh_cg_write *all = NULL;
     struct old *old;
-    size_t nold = 0;
+    size_t nall = 0, nold = 0, failed = 0;
     int r = make_more(cg, first, err);
 
     /* With their identity, while nothing is in them yet. */
@@ -449,23 +529,35 @@ static int change(struct wh_cgroup *cg, const struct wh_cg_write *v, size_t n, u
         r = save->save(save->data, cg, err);
     if (r < 0)
         return r;
-    old = read_all(cg, v, n, &nold, err);
-    if (!old)
+    all = touched(cg, v, n, &nall);
+    if (!all)
+        return wh_err_sys(err, -ENOMEM, "update the cgroup");
+    old = read_all(cg, all, nall, &nold, err);
+    if (!old) {
+        free(all);
         return err->code;
-    r = write_undo(cg, first, old, nold, save->dir_fd, err);
-    if (r == 0)
-        r = wh_cgroup_write(cg, v, n, ret_failed, err);
-    if (r == 0) {
-        *ret_failed = n;
-        /* Now that the limits are there; the last thing, because a process that has moved may have forked. */
-        r = move_in(cg, v, n, proc_fd, save->dir_fd, err);
     }
+    r = write_undo(cg, first, old, nold, save->dir_fd, err);
+    if (r == 0) {
+        r = wh_cgroup_write(cg, v, n, &failed, err);
+        if (r < 0)
+            *ret_src = v[failed].src;
+    }
+    /* Now that the limits are there, because a process that has moved may have forked. */
+    if (r == 0)
+        r = move_in(cg, v, n, proc_fd, save->dir_fd, err);
+    if (r == 0)
+        r = change_unit(cg, v, n, all, nall, old, nold, ret_src, err);
     /* From here on it is done, whatever becomes of us. */
-    if (r == 0 && unlinkat(save->dir_fd, UNDO, 0) < 0)
+    if (r == 0 && unlinkat(save->dir_fd, UNDO, 0) < 0) {
         r = wh_err_sys(err, -errno, "remove the journal of the update");
+        if (cg->unit)
+            (void)set_unit_back(cg, old, nold, err);
+    }
     if (r < 0)
         restore(cg, old, nold, err);
     old_done(old, nold);
+    free(all);
     return r;
 }
 
@@ -476,12 +568,11 @@ static void forget_more(struct wh_cgroup *cg, uint32_t first)
 }
 
 int wh_cgroup_update(struct wh_cgroup *cg, const struct wh_cg_write *v, size_t n, const struct wh_facts *facts,
-                     int proc_fd, const struct wh_cgroup_saver *save, size_t *ret_failed, struct wh_err *err)
+                     int proc_fd, const struct wh_cgroup_saver *save, wh_node *ret_src, struct wh_err *err)
 {
     uint32_t first;
     int r;
 
-    *ret_failed = n;
     if (n == 0)
         return 0;
     drop_missing(cg);
@@ -493,7 +584,7 @@ int wh_cgroup_update(struct wh_cgroup *cg, const struct wh_cg_write *v, size_t n
     if (r == 0 && cg->none > first)
         r = save->save(save->data, cg, err);
     if (r == 0)
-        r = change(cg, v, n, first, proc_fd, save, ret_failed, err);
+        r = change(cg, v, n, first, proc_fd, save, ret_src, err);
     if (r < 0 && cg->none > first) {
         forget_more(cg, first);
         (void)save->save(save->data, cg, NULL);
@@ -599,8 +690,8 @@ static void undo_moves(const struct wh_cgroup *cg, const struct undo *u)
 static bool undo_values(const struct wh_cgroup *cg, const struct undo *u, struct wh_err *err)
 {
     struct old *old = calloc(u->n + 1, sizeof *old);
+    bool done = old != NULL;
     size_t n = 0;
-    bool done = false;
 
     for (size_t i = 0; old && i < u->n; i++) {
         char *controller = wh_startswith(u->line[i], "was ") ? u->line[i] + strlen("was ") : NULL, *file, *value;
@@ -616,8 +707,11 @@ static bool undo_values(const struct wh_cgroup *cg, const struct undo *u, struct
         old[n].w = &old[n].extra;
         n++;
     }
+    /* The unit first, because systemd writes files. */
+    if (old && cg->unit)
+        done = set_unit_back(cg, old, n, err);
     if (old)
-        done = restore(cg, old, n, err);
+        done = restore(cg, old, n, err) && done;
     free(old);
     return done;
 }
