@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -225,6 +226,7 @@ static void test_hostile(void)
                                            "nothing\n" };
     struct wh_rdt_fs kernel;
     struct wh_err e = { 0 };
+    struct rlimit fds;
 
     fresh();
     fill(top, "x");
@@ -234,6 +236,14 @@ static void test_hostile(void)
         ok(there("x"), "and nothing is removed for it");
     }
     is_int(wh_rdt_join(&fs, state, 5, &err), -EINVAL, "nor does a process join");
+    put(state, "rdt", "group own x\n");
+    err = (struct wh_err){ 0 };
+    getrlimit(RLIMIT_NOFILE, &fds);
+    setrlimit(RLIMIT_NOFILE, &(struct rlimit){ 0, fds.rlim_max });
+    is_int(wh_rdt_remove(&fs, state, false, &err), -EMFILE, "one that cannot be read now is");
+    setrlimit(RLIMIT_NOFILE, &fds);
+    is_str(err.msg, "read which resctrl group the container has: too many open files", "in words");
+    err = (struct wh_err){ 0 };
     unlinkat(state, "rdt", 0);
     is_int(wh_rdt_join(&fs, state, 5, &err), 0, "without a record there is nothing to join");
 

@@ -491,8 +491,10 @@ int wh_rdt_remove(const struct wh_rdt_fs *fs, int dir_fd, bool failed, struct wh
     int r = read_record(dir_fd, &rec);
 
     /* Damaged beyond reading: what it was about has the container's name and is found by it, by hand. */
-    if (r < 0)
+    if (r == -ENOENT || r == -EINVAL || r == -EFBIG || r == -ELOOP)
         return 0;
+    if (r < 0)
+        return wh_err_sys(err, r, "read which resctrl group the container has");
     fd = open_group(fs, rec.group);
     if (fd < 0)
         return fd == -ENOENT || fd == -ENOTDIR ? 0 : wh_err_sys(err, fd, "open resctrl group %s", rec.group);
@@ -516,7 +518,7 @@ int wh_rdt_join_here(int proc_fd, int dir_fd, pid_t pid, struct wh_err *err)
     int r;
 
     if (faccessat(dir_fd, "rdt", F_OK, AT_SYMLINK_NOFOLLOW) < 0)
-        return 0;
+        return errno == ENOENT ? 0 : wh_err_sys(err, -errno, "look for the container's resctrl group");
     r = wh_rdt_find(proc_fd, &fs, err);
     if (r < 0)
         return r;
@@ -528,18 +530,24 @@ int wh_rdt_join_here(int proc_fd, int dir_fd, pid_t pid, struct wh_err *err)
 int wh_rdt_remove_here(int dir_fd, bool failed, struct wh_err *err)
 {
     WH_CLEANUP_FD int proc = -1;
-    struct wh_err ignored = { 0 };
+    struct wh_err why = { 0 };
     struct wh_rdt_fs fs;
     int r;
 
     if (faccessat(dir_fd, "rdt", F_OK, AT_SYMLINK_NOFOLLOW) < 0)
-        return 0;
+        return errno == ENOENT ? 0 : wh_err_sys(err, -errno, "look for the container's resctrl group");
     proc = wh_proc_open(err);
     if (proc < 0)
         return proc;
     /* Groups do not outlive the mount. */
-    if (wh_rdt_find(proc, &fs, &ignored) < 0)
+    r = wh_rdt_find(proc, &fs, &why);
+    if (r == -ENODEV || r == -ENOENT)
         return 0;
+    if (r < 0) {
+        if (err && err->code == 0)
+            *err = why;
+        return r;
+    }
     r = wh_rdt_remove(&fs, dir_fd, failed, err);
     wh_close(fs.fd);
     return r;

@@ -335,9 +335,11 @@ int wh_netdev_return(int dir_fd, struct wh_err *err)
     int r;
 
     if (faccessat(dir_fd, ours, F_OK, AT_SYMLINK_NOFOLLOW) < 0)
-        return 0;
+        return errno == ENOENT ? 0 : wh_err_sys(err, -errno, "look for the container's network devices");
     e.host_ns = open_pinned(dir_fd, ours);
-    e.ctr_ns = e.host_ns < 0 ? -1 : open_pinned(dir_fd, theirs);
+    e.ctr_ns = e.host_ns < 0 ? e.host_ns : open_pinned(dir_fd, theirs);
+    if (e.ctr_ns < 0 && e.ctr_ns != -ENOENT)
+        return wh_err_sys(err, e.ctr_ns, "open the container's network namespace");
     /* Neither survives a restart of the host, nor do the devices. */
     if (e.ctr_ns >= 0) {
         r = slurp(dir_fd, &text);
