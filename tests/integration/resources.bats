@@ -244,10 +244,18 @@ tiny_true() {
     elif [ ! -e "$(v1_mount cpu)/cpu.rt_runtime_us" ]; then
         refused /linux/resources/cpu/realtimePeriod "this kernel has no such file"
     else
-        config '.linux.cgroupsPath = "/" + $id' --arg id "$CID"
+        # The cgroup above has nothing to give: it is said, and not changed.
+        refused "/linux/resources/cpu/realtimeRuntime: write \"1000\" to cpu.rt_runtime_us of cgroup $DIR: invalid argument (the cgroup above it has 0 us"
+        DIR=$(v1_mount cpu)/$CID/c
+        mkdir "${DIR%/*}"
+        echo 2000 >"${DIR%/*}/cpu.rt_runtime_us"
+        config '.linux.cgroupsPath = "/" + $id + "/c"' --arg id "$CID"
+        resources '{cpu: {realtimeRuntime: 1000, realtimePeriod: 900000}}'
         created
-        [ "$(cat "$(v1_mount cpu)/$CID/cpu.rt_runtime_us")" = 1000 ]
-        [ "$(cat "$(v1_mount cpu)/$CID/cpu.rt_period_us")" = 900000 ]
+        in_file cpu.rt_runtime_us 1000
+        in_file cpu.rt_period_us 900000
+        wherry delete -f "$CID"
+        rmdir "${DIR%/*}"
     fi
 }
 
