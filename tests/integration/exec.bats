@@ -155,6 +155,36 @@ same_as_init() { # PID
     have_not "sleep 999"
 }
 
+@test "a cgroup that is frozen below the container's own: the wait has an end, unless it is wanted" {
+    local cg pids=() pid rc
+    need strace
+    cg=$(awk '$9 == "cgroup2" { print $5 }' /proc/self/mountinfo | head -n 1)/wherry-test/$CID
+    # It takes 10 s, and once is enough.
+    ! grep -q '^[1-9]' /proc/self/cgroup || grep -q ' cgroup ' /proc/self/mountinfo || skip "shown where the v1 hierarchies are"
+    up
+    mkdir "$cg/sub"
+    echo 1 >"$cg/sub/cgroup.freeze"
+    # Before it executes wherry-init; and in that (no room for one more process: B enters by itself).
+    "$WHERRY" --root "$ROOT" exec --cgroup sub "$CID" true </dev/null >"$BATS_TEST_TMPDIR/out-1" 2>&1 3>&- 4>&- & pids+=($!)
+    strace -qq -o /dev/null -e trace=clone3 -e inject=clone3:error=EAGAIN:when=1 "$WHERRY" --root "$ROOT" exec --cgroup sub "$CID" true \
+        </dev/null >"$BATS_TEST_TMPDIR/out-2" 2>&1 3>&- 4>&- & pids+=($!)
+    "$WHERRY" --root "$ROOT" exec --ignore-paused --cgroup sub "$CID" echo thawed </dev/null >"$BATS_TEST_TMPDIR/out-3" 2>&1 3>&- 4>&- & pids+=($!)
+    for pid in "${pids[@]:0:2}"; do
+        rc=0
+        wait "$pid" || rc=$?
+        [ "$rc" = 255 ]
+    done
+    grep -q 'wherry-init was not executed within 10 s: its cgroup is frozen' "$BATS_TEST_TMPDIR/out-1"
+    grep -q 'the cgroup of the process has been frozen for 10 s (use --ignore-paused' "$BATS_TEST_TMPDIR/out-2"
+    [ "$(wherry state "$CID" | jq -r .status)" = running ]
+    # Of the third one alone there is something.
+    [ "$(wc -l <"$cg/sub/cgroup.procs")" -le 2 ]
+    echo 0 >"$cg/sub/cgroup.freeze"
+    wait "${pids[2]}"
+    [ "$(cat "$BATS_TEST_TMPDIR/out-3")" = thawed ]
+    [ -z "$(cat "$cg/sub/cgroup.procs")" ]
+}
+
 @test "user, groups, cwd, environment, capabilities, no_new_privs of the command line" {
     config '.process.user = {uid: 3, gid: 4, additionalGids: [8]} | .process.env += ["A=1", "B=2"]'
     up

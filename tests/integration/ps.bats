@@ -73,6 +73,20 @@ three() {
     have "--format json"
 }
 
+@test "table: a ps that does not end is killed, and said to be" {
+    need strace
+    three
+    # sleep(1) goes by any name.
+    mkdir "$BATS_TEST_TMPDIR/bin"
+    cp "$(command -v sleep)" "$BATS_TEST_TMPDIR/bin/ps"
+    # The half minute is over at once, as poll(2) tells it.
+    run timeout 60 strace -qq -o /dev/null -e trace=poll -e inject=poll:retval=0:when=1 \
+        env PATH="$BATS_TEST_TMPDIR/bin:$PATH" "$WHERRY" --root "$ROOT" ps "$CID" 1000
+    have_status 1
+    have "ps did not end within 30 s, and was killed: --format json does without"
+    [ -z "$(find /proc -maxdepth 2 -name exe -lname "$BATS_TEST_TMPDIR/bin/ps" 2>/dev/null)" ]
+}
+
 @test "a long command line is not cut off, whatever the terminal's width" {
     local long
     long=$(printf 'x%.0s' $(seq 400))

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Containers that run: pausing them, and looking at their processes. */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,11 @@
 
 /* How long a process in an uninterruptible call is waited for (runc: about as long). */
 #define FREEZE_MS 10000
+
+/* How long ps(1) may take: a process whose memory another one holds locked makes it wait (/proc/PID/cmdline). */
+#define PS_MS 30000
+/* And how long a killed one is waited for: in that very wait it cannot be killed. */
+#define KILLED_MS 1000
 
 /* A table of processes is some kilobytes; what is larger than this is none. */
 #define PS_MAX_BYTES (64u << 20)
@@ -154,7 +160,16 @@ static int run_ps(const char *path, const char *const *args, struct wh_buf *ret,
     free(argv);
     if (r < 0)
         return r;
-    r = wh_pidfd_reap(pidfd, &ex);
+    r = wh_pidfd_wait(pidfd, PS_MS);
+    if (r == -ETIMEDOUT) {
+        wh_pidfd_kill(pidfd, SIGKILL);
+        if (wh_pidfd_wait(pidfd, KILLED_MS) == 0)
+            wh_pidfd_reap(pidfd, NULL);
+        return wh_err_set(err, WH_ERR_HOST, r, NULL,
+                          "ps did not end within %d s, and was killed: --format json does without", PS_MS / 1000);
+    }
+    if (r == 0)
+        r = wh_pidfd_reap(pidfd, &ex);
     if (r < 0)
         return wh_err_sys(err, r, "wait for ps");
     /* 1 without a word: nothing matched. */

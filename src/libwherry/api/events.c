@@ -65,12 +65,19 @@ static int hand_over(const struct watching *w, struct wh_buf *out, struct wh_err
 
 static void add_exit(const struct watching *w, struct wh_buf *out)
 {
+    struct wh_exit ex;
     struct wh_memory m;
     struct wh_json j;
 
     wh_record_open(&j, out, "exit", w->target.state.id);
     wh_json_open(&j, "data", '{');
     wh_json_u64(&j, "pid", (uint64_t)w->target.state.pid);
+    /* Its parent is who knows for sure: of us the kernel may keep it. */
+    if (wh_pidfd_exit(w->target.proc_fd, w->target.pidfd, w->target.state.pid, w->target.state.start, &ex) == 0) {
+        wh_json_u64(&j, "status", (uint64_t)(ex.signalled ? 128 + ex.value : ex.value));
+        if (ex.signalled)
+            wh_json_u64(&j, "signal", (uint64_t)ex.value);
+    }
     if (wh_cgroup_memory(&w->target.cgroup, &m) == 0 && m.kills > 0)
         wh_memory_json(&m, "oom", &j);
     wh_json_close(&j, '}');

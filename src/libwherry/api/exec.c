@@ -290,7 +290,20 @@ static int on_forked(void *data, pid_t pid, int pidfd, struct wh_err *err)
     return x->late ? wh_cgroup_enter(&x->target.cgroup, pid, err) : wh_cgroup_attach(&x->target.cgroup, pid, err);
 }
 
-static const struct wh_serve_ops serve_ops = { .forked = on_forked };
+/* The container may freeze what it likes of its own cgroups, and whoever asked for this process would wait as long as it pleases. */
+static int on_still(void *data, struct wh_err *err)
+{
+    struct executing *x = data;
+
+    if (x->opts.flags & WHERRY_EXEC_IGNORE_PAUSED || wh_cgroup_frozen(&x->target.cgroup) != 1)
+        return 0;
+    return wh_err_set(err, WH_ERR_STATE, -ETIMEDOUT, NULL,
+                      "the cgroup of the process has been frozen for %d s (use --ignore-paused to wait until it is "
+                      "thawed)",
+                      WH_STILL_MS / 1000);
+}
+
+static const struct wh_serve_ops serve_ops = { .forked = on_forked, .still = on_still };
 
 static int spawn(struct executing *x, struct wh_err *err)
 {
@@ -305,6 +318,7 @@ static int spawn(struct executing *x, struct wh_err *err)
     s.root_fd = x->target.root_fd;
     s.mbox_fd = x->mbox_fd;
     s.cgroup_fd = x->late ? -1 : wh_cgroup_fd(&x->target.cgroup);
+    s.exec_ms = s.cgroup_fd >= 0 ? WH_STILL_MS : 0;
     s.closed_stdio = x->closed_stdio;
     s.slot[WH_SLOT_PROC] = x->target.proc_fd;
     s.slot[WH_SLOT_CONSOLE] = x->own_tty ? x->tty.console : x->console_fd;
@@ -382,9 +396,10 @@ static int make(struct executing *x, struct wh_err *err)
         *err = (struct wh_err){ 0 };
         r = spawn(x, err);
     }
-    /* pids.max has room for one, and A was that one; or for none: then B enters, which the kernel does not refuse. */
-    if (r == -EAGAIN && !x->late && wh_cgroup_fd(&x->target.cgroup) >= 0 &&
-        (x->run.failed_step == WH_NO_STEP || failed_at(x, WH_OP_CLONE_B))) {
+    /* pids.max has room for one, and A was that one; or for none: then B enters, which the kernel does not refuse. Nor does it where all is
+     * frozen. */
+    if ((r == -EAGAIN || (r == -ETIMEDOUT && x->opts.flags & WHERRY_EXEC_IGNORE_PAUSED)) && !x->late &&
+        wh_cgroup_fd(&x->target.cgroup) >= 0 && (x->run.failed_step == WH_NO_STEP || failed_at(x, WH_OP_CLONE_B))) {
         *err = (struct wh_err){ 0 };
         x->late = true;
         x->run.failed_step = WH_NO_STEP;

@@ -75,6 +75,7 @@ int wh_init_start(const struct wh_init_start *p, struct wh_run *run, struct wh_e
             s.fds[s.nfds++] = p->slot[i];
         }
     s.cgroup_fd = p->cgroup_fd;
+    s.exec_ms = p->exec_ms;
     initial_cpus(p->plan, &s);
     r = wh_spawn(&s, &run->pidfd_a, NULL, err);
     if (r == -EACCES && wh_startswith(err->msg, "execute")) {

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
@@ -47,32 +48,109 @@ int wh_proc_open(struct wh_err *err)
     return wh_take_fd(&fd);
 }
 
-int wh_proc_stat(int proc_fd, pid_t pid, struct wh_proc_stat *ret)
+/* The fields of a process behind its name, from the third on. */
+static int stat_fields(int proc_fd, pid_t pid, char *buf, size_t size, char **ret)
 {
-    char path[32], buf[1024], *p;
+    char path[32], *p;
     ssize_t n;
 
     if (pid <= 0)
         return -ESRCH;
     snprintf(path, sizeof path, "%d/stat", (int)pid);
-    n = wh_read_at(proc_fd, path, buf, sizeof buf - 1);
+    n = wh_read_at(proc_fd, path, buf, size - 1);
     if (n < 0)
         return n == -ENOENT ? -ESRCH : (int)n;
     /* The name, field 2, may hold blanks and brackets: count from the last closing one. */
     p = strrchr(buf, ')');
     if (!p || p[1] != ' ' || !p[2])
         return -EIO;
-    ret->state = p[2];
-    ret->start = 0;
-    p += 2;
-    for (int field = 3; field < 22; field++) {
+    *ret = p + 2;
+    return 0;
+}
+
+/* From the third field to another one; -1 without it. */
+static int64_t stat_number(const char *p, int field)
+{
+    int64_t v = 0;
+
+    for (int at = 3; at < field; at++) {
         p = strchr(p, ' ');
         if (!p)
-            return -EIO;
+            return -1;
         p++;
     }
     for (; *p >= '0' && *p <= '9'; p++)
-        ret->start = ret->start * 10 + (uint64_t)(*p - '0');
+        v = v * 10 + (*p - '0');
+    return v;
+}
+
+int wh_proc_stat(int proc_fd, pid_t pid, struct wh_proc_stat *ret)
+{
+    char buf[1024], *p;
+    int64_t start;
+    int r = stat_fields(proc_fd, pid, buf, sizeof buf, &p);
+
+    if (r < 0)
+        return r;
+    ret->state = *p;
+    start = stat_number(p, 22);
+    ret->start = (uint64_t)start;
+    return start < 0 ? -EIO : 0;
+}
+
+/* struct pidfd_info of the first version, which is what libc headers lack (Linux 6.13; exit_code since 6.15). */
+struct pidfd_info {
+    uint64_t mask, cgroupid;
+    uint32_t ids[11];
+    int32_t exit_code;
+};
+#define PIDFD_INFO_EXITED (UINT64_C(1) << 3)
+#define PIDFD_INFO_IOCTL _IOWR(0xff, 11, struct pidfd_info)
+
+static int exit_of_reaped(int pidfd, int *ret)
+{
+    struct pidfd_info info = { .mask = PIDFD_INFO_EXITED };
+
+    if (ioctl(pidfd, PIDFD_INFO_IOCTL, &info) < 0)
+        return -ENODATA;
+    if (!(info.mask & PIDFD_INFO_EXITED))
+        return -EAGAIN;
+    *ret = info.exit_code;
+    return 0;
+}
+
+static int exit_of_zombie(int proc_fd, pid_t pid, uint64_t start, int *ret)
+{
+    char buf[1024], io[32], text[512], *p;
+    int64_t code;
+
+    if (stat_fields(proc_fd, pid, buf, sizeof buf, &p) < 0 || *p != 'Z' || stat_number(p, 22) != (int64_t)start)
+        return -ENODATA;
+    code = stat_number(p, 52);
+    /* Whoever may not trace it reads 0, and may not read this file (proc(5)). */
+    snprintf(io, sizeof io, "%d/io", (int)pid);
+    if (code < 0 || (code == 0 && wh_read_at(proc_fd, io, text, sizeof text - 1) < 0))
+        return -ENODATA;
+    *ret = (int)code;
+    return 0;
+}
+
+int wh_pidfd_exit(int proc_fd, int pidfd, pid_t pid, uint64_t start, struct wh_exit *ret)
+{
+    int code, r = -EAGAIN;
+
+    /* In between it is neither, for a moment. */
+    for (int tries = 0; r == -EAGAIN && tries < 50; tries++) {
+        if (tries > 0)
+            poll(NULL, 0, 2);
+        r = exit_of_zombie(proc_fd, pid, start, &code);
+        if (r < 0)
+            r = exit_of_reaped(pidfd, &code);
+    }
+    if (r < 0)
+        return -ENODATA;
+    *ret = (struct wh_exit){ .signalled = WIFSIGNALED(code),
+                             .value = WIFSIGNALED(code) ? WTERMSIG(code) : WEXITSTATUS(code) };
     return 0;
 }
 
@@ -161,6 +239,8 @@ int wh_pidfd_wait(int pidfd, int ms)
             return p.revents & POLLNVAL ? -EBADF : 0;
         if (r < 0 && errno != EINTR)
             return -errno;
+        if (r == 0 && ms >= 0)
+            return -ETIMEDOUT;
         if (ms >= 0) {
             int64_t left = end - wh_now_ms();
 

@@ -42,6 +42,9 @@ struct wh_exit {
     bool signalled;
     int value; /* exit status or signal */
 };
+/* How a process that has ended did, when it is nobody's child of ours: of a zombie /proc says it, of one that was reaped the pidfd does since Linux
+ * 6.15. -ENODATA where neither knows. */
+int wh_pidfd_exit(int proc_fd, int pidfd, pid_t pid, uint64_t start, struct wh_exit *ret);
 /* Reaps a child, also one whose exit signal is not SIGCHLD (it never exec'd): __WALL. Blocks while it lives. -ECHILD when somebody else did;
  * -EBUSY when it has ended and a process that traces it has kept it for seconds. */
 int wh_pidfd_reap(int pidfd, struct wh_exit *ret);

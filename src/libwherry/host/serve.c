@@ -352,15 +352,21 @@ static int await(struct wh_run *r, struct wh_err *err)
                            { .fd = r->pidfd_b >= 0 ? r->pidfd_b : r->pidfd_a, .events = POLLIN },
                            { .fd = r->cancel_fd, .events = POLLIN } };
 
-    for (;;) {
-        bool expected = r->listener && r->listener->sock >= 0;
-        int n = poll(p, r->cancel_fd >= 0 ? 3 : 2, expected ? LISTENER_MS : -1), rc;
+    for (int still = 0;;) {
+        bool expected = r->listener && r->listener->sock >= 0, told = r->ops && r->ops->still;
+        int wait = expected ? LISTENER_MS : told ? WH_STILL_MS : -1;
+        int n = poll(p, r->cancel_fd >= 0 ? 3 : 2, wait), rc;
 
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
             return wh_err_sys(err, -errno, "poll");
         rc = expected ? hand_over(r, err) : 0;
+        still = n == 0 ? still + wait : 0;
+        if (rc == 0 && told && still >= WH_STILL_MS) {
+            rc = r->ops->still(r->data, err);
+            still = 0;
+        }
         if (rc < 0)
             return rc;
         if (n == 0)

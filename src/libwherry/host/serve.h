@@ -37,7 +37,11 @@ struct wh_serve_ops {
     int (*mount)(void *data, const struct wh_ask *ask, int *ret_fd, struct wh_err *err);
     int (*netdev)(void *data, const struct wh_ask *ask, int *ret_fd, struct wh_err *err);
     int (*hook)(void *data, const struct wh_ask *ask, int *ret_fd, struct wh_err *err);
+    /* Nothing was heard of it for WH_STILL_MS: 0 waits on. Null: for ever. */
+    int (*still)(void *data, struct wh_err *err);
 };
+
+#define WH_STILL_MS 10000
 
 /* One process tree from spawn to READY, or from START to EXEC. fds are borrowed but for those marked. */
 struct wh_run {

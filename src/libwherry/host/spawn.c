@@ -3,8 +3,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -20,6 +22,9 @@
 
 /* Enough for the calls below with a stack protector; never touched by the program that is exec'd. */
 #define STACK_SIZE (16u * 1024u)
+
+/* How long a killed process may take to be gone. */
+#define DYING_MS 10000
 
 #ifndef AT_EMPTY_PATH
 #define AT_EMPTY_PATH 0x1000
@@ -41,6 +46,8 @@ struct child {
     int null_fd, self_procs; /* self_procs: where clone3 could not place it */
     /* Written by the child, in our memory: no pipe is needed to learn why it did not exec. */
     volatile int step, err;
+    /* The kernel clears it and wakes us when the child leaves our memory, by execve or exit (set_tid_address(2)). */
+    _Atomic uint32_t here;
 };
 
 /* What runs on the child's stack leaves it by execve, in the middle of a frame: AddressSanitizer would keep it poisoned, for whatever is mapped
@@ -207,6 +214,10 @@ static long spawn_clone(struct child *c, char *stack, int *pidfd)
     int cgroup_fd = c->s->cgroup_fd;
     long r;
 
+    if (c->s->exec_ms > 0) {
+        args.flags = CLONE_VM | CLONE_CHILD_CLEARTID | CLONE_PIDFD;
+        args.child_tid = (unsigned long long)(uintptr_t)&c->here;
+    }
     if (cgroup_fd >= 0 && c->s->cpus_len == 0) {
         args.flags |= CLONE_INTO_CGROUP;
         args.cgroup = (unsigned long long)cgroup_fd;
@@ -224,11 +235,48 @@ static long spawn_clone(struct child *c, char *stack, int *pidfd)
         if (c->self_procs < 0)
             return -errno;
     }
-    r = clone(child_main, stack + STACK_SIZE, CLONE_VM | CLONE_VFORK | CLONE_PIDFD, c, pidfd);
+    r = clone(child_main, stack + STACK_SIZE, (int)(args.flags & ~CLONE_INTO_CGROUP), c, pidfd, NULL, &c->here);
     if (r < 0)
         r = -errno;
     wh_close(c->self_procs);
     return r;
+}
+
+/* True as well when nobody can tell. */
+static bool is_frozen(int cgroup_fd)
+{
+    char text[256];
+
+    return cgroup_fd < 0 || wh_read_at(cgroup_fd, "cgroup.events", text, sizeof text - 1) < 0 ||
+           strstr(text, "frozen 1");
+}
+
+/* True when the child has left our memory; else it is dead, or *ret_lost. */
+static bool has_left(struct child *c, int pidfd, bool *ret_lost)
+{
+    int64_t end = wh_now_ms() + c->s->exec_ms;
+
+    for (;;) {
+        int64_t left = end - wh_now_ms();
+        struct timespec ts = { .tv_sec = left / 1000, .tv_nsec = left % 1000 * 1000000 };
+
+        if (atomic_load(&c->here) == 0)
+            return true;
+        if (left <= 0 && is_frozen(c->s->cgroup_fd))
+            break;
+        if (left <= 0) {
+            end += c->s->exec_ms;
+            continue;
+        }
+        /* Not FUTEX_PRIVATE: that is not how the kernel wakes. Errors are looked at by looking again. */
+        syscall(SYS_futex, &c->here, FUTEX_WAIT, 1, &ts, NULL, 0);
+    }
+    /* The freezer of cgroup2 lets go of what is killed. */
+    wh_pidfd_kill(pidfd, SIGKILL);
+    *ret_lost = wh_pidfd_wait(pidfd, DYING_MS) < 0;
+    if (!*ret_lost)
+        wh_pidfd_reap(pidfd, NULL);
+    return false;
 }
 
 static int open_null(struct wh_err *err)
@@ -271,7 +319,8 @@ void wh_spawn_init(struct wh_spawn *s, const char *what)
 
 int wh_spawn(const struct wh_spawn *s, int *ret_pidfd, pid_t *ret_pid, struct wh_err *err)
 {
-    struct child c = { .s = s, .null_fd = -1, .self_procs = -1 };
+    struct child c = { .s = s, .null_fd = -1, .self_procs = -1, .here = 1 };
+    bool left = true, lost = false;
     WH_CLEANUP_FD int null_fd = -1, pidfd = -1;
     unsigned long all = ~0ul, before;
     char *stack;
@@ -289,8 +338,15 @@ int wh_spawn(const struct wh_spawn *s, int *ret_pidfd, pid_t *ret_pid, struct wh
     /* By system call: the C library's sigfillset leaves out its own signals, whose handlers would run in the child too. */
     syscall(SYS_rt_sigprocmask, SIG_BLOCK, &all, &before, 8);
     r = spawn_clone(&c, stack, &pidfd);
+    if (r >= 0 && s->exec_ms > 0)
+        left = has_left(&c, pidfd, &lost);
     syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before, NULL, 8);
-    munmap(stack, STACK_SIZE);
+    /* Of one that lives still, whatever holds it, that is all there is to stand on. */
+    if (!lost)
+        munmap(stack, STACK_SIZE);
+    if (!left)
+        return wh_err_set(err, WH_ERR_HOST, -ETIMEDOUT, NULL, "%s was not executed within %d s: its cgroup is frozen",
+                          s->what, s->exec_ms / 1000);
     /* Whoever moves a process needs rights over the cgroup that has both ends below it (cgroup-v2.rst, "Delegation
      * Containment"). */
     if (r == -EACCES && s->cgroup_fd >= 0)
@@ -357,7 +413,7 @@ int wh_spawn_holder(struct wh_holder *ret, struct wh_err *err)
 }
 
 /* How long a killed process may take to be gone. It runs no code of ours by then, whatever the machine is busy with. */
-#define HOLDER_MS 10000
+#define HOLDER_MS DYING_MS
 
 void wh_holder_done(struct wh_holder *h)
 {

@@ -13,7 +13,7 @@
  *
  * The caller may be a daemon with a big heap and many threads. fork() would copy its page tables (44 ms for 1 GiB) and
  * leave the child with malloc locks that nobody releases; so the child shares our memory on a stack of its own, with
- * this thread suspended (CLONE_VM | CLONE_VFORK), does nothing but a few system calls, and execs. The environment is never
+ * this thread suspended (CLONE_VM, and CLONE_VFORK or a futex), does nothing but a few system calls, and execs. The environment is never
  * inherited.
  *
  * execve(2) makes the exit signal SIGCHLD whatever clone was told, so a caller that reaps every child with waitpid(-1) may take
@@ -37,6 +37,8 @@ struct wh_spawn {
     bool session; /* setsid: a hook leads a process group of its own, which a timeout can kill */
     bool reset_signals; /* default dispositions, nothing blocked (wherry-init does that by itself) */
     int cwd_fd; /* directory, or -1 */
+    /* How long it may take to exec while its cgroup is frozen, which may be as long as those like that live in it: -ETIMEDOUT. 0 = for ever. */
+    int exec_ms;
     /* A mask for sched_setaffinity(2), set before the cgroup is entered: then it enters by itself, because clone3 would place it at once. */
     const void *cpus;
     size_t cpus_len; /* 0 = as ours */

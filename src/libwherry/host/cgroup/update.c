@@ -648,14 +648,16 @@ static char *after(char *line, const char *word, const char *name)
 static const char *was_in(const struct undo *u, const struct wh_cgroup_dir *dir, pid_t pid)
 {
     const char *first = NULL;
+    char number[16];
 
+    snprintf(number, sizeof number, "%d ", (int)pid);
     for (size_t i = 0; i < u->n; i++) {
         char *p = after(u->line[i], "moved", dir->controller), *from = p ? strchr(p, ' ') : NULL;
 
         if (!from)
             continue;
         first = first ? first : from + 1;
-        if (strtol(p, NULL, 10) == pid)
+        if (wh_startswith(p, number))
             return from + 1;
     }
     return first;
