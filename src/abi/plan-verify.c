@@ -226,6 +226,7 @@ static int order(struct check *c, const struct wh_step *s, const struct wh_opinf
         return WH_RULE_ORDER;
     switch (s->op) {
     case WH_OP_JOIN_PIDFD:
+    case WH_OP_CLOSE_HOST:
         /* All others are closed by it. */
         c->defined &= 1ull << WH_SLOT_CONSOLE;
         break;

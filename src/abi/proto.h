@@ -16,6 +16,8 @@
  *                        <--   GO                                 read by B as its first act: A and B never race
  *   READY                -->                                      B only, once; create may return
  *   --- the control socket closes; B accepts on the LISTEN slot ---
+ *                        <--   ENTER (from `wherry exec`)         any number of times, a connection each
+ *   OK + namespaces      -->   this end closes                    only where the plan has OPEN_NS
  *                        <--   START (from `wherry start`)
  *   ASK(startContainer)  -->   OK | DENY
  *   EOF (execve closed it)     success only if mailbox state == EXEC
@@ -23,7 +25,7 @@
  *
  * A message from init carries no path, size or text: only numbers that the host checks against the plan it wrote. Any
  * violation: SIGKILL through the pidfd. Init never times out; its death is the host's business. fds travel from init in
- * FORKED (one pidfd) and ASK(hook) only.
+ * FORKED (one pidfd), and, where the plan has OPEN_NS, in ASK(hook) and the answer to ENTER (init's namespaces, one fd each).
  */
 enum wh_msg_type {
     WH_MSG_HELLO = 1,
@@ -33,7 +35,8 @@ enum wh_msg_type {
     WH_MSG_DENY,
     WH_MSG_FORKED,
     WH_MSG_READY,
-    WH_MSG_START
+    WH_MSG_START,
+    WH_MSG_ENTER
 };
 
 struct wh_msg {

@@ -11,6 +11,7 @@
 #include "init/sys.h"
 
 #define INI_HOME_MAX 1024
+#define WH_NS_FDS 8 /* one for each kind of namespace */
 
 /* All that init knows. Buffers stand at the end: their pages are touched only when a step needs them. */
 struct ini {
@@ -24,6 +25,8 @@ struct ini {
     uint64_t attached; /* slots whose mount is in the tree already: it can be cloned, and must not be moved again */
     uint64_t skipped; /* slots that a soft step left empty */
     int slot[WH_SLOTS];
+    int ns[WH_NS_FDS]; /* of OPEN_NS, the first `nns` */
+    unsigned int nns;
     bool made; /* the last ini_resolve() made the last component */
     bool cwd_later; /* CWD was not allowed as root */
     bool home_set;
@@ -102,11 +105,17 @@ int ini_proc_write(struct ini *i, int dir, const char *path, uint64_t resolve, c
 int ini_attach(struct ini *i, int mount, int root, const char *path, uint32_t flags);
 
 /* ---- ops-sync.c ---- */
-int ini_send(int fd, uint16_t type, uint32_t step, int32_t val, int with_fd);
+int ini_send_fds(int fd, uint16_t type, uint32_t step, int32_t val, const int *fds, unsigned int n);
+static inline int ini_send(int fd, uint16_t type, uint32_t step, int32_t val, int with_fd)
+{
+    return ini_send_fds(fd, type, step, val, &with_fd, with_fd >= 0);
+}
 /* Receives one message; ret_fd, if not null, gets the fd that came with it or -1. EOF is -ECONNRESET. */
 int ini_recv(int fd, struct wh_msg *ret, int *ret_fd);
 /* Asks the host to do the current step; ret_fd, if not null, must come with the answer. */
 int ini_ask(struct ini *i, int *ret_fd);
+/* Fds between `first` and the end are closed, but for those of the list. */
+long ini_close_others(int first, const int *keep, unsigned int n);
 
 /* ---- home.c ---- */
 struct ini_home_scan {

@@ -91,16 +91,65 @@ int op_affinity(struct ini *i, const struct wh_step_affinity *s)
     return r < 0 ? fail(i, SCHED_SETAFFINITY, r) : 0;
 }
 
-int op_join_pidfd(struct ini *i, const struct wh_step_join_pidfd *s)
+static void close_host(struct ini *i)
 {
-    long r = sys_setns(i->slot[s->target], (int)s->nsflags);
     wh_slot k;
 
-    if (r < 0)
-        return fail(i, SETNS, r);
     for (k = 0; k < WH_SLOTS; k++)
         if (k != WH_SLOT_CONSOLE && i->slot[k] >= 0)
             ini_slot_set(i, k, -1);
+}
+
+int op_join_pidfd(struct ini *i, const struct wh_step_join_pidfd *s)
+{
+    long r = sys_setns(i->slot[s->target], (int)s->nsflags);
+
+    if (r < 0)
+        return fail(i, SETNS, r);
+    close_host(i);
+    return 0;
+}
+
+int op_join_fd(struct ini *i, const struct wh_step_join_fd *s)
+{
+    long r = sys_setns(i->slot[s->ns], (int)s->nstype);
+
+    return r < 0 ? fail(i, SETNS, r) : 0;
+}
+
+int op_close_host(struct ini *i, const struct wh_step_close_host *s)
+{
+    (void)s;
+    close_host(i);
+    return 0;
+}
+
+int op_open_ns(struct ini *i, const struct wh_step_open_ns *s)
+{
+    static const struct {
+        uint32_t flag;
+        const char *name;
+    } all[WH_NS_FDS] = {
+        { CLONE_NEWUSER, "user" }, { CLONE_NEWNS, "mnt" },  { CLONE_NEWPID, "pid" },   { CLONE_NEWNET, "net" },
+        { CLONE_NEWIPC, "ipc" },   { CLONE_NEWUTS, "uts" }, { CLONE_NEWTIME, "time" }, { CLONE_NEWCGROUP, "cgroup" },
+    };
+    CLEAN_FD dir = -1;
+    unsigned int k;
+
+    dir = (int)ini_openat2(i->slot[s->proc], "self/ns", O_PATH | O_DIRECTORY,
+                           WH_RESOLVE_BENEATH | WH_RESOLVE_NO_XDEV | WH_RESOLVE_NO_MAGICLINKS);
+    if (dir < 0)
+        return fail(i, OPENAT2, dir);
+    for (k = 0; k < WH_NS_FDS && i->nns < WH_NS_FDS; k++) {
+        long fd;
+
+        if (!(s->nsflags & all[k].flag))
+            continue;
+        fd = sys_openat(dir, all[k].name, O_RDONLY | O_CLOEXEC, 0);
+        if (fd < 0)
+            return fail(i, OPEN, fd);
+        i->ns[i->nns++] = (int)fd;
+    }
     return 0;
 }
 

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "init/ini.h"
 
-/* The init side of abi/proto.h. Messages carry numbers only; one fd at most travels with each. */
+/* The init side of abi/proto.h. Messages carry numbers only; one fd at most travels with each that is received. */
 
-int ini_send(int fd, uint16_t type, uint32_t step, int32_t val, int with_fd)
+int ini_send_fds(int fd, uint16_t type, uint32_t step, int32_t val, const int *fds, unsigned int n)
 {
-    struct wh_msg m = { .type = type, .nfds = with_fd >= 0, .step = step, .val = val };
+    struct wh_msg m = { .type = type, .nfds = (uint16_t)n, .step = step, .val = val };
     struct iovec iov = { .iov_base = &m, .iov_len = sizeof(m) };
     union {
         struct cmsghdr h;
-        char space[CMSG_SPACE(sizeof(int))];
+        char space[CMSG_SPACE(WH_NS_FDS * sizeof(int))];
     } c;
     struct msghdr h;
     long r;
@@ -17,14 +17,14 @@ int ini_send(int fd, uint16_t type, uint32_t step, int32_t val, int with_fd)
     memset(&h, 0, sizeof(h));
     h.msg_iov = &iov;
     h.msg_iovlen = 1;
-    if (with_fd >= 0) {
+    if (n) {
         memset(&c, 0, sizeof(c));
-        c.h.cmsg_len = CMSG_LEN(sizeof(int));
+        c.h.cmsg_len = CMSG_LEN(n * sizeof(int));
         c.h.cmsg_level = SOL_SOCKET;
         c.h.cmsg_type = SCM_RIGHTS;
-        memcpy(CMSG_DATA(&c.h), &with_fd, sizeof(int));
+        memcpy(CMSG_DATA(&c.h), fds, n * sizeof(int));
         h.msg_control = &c;
-        h.msg_controllen = sizeof(c);
+        h.msg_controllen = CMSG_SPACE(n * sizeof(int));
     }
     do
         r = sys_sendmsg(fd, &h, MSG_NOSIGNAL);
@@ -83,13 +83,13 @@ static long ini_silent(int fd)
     return r;
 }
 
-int ini_ask(struct ini *i, int *ret_fd)
+static int ask(struct ini *i, const int *fds, unsigned int n, int *ret_fd)
 {
     CLEAN_FD fd = -1;
     struct wh_msg m;
     int r;
 
-    r = ini_send(i->ctl, WH_MSG_ASK, i->nr, 0, -1);
+    r = ini_send_fds(i->ctl, WH_MSG_ASK, i->nr, 0, fds, n);
     if (r < 0)
         return fail(i, SENDMSG, r);
     r = ini_recv(i->ctl, &m, &fd);
@@ -104,10 +104,15 @@ int ini_ask(struct ini *i, int *ret_fd)
     return 0;
 }
 
+int ini_ask(struct ini *i, int *ret_fd)
+{
+    return ask(i, NULL, 0, ret_fd);
+}
+
 int op_ask_hook(struct ini *i, const struct wh_step_ask_hook *s)
 {
     (void)s;
-    return ini_ask(i, NULL);
+    return ask(i, i->ns, i->nns, NULL);
 }
 
 int op_ask_prio(struct ini *i, const struct wh_step_ask_prio *s)
@@ -116,26 +121,39 @@ int op_ask_prio(struct ini *i, const struct wh_step_ask_prio *s)
     return ini_ask(i, NULL);
 }
 
+long ini_close_others(int first, const int *keep, unsigned int n)
+{
+    for (;;) {
+        int next = -1;
+        unsigned int k;
+        long r = 0;
+
+        for (k = 0; k < n; k++)
+            if (keep[k] >= first && (next < 0 || keep[k] < next))
+                next = keep[k];
+        if (next != first)
+            r = sys_close_range((unsigned int)first, next < 0 ? ~0u : (unsigned int)next - 1, 0);
+        if (r < 0 || next < 0)
+            return r;
+        first = next + 1;
+    }
+}
+
 int op_ready(struct ini *i, const struct wh_step_ready *s)
 {
-    int listen = i->base + 1, k;
+    int keep[1 + WH_NS_FDS];
+    wh_slot k;
     long r;
 
-    /*
-     * Everything but stdio, the preserved fds and the two sockets goes before the host can say that the container is created.
-     * The start socket moves next to the control socket, so that the rest is one range.
-     */
-    if (i->slot[s->listen] != listen) {
-        r = sys_dup3(i->slot[s->listen], listen, O_CLOEXEC);
-        if (r < 0)
-            return fail(i, DUP, r);
-    }
-    r = sys_close_range((unsigned int)listen + 1, ~0u, 0);
+    /* Everything but stdio, the preserved fds, the two sockets and OPEN_NS's own goes before the host can say that the container is
+     * created. */
+    keep[0] = i->slot[s->listen];
+    memcpy(keep + 1, i->ns, i->nns * sizeof(int));
+    r = ini_close_others(i->base + 1, keep, 1 + i->nns);
     if (r < 0)
         return fail(i, CLOSE_RANGE, r);
     for (k = 0; k < WH_SLOTS; k++)
-        i->slot[k] = -1;
-    i->slot[s->listen] = listen;
+        i->slot[k] = k == s->listen ? keep[0] : -1;
 
     ini_state(i, WH_MBOX_READY);
     r = ini_send(i->ctl, WH_MSG_READY, i->nr, 0, -1);
@@ -169,6 +187,9 @@ int op_wait_start(struct ini *i, const struct wh_step_wait_start *s)
         if (fd < 0)
             return fail(i, ACCEPT, fd);
         r = ini_recv(fd, &m, NULL);
+        /* Who is not there any more to take the answer has not entered anything. */
+        if (r >= 0 && m.type == WH_MSG_ENTER)
+            ini_send_fds(fd, WH_MSG_OK, i->nr, 0, i->ns, i->nns);
         /* A `start` that died before it said so has not started anything. */
         if (r < 0 || m.type != WH_MSG_START)
             continue;

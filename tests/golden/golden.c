@@ -234,7 +234,9 @@ static bool exec_request(struct test *t, const char *name, const char *value)
     static const struct {
         const char *name;
         uint32_t flag;
-    } ns[] = { { "user", CLONE_NEWUSER }, { "mount", CLONE_NEWNS }, { "pid", CLONE_NEWPID } };
+    } ns[] = {
+        { "user", CLONE_NEWUSER }, { "mount", CLONE_NEWNS }, { "pid", CLONE_NEWPID }, { "network", CLONE_NEWNET }
+    };
     struct wh_exec_request *e = &t->exec;
     static const uint32_t group = 77;
 
@@ -264,6 +266,12 @@ static bool exec_request(struct test *t, const char *name, const char *value)
         for (size_t i = 0; i < WH_ELEMENTSOF(ns); i++)
             if (strstr(value, ns[i].name))
                 e->join |= ns[i].flag;
+    } else if (wh_streq(name, "by_fd")) {
+        /* The value: those that the host's user namespace owns. */
+        e->by_fd = true;
+        for (size_t i = 0; i < WH_ELEMENTSOF(ns); i++)
+            if (strstr(value, ns[i].name))
+                e->join_host |= ns[i].flag;
     } else
         return false;
     return true;

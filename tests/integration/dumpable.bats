@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Without CAP_SYS_PTRACE the host enters init's namespaces, and takes a seccomp listener out of it, only while it is dumpable: then a process of the
-# same user could take it over before it has its filter. The programs that do are those of the image.
+# Without CAP_SYS_PTRACE init sends its namespaces to who may not open them, and is dumpable for nobody but the one who takes a seccomp listener out of
+# it: a process of the same user could take it over before it has its filter. The programs that do are those of the image.
 load helpers
 load ordinary
 
@@ -38,17 +38,73 @@ C
     have "stderr: seize 1: Operation not permitted"
 }
 
-@test "the same where the container may have what would let it: refused" {
-    rootless "$FILTER"' | .hooks.startContainer = [ { path: "/bin/true" } ] | .process.capabilities.bounding += ["CAP_SYS_PTRACE"]'
-    user_refused "startContainer hooks need CAP_SYS_PTRACE, which this process lacks"
-    rootless "$FILTER"' | .process.capabilities.bounding -= ["CAP_SYS_PTRACE"] | .process.args = ["grep", "-E", "^Cap(Prm|Eff)", "/proc/self/status"]'
+@test "the same where the container has what would let it: init is never dumpable" {
+    rootless "$FILTER"' | .hooks.startContainer = [ { path: "/bin/sh", args: [ "sh", "-c", "seize 1 >&2; exit 3" ], env: [ "PATH=/bin" ] } ]
+        | .process.capabilities |= map_values(. + ["CAP_SYS_PTRACE", "CAP_SYS_ADMIN"]) | del(.process.capabilities.ambient)'
+    user_runs
+    have_status 1
+    have "stderr: seize 1: Operation not permitted"
+    rootless '.hooks.startContainer[0].args[2] = "true"'
     user_runs
     have_status 0
-    # What shields init is not the payload's.
-    local kept=$output
-    rootless 'del(.hooks)'
-    user_runs
-    [ "$output" = "$kept" ]
+    [ -z "$output" ]
+}
+
+@test "exec into a container that is not started yet, and from there into its init" {
+    # shellcheck disable=SC2016 # for jq and the container
+    for ids in own subids; do
+        if [ "$ids" = subids ]; then subids; fi
+        rootless '.process.args = ["sleep", "1000"] | .process.capabilities |= map_values(. + ["CAP_SYS_PTRACE", "CAP_SYS_ADMIN"]) | del(.process.capabilities.ambient)'
+        mine create "$CID" </dev/null >out 2>err || { cat err; return 1; }
+        run mine exec "$CID" sh -c 'id -u; hostname; seize 1; for n in user mnt pid net ipc uts cgroup; do readlink /proc/self/ns/$n; done; ls /proc/self/fd | wc -l' </dev/null
+        have_status 0
+        [ "$(head -n 3 <<<"$output")" = $'0\n'"$(jq -r .hostname config.json)"$'\nseize 1: Operation not permitted' ]
+        said=$(sed -n '4,$p' <<<"$output")
+        [ "$(tail -n 1 <<<"$output")" = 4 ]
+        # Any number of times, detached too, and with what it says of a command that is not there.
+        mine exec -d --pid-file "$BATS_TEST_TMPDIR/run/pid" "$CID" sleep 1000 </dev/null >out 2>err || { cat err; return 1; }
+        [ "$(tr '\0' ' ' <"/proc/$(cat "$BATS_TEST_TMPDIR/run/pid")/cmdline")" = "sleep 1000 " ]
+        run mine exec "$CID" none </dev/null
+        have_status 255
+        have 'exec: "none": executable file not found in $PATH'
+        [ "$(mine state "$CID" | jq -r .status)" = created ]
+        # The same place as that of a container that runs.
+        mine start "$CID"
+        run mine exec "$CID" sh -c 'for n in user mnt pid net ipc uts cgroup; do readlink /proc/self/ns/$n; done; ls /proc/self/fd | wc -l' </dev/null
+        [ "$output" = "$said" ]
+        mine delete -f "$CID"
+    done
+}
+
+@test "exec into a container that somebody with CAP_SYS_PTRACE has created" {
+    cp "$CONFIGS/runc-1.1-spec.json" config.json
+    config '.process.terminal = false | .process.args = ["sleep", "1000"] | .process.rlimits = [] | .linux.cgroupsPath = "/wherry-test/'"$CID"'"'
+    ROOT=$BATS_TEST_TMPDIR/state
+    chown 0:0 "$BUNDLE"
+    wherry create "$CID" </dev/null >out 2>err || { cat err; return 1; }
+    run setpriv --bounding-set -sys_ptrace --inh-caps -sys_ptrace "$WHERRY" --root "$ROOT" exec "$CID" true </dev/null 3>&- 4>&-
+    have_status 255
+    have "enter the namespaces of a created container: operation not permitted: whoever created it had CAP_SYS_PTRACE, which this process lacks: start it first"
+    wherry start "$CID"
+    run setpriv --bounding-set -sys_ptrace --inh-caps -sys_ptrace "$WHERRY" --root "$ROOT" exec "$CID" echo in </dev/null 3>&- 4>&-
+    have_status 0
+    [ "$output" = in ]
+}
+
+@test "hooks of the container's namespaces, in a user namespace that was joined" {
+    rootless '.process.args = ["sleep", "1000"]'
+    mine run -d "$CID" </dev/null >out 2>err || { cat err; return 1; }
+    pid=$(mine state "$CID" | jq .pid)
+    rootless '.linux.namespaces |= map(if .type == "user" then .path = $p else . end) | del(.linux.uidMappings, .linux.gidMappings)
+        | .hooks = { createContainer: [ { path: "/bin/sh", args: ["sh", "-c", "readlink /proc/self/ns/user >rootfs/tmp/create"] } ],
+            startContainer: [ { path: "/bin/sh", args: ["sh", "-c", "readlink /proc/self/ns/user >/dev/shm/start"], env: ["PATH=/bin"] } ] }
+        | .process.args = ["sh", "-c", "readlink /proc/self/ns/user; cat /tmp/create /dev/shm/start"]' --arg p "/proc/$pid/ns/user"
+    run mine run "$CID-2" </dev/null
+    have_status 0
+    [ "$(sort -u <<<"$output" | wc -l)" = 1 ]
+    [ "${#lines[@]}" = 3 ]
+    [ "${lines[0]}" = "$(readlink "/proc/$pid/ns/user")" ]
+    mine delete -f "$CID"
 }
 
 @test "a process that has ended, and that one beside it traces and keeps: exec and a hook do not wait for ever" {

@@ -327,13 +327,15 @@ long sys_accept4(int fd, int flags)
 {
     ENTER(accept4, "%s, %s", fdn(fd), flags & SOCK_CLOEXEC ? "CLOEXEC" : "0");
     NEEDS_FD(fd);
-    fake.pending = WH_MSG_START;
+    /* An exec first, where it would be answered. */
+    fake.pending = ini.nns && !fake.entered ? WH_MSG_ENTER : WH_MSG_START;
+    fake.entered = true;
     return fake_leave(fake_open("conn", NULL));
 }
 
 long sys_sendmsg(int fd, const struct msghdr *m, int flags)
 {
-    static const char *const names[] = { "?", "HELLO", "GO", "ASK", "OK", "DENY", "FORKED", "READY", "START" };
+    static const char *const names[] = { "?", "HELLO", "GO", "ASK", "OK", "DENY", "FORKED", "READY", "START", "ENTER" };
     const struct wh_msg *msg = m->msg_iov->iov_base;
     int with = -1;
 
@@ -345,7 +347,7 @@ long sys_sendmsg(int fd, const struct msghdr *m, int flags)
         return fake_leave(0);
     }
     if (with >= 0)
-        ENTER(sendmsg, "%s, %s, fd %s%s", fdn(fd), names[msg->type], fdn(with),
+        ENTER(sendmsg, "%s, %s, fd %s%s%s", fdn(fd), names[msg->type], fdn(with), msg->nfds > 1 ? " and others" : "",
               flags & MSG_NOSIGNAL ? "" : ", !NOSIGNAL");
     else
         ENTER(sendmsg, "%s, %s%s", fdn(fd), names[msg->type], flags & MSG_NOSIGNAL ? "" : ", !NOSIGNAL");

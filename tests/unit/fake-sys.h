@@ -102,6 +102,7 @@ static struct {
     int32_t pending_val;
     bool pending_fd, eof;
     bool gone; /* the host, after it let B go */
+    bool entered; /* one has asked for the namespaces */
     uint32_t uid[3], gid[3];
     unsigned int umounts;
     /* end */
@@ -375,7 +376,11 @@ long sys_close(int fd)
 
 long sys_close_range(unsigned int first, unsigned int last, unsigned int flags)
 {
-    ENTER(close_range, "%u, %s, %s", first, last == ~0u ? "~0" : "?", flags ? "CLOEXEC" : "0");
+    char to[12] = "~0";
+
+    if (last != ~0u)
+        snprintf(to, sizeof(to), "%u", last);
+    ENTER(close_range, "%u, %s, %s", first, to, flags ? "CLOEXEC" : "0");
     for (unsigned int k = first; k < FAKE_FDS && k <= last; k++) {
         if (flags)
             fake.fd[k].cloexec = true;
@@ -703,12 +708,12 @@ __attribute__((unused)) static void fake_reset(void)
 __attribute__((unused)) static int fake_run(struct wh_plan *plan, size_t size)
 {
     static char title[32];
-    static const char *const slots[] = { "PROC", "ROOTFS", "CONSOLE", "LISTEN", "TARGET", "NETNS" };
+    static const char *const slots[] = { "PROC", "ROOTFS", "CONSOLE", "LISTEN", "TARGET", "NETNS", "USERNS" };
     char *argv[] = { title, (char[]){ "4" }, NULL };
     unsigned int fd = 7;
 
     for (unsigned int k = 0; k < sizeof(slots) / sizeof(slots[0]); k++)
-        if (plan->host_slots >> (k < 5 ? k : WH_SLOT_NS) & 1) {
+        if (plan->host_slots >> (k < 5 ? k : WH_SLOT_NS + k - 5) & 1) {
             fake.fd[fd] = (struct fake_fd){ .open = true, .node = { .mode = S_IFDIR | 0755 } };
             snprintf(fake.fd[fd++].name, FAKE_NAME, "%s", slots[k]);
         }

@@ -118,6 +118,21 @@ static void test_whole(void)
     for (int k = 0; k < FAKE_FDS; k++)
         if (fake.fd[k].open && (strcmp(fake.fd[k].name, "PROC") == 0 || strcmp(fake.fd[k].name, "TARGET") == 0))
             fail_test("%s is open when B is made", fake.fd[k].name);
+    whole((struct tp_options){ .exec = true, .fds = true });
+    fake.is_a = true;
+    is_int(run("A: exec by descriptor"), 1, "A of an exec by descriptor exits");
+    for (int k = 0; k < FAKE_FDS; k++)
+        if (fake.fd[k].open && (strcmp(fake.fd[k].name, "PROC") == 0 || strcmp(fake.fd[k].name, "NETNS") == 0 ||
+                                strcmp(fake.fd[k].name, "USERNS") == 0))
+            fail_test("%s is open when B is made", fake.fd[k].name);
+    whole((struct tp_options){ .fds = true });
+    is_int(run("OPEN_NS,READY,WAIT_START,ASK_HOOK: a whole container with its namespaces open"), 2,
+           "a container whose init has its namespaces open ends in execve");
+    ok(strstr(fake.text, "sendmsg(conn, OK, fd"), "who asks a created container for its namespaces gets them");
+    ok(strstr(fake.text, "sendmsg(conn, ASK, fd"), "and whoever runs its startContainer hooks");
+    for (int k = 0; k < FAKE_FDS; k++)
+        if (fake.fd[k].open && k > 3 && !fake.fd[k].cloexec)
+            fail_test("%s reaches the payload", fake.fd[k].name);
     whole((struct tp_options){ .exec = true });
     fake.gone = true;
     is_int(run("HOST_ALIVE: the host is gone"), 1, "an exec whose host is gone does not happen");

@@ -67,6 +67,7 @@ struct tp_options {
     bool exec; /* like `wherry exec`: no READY and WAIT_START */
     bool notify;
     bool init; /* --init */
+    bool fds; /* namespaces by descriptor: the host lacks CAP_SYS_PTRACE */
 };
 
 __attribute__((unused)) static void tp_fs(const char *type, const char *dst, struct wh_vec params, uint64_t attr,
@@ -125,7 +126,9 @@ __attribute__((unused)) static void tp_exec(struct tp_options o)
     wh_build_preserve(tp, 1);
     wh_build_host_slot(tp, WH_SLOT_PROC);
     wh_build_host_slot(tp, WH_SLOT_CONSOLE);
-    wh_build_host_slot(tp, WH_SLOT_TARGET);
+    wh_build_host_slot(tp, o.fds ? WH_SLOT_NS : WH_SLOT_TARGET);
+    if (o.fds)
+        wh_build_host_slot(tp, WH_SLOT_NS + 1);
 
     ADD(SIGNALS, signals, );
     ADD(OOM_ADJ, oom_adj, .proc = WH_SLOT_PROC, .value = -17);
@@ -133,7 +136,13 @@ __attribute__((unused)) static void tp_exec(struct tp_options o)
     ADD(AFFINITY, affinity, .cpus = STR("0-65"), .mask = wh_build_bytes(tp, cpus, sizeof(cpus)));
     ADD(LSM_EXEC, lsm_exec, .proc = WH_SLOT_PROC, .attr = WH_LSM_APPARMOR, .label = STR("exec box"));
     ADD(DUMPABLE, dumpable, .value = 0);
-    ADD(JOIN_PIDFD, join_pidfd, .target = WH_SLOT_TARGET, .nsflags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID);
+    if (o.fds) {
+        ADD(JOIN_FD, join_fd, .ns = WH_SLOT_NS + 1, .nstype = CLONE_NEWUSER);
+        ADD(JOIN_FD, join_fd, .ns = WH_SLOT_NS, .nstype = CLONE_NEWNS);
+        ADD(CLOSE_HOST, close_host, );
+    } else {
+        ADD(JOIN_PIDFD, join_pidfd, .target = WH_SLOT_TARGET, .nsflags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID);
+    }
     ADD(SET_IDS, set_ids, .uid = 0, .gid = 0);
     ADD(CLONE_B, clone_b, );
     ADD(SESSION, session, );
@@ -180,6 +189,8 @@ __attribute__((unused)) static void tp_realistic(struct tp_options o)
     ADD(ASK_LIMITS, ask_limits, );
     ADD(SESSION, session, );
     ADD(KEYRING, keyring, .name = STR("_ses.test"))->soft = WH_SOFT_NOSYS;
+    if (o.fds)
+        ADD(OPEN_NS, open_ns, .proc = WH_SLOT_PROC, .nsflags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID);
     ADD(LOOPBACK, loopback, );
     ADD(ASK_NETDEV, ask_netdev, .device = STR("eth0"), .name = STR("net%d"));
     ADD(ROOT_PROPAGATION, root_propagation, .propagation = WH_MS_SLAVE);

@@ -123,7 +123,11 @@ int wh_load_fail(const struct wh_load *l, const struct wh_err *err, uint32_t ste
  * empty err: init has died. */
 int wh_api_find_namespaces(int proc_fd, const struct wh_state *state, int pidfd, uint32_t *ret, struct wh_err *err);
 
-/* Everything borrowed. */
+/* What init has sent (see wh_nsfds_take), each fd duplicated. */
+int wh_api_take_namespaces(struct wh_nsfds *n, int proc_fd, const struct wh_state *state, const int *fds, unsigned nfds,
+                           uint32_t *ret_join, uint32_t *ret_host, struct wh_err *err);
+
+/* Everything but `ns` borrowed. */
 struct wh_hooking {
     const wherry_ctx *ctx;
     struct wh_spec *spec;
@@ -133,6 +137,9 @@ struct wh_hooking {
     size_t nhooks;
     int root_fd, proc_fd, bundle_fd, cancel_fd;
     int pidfd; /* of init, which waits */
+    const struct wh_ask *ask; /* with which it may have sent its namespaces */
+    struct wh_nsfds ns; /* those */
+    uint32_t join, join_host;
 };
 /* Runs createContainer or startContainer hooks in the container's namespaces: wh_hooks_run. */
 int wh_api_container_hooks(struct wh_hooking *k, uint32_t kind, const char *status, struct wh_err *err);

@@ -156,7 +156,8 @@ static int on_hook(void *data, const struct wh_ask *ask, int *ret_fd, struct wh_
                                 .proc_fd = c->load.proc_fd,
                                 .bundle_fd = c->load.bundle_fd,
                                 .cancel_fd = c->run.cancel_fd,
-                                .pidfd = c->run.pidfd_b };
+                                .pidfd = c->run.pidfd_b,
+                                .ask = ask };
 
         return wh_api_container_hooks(&k, kind, "creating", err);
     }

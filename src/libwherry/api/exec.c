@@ -29,6 +29,7 @@ struct executing {
     struct wh_exec_request req;
     uint32_t closed_stdio;
     int console_fd, mbox_fd, rootfs_fd;
+    struct wh_nsfds ns; /* that a created container has sent */
     struct wh_tty tty;
     bool own_tty;
     bool late; /* B enters the cgroup, instead of A being born there */
@@ -43,6 +44,7 @@ static void executing_init(struct executing *x)
     wh_target_init(&x->target);
     wh_load_init(&x->load);
     wh_tty_init(&x->tty, 0, 1);
+    wh_nsfds_init(&x->ns);
     x->console_fd = x->mbox_fd = x->rootfs_fd = x->listener.sock = -1;
     x->run = (struct wh_run){ .proc_fd = -1,
                               .ctl = -1,
@@ -60,6 +62,7 @@ static void executing_done(struct executing *x)
     wh_closep(&x->console_fd);
     wh_closep(&x->mbox_fd);
     wh_closep(&x->rootfs_fd);
+    wh_nsfds_done(&x->ns);
     wh_listener_done(&x->listener);
     wh_tty_done(&x->tty);
     wh_load_done(&x->load);
@@ -223,6 +226,44 @@ static int find_cgroup(struct executing *x, struct wh_err *err)
     return r;
 }
 
+static int ask_namespaces(struct executing *x, struct wh_err *err)
+{
+    WH_CLEANUP_FD int ctl = wh_store_connect(x->target.dir_fd);
+    int fds[WH_ASK_MAX_FDS], r;
+    unsigned n;
+
+    if (ctl < 0)
+        return ctl;
+    r = wh_serve_enter(ctl, x->target.pidfd, x->opts.cancel_fd > 0 ? x->opts.cancel_fd : -1, fds, &n, err);
+    if (r < 0)
+        return r;
+    r = wh_api_take_namespaces(&x->ns, x->target.proc_fd, &x->target.state, fds, n, &x->req.join, &x->req.join_host,
+                               err);
+    while (n-- > 0)
+        wh_close(fds[n]);
+    x->req.by_fd = r == 0;
+    return r;
+}
+
+/* An init that waits for start is not dumpable: without CAP_SYS_PTRACE it has to send us what we may not open. */
+static int find_namespaces(struct executing *x, struct wh_err *err)
+{
+    const struct wh_target *t = &x->target;
+    struct wh_err why = { 0 };
+    int r = wh_api_find_namespaces(t->proc_fd, &t->state, t->pidfd, &x->req.join, err), asked;
+
+    if ((r != -EACCES && r != -EPERM) || t->status != WH_STATUS_CREATED)
+        return r;
+    asked = ask_namespaces(x, &why);
+    if (asked < 0 && why.code == 0) {
+        /* Nobody listens any more. */
+        *err = why;
+        return wh_api_find_namespaces(t->proc_fd, &t->state, t->pidfd, &x->req.join, err);
+    }
+    *err = why;
+    return asked;
+}
+
 static int load(struct executing *x, wherry_ctx *ctx, const char *id, const struct wherry_exec_opts *opts,
                 struct wh_err *err)
 {
@@ -244,7 +285,7 @@ static int load(struct executing *x, wherry_ctx *ctx, const char *id, const stru
     if (r == 0)
         r = load_config(x, err);
     if (r == 0)
-        r = wh_api_find_namespaces(x->target.proc_fd, &x->target.state, x->target.pidfd, &x->req.join, err);
+        r = find_namespaces(x, err);
     if (r == -ESRCH && err->code == 0)
         return stopped(x, err);
     if (r == 0)
@@ -324,6 +365,8 @@ static int spawn(struct executing *x, struct wh_err *err)
     s.slot[WH_SLOT_CONSOLE] = x->own_tty ? x->tty.console : x->console_fd;
     s.slot[WH_SLOT_ROOTFS] = x->rootfs_fd;
     s.slot[WH_SLOT_TARGET] = x->target.pidfd;
+    for (unsigned i = 0; i < WH_NS_MAX; i++)
+        s.slot[WH_SLOT_NS + i] = x->ns.fd[i];
     r = wh_init_start(&s, &x->run, err);
     if (r < 0)
         return r;

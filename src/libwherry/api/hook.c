@@ -50,6 +50,26 @@ int wh_api_find_namespaces(int proc_fd, const struct wh_state *state, int pidfd,
     return wh_pidfd_wait(pidfd, 0) == -ETIMEDOUT ? 0 : -ESRCH;
 }
 
+int wh_api_take_namespaces(struct wh_nsfds *n, int proc_fd, const struct wh_state *state, const int *fds, unsigned nfds,
+                           uint32_t *ret_join, uint32_t *ret_host, struct wh_err *err)
+{
+    int own[WH_ASK_MAX_FDS], r = 0;
+    unsigned k;
+
+    for (k = 0; k < nfds && k < WH_ASK_MAX_FDS; k++) {
+        own[k] = fcntl(fds[k], F_DUPFD_CLOEXEC, 3);
+        if (own[k] < 0)
+            r = -errno;
+    }
+    if (r == 0)
+        r = wh_nsfds_take(n, proc_fd, own, k, state->nsflags, ret_join, ret_host);
+    while (k-- > 0)
+        wh_closep(&own[k]);
+    if (r == -EPROTO)
+        return wh_err_set(err, WH_ERR_PROTOCOL, r, NULL, "protocol error: wherry-init sent what is not its namespaces");
+    return r < 0 ? wh_err_sys(err, r, "take the namespaces of the container") : 0;
+}
+
 /* The pid of init as its own pid namespace has it: the last one of the list. */
 static pid_t inner_pid(int proc_fd, pid_t pid)
 {
@@ -95,8 +115,9 @@ static int load_hook(const struct wh_hooking *k, const struct wh_hook_entry *h, 
                                    .nenv = h->env.n,
                                    .env_set = h->env_set,
                                    .create = h->kind == WH_HOOK_CREATE_CONTAINER };
-    *req = (struct wh_exec_request){ .hook = hook };
-    r = wh_api_find_namespaces(k->proc_fd, k->state, k->pidfd, &req->join, err);
+    *req =
+        (struct wh_exec_request){ .hook = hook, .join = k->join, .join_host = k->join_host, .by_fd = k->ask->nfds > 0 };
+    r = req->by_fd ? 0 : wh_api_find_namespaces(k->proc_fd, k->state, k->pidfd, &req->join, err);
     if (r == -ESRCH && err->code == 0)
         return wh_err_set(err, WH_ERR_STATE, r, NULL, "container init died meanwhile");
     if (r < 0)
@@ -145,6 +166,8 @@ static int start_hook(const struct wh_hooking *k, const struct wh_load *l, const
         s.slot[WH_SLOT_PROC] = k->proc_fd;
         s.slot[WH_SLOT_ROOTFS] = rootfs;
         s.slot[WH_SLOT_TARGET] = k->pidfd;
+        for (unsigned i = 0; i < WH_NS_MAX; i++)
+            s.slot[WH_SLOT_NS + i] = k->ns.fd[i];
         r = wh_init_start(&s, run, err);
     }
     if (r == 0) {
@@ -204,6 +227,14 @@ int wh_api_container_hooks(struct wh_hooking *k, uint32_t kind, const char *stat
                                .init_fd = k->pidfd,
                                .spawn = spawn,
                                .spawn_data = k };
+    int r = 0;
 
-    return wh_hooks_run(&run, kind, status, inner_pid(k->proc_fd, k->state->pid), false, err);
+    wh_nsfds_init(&k->ns);
+    if (k->ask->nfds > 0)
+        r = wh_api_take_namespaces(&k->ns, k->proc_fd, k->state, k->ask->fds, k->ask->nfds, &k->join, &k->join_host,
+                                   err);
+    if (r == 0)
+        r = wh_hooks_run(&run, kind, status, inner_pid(k->proc_fd, k->state->pid), false, err);
+    wh_nsfds_done(&k->ns);
+    return r;
 }

@@ -51,10 +51,10 @@ static int on_hook(void *data, const struct wh_ask *ask, int *ret_fd, struct wh_
                             .proc_fd = s->proc_fd,
                             .bundle_fd = s->bundle_fd,
                             .cancel_fd = s->cancel_fd,
-                            .pidfd = s->pidfd };
+                            .pidfd = s->pidfd,
+                            .ask = ask };
     int r = 0;
 
-    (void)ask;
     (void)ret_fd;
     wh_load_init(&kept);
     if (!s->spec) {

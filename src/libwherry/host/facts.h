@@ -38,4 +38,9 @@ void wh_nsfds_done(struct wh_nsfds *n);
 int wh_nsfds_open(struct wh_nsfds *n, int proc_fd, enum wh_ns ns, const char *path, const char *place,
                   struct wh_err *err);
 
+/* Takes the namespaces that init has sent, which must be those of `flags` (CLONE_NEW*): what is taken is -1 in fds afterwards. *ret_join: those
+ * that are not our own; *ret_host: those of these that our own user namespace owns. -EPROTO: it sent something else. */
+int wh_nsfds_take(struct wh_nsfds *n, int proc_fd, int *fds, unsigned nfds, uint32_t flags, uint32_t *ret_join,
+                  uint32_t *ret_host);
+
 #endif

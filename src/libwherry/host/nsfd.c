@@ -95,3 +95,50 @@ int wh_nsfds_open(struct wh_nsfds *n, int proc_fd, enum wh_ns ns, const char *pa
     n->fd[ns] = wh_take_fd(&fd);
     return 0;
 }
+
+static int take(struct wh_nsfds *n, int *fd, uint32_t flags)
+{
+    struct statfs sfs;
+    int type;
+
+    if (fstatfs(*fd, &sfs) < 0 || sfs.f_type != NSFS_MAGIC)
+        return -EPROTO;
+    type = ioctl(*fd, NS_GET_NSTYPE);
+    for (int i = 0; type > 0 && i < WH_NS_MAX; i++)
+        if (kinds[i].type == type && flags & (uint32_t)type && n->fd[i] < 0) {
+            n->fd[i] = wh_take_fd(fd);
+            return 0;
+        }
+    return -EPROTO;
+}
+
+int wh_nsfds_take(struct wh_nsfds *n, int proc_fd, int *fds, unsigned nfds, uint32_t flags, uint32_t *ret_join,
+                  uint32_t *ret_host)
+{
+    int r = 0;
+
+    *ret_join = *ret_host = 0;
+    for (unsigned i = 0; i < nfds && r == 0; i++)
+        r = take(n, &fds[i], flags);
+    for (int i = 0; i < WH_NS_MAX && r == 0; i++) {
+        struct stat st;
+        uint64_t own;
+
+        if (!(flags & (uint32_t)kinds[i].type))
+            continue;
+        /* One that is missing would leave whoever enters in our own. */
+        if (n->fd[i] < 0)
+            return -EPROTO;
+        if (fstat(n->fd[i], &st) < 0)
+            return -errno;
+        r = wh_proc_ns_ino(proc_fd, kinds[i].self, &own);
+        n->own[i] = r == 0 && own == st.st_ino;
+        if (r < 0 || n->own[i])
+            continue;
+        *ret_join |= (uint32_t)kinds[i].type;
+        r = i == WH_NS_USER ? 0 : owner_of(n, proc_fd, n->fd[i], &n->owner[i]);
+        if (r == 0 && n->owner[i] == WH_NSO_HOST)
+            *ret_host |= (uint32_t)kinds[i].type;
+    }
+    return r;
+}

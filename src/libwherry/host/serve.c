@@ -26,6 +26,9 @@
  * pidfd becomes readable. */
 #define DYING_MS 2000
 
+/* How long a created container may take to send its namespaces. Nothing but a start that came first keeps it. */
+#define ENTER_MS 10000
+
 /* How often the mailbox is looked at for a listener. The filter may forbid the process to wake us up. */
 #define LISTENER_MS 1
 
@@ -249,8 +252,10 @@ static int on_start_hook(struct wh_run *r, const struct inbox *in, struct wh_err
     struct wh_ask ask = { .number = in->m.step, .pid = r->pid_b, .pidfd = r->pidfd_b };
     int fd = -1, rc;
 
-    if (!r->hook_step || in->m.step != r->hook_step || in->nfds > 0 || !r->ops || !r->ops->hook)
+    if (!r->hook_step || in->m.step != r->hook_step || !r->ops || !r->ops->hook)
         return violation(r, in, err);
+    ask.fds = in->fds;
+    ask.nfds = in->nfds;
     r->hook_step = 0;
     rc = r->ops->hook(r->data, &ask, &fd, err);
     if (rc < 0)
@@ -481,4 +486,42 @@ int wh_serve_start(struct wh_run *r, const struct wh_spec *spec, const char *ste
             ex = (struct wh_exit){ .signalled = si.si_code != CLD_EXITED, .value = si.si_status };
     }
     return epitaph(r, spec, steps, steps_len, &ex, err);
+}
+
+int wh_serve_enter(int ctl, int pidfd, int cancel_fd, int ret_fds[WH_ASK_MAX_FDS], unsigned *ret_n, struct wh_err *err)
+{
+    CLEANUP_INBOX struct inbox in = { .nfds = 0 };
+    struct pollfd p[3] = { { .fd = ctl, .events = POLLIN },
+                           { .fd = pidfd, .events = POLLIN },
+                           { .fd = cancel_fd, .events = POLLIN } };
+    int64_t end = wh_now_ms() + ENTER_MS, now;
+    int n = 0, rc = answer(ctl, WH_MSG_ENTER, 0, 0, -1);
+
+    if (rc < 0)
+        return wh_err_sys(err, rc, "ask the created container for its namespaces");
+    while ((now = wh_now_ms()) < end && (n = poll(p, 3, (int)(end - now))) < 0 && errno == EINTR)
+        ;
+    if (n < 0)
+        return wh_err_sys(err, -errno, "poll");
+    if (p[2].revents)
+        return wh_err_set(err, WH_ERR_HOST, -ECANCELED, NULL, "canceled");
+    if (n == 0)
+        return wh_err_set(err, WH_ERR_STATE, -ETIMEDOUT, NULL,
+                          "the created container does not answer: it is being started");
+    rc = p[0].revents ? receive(ctl, &in) : 0;
+    /* Started, or ended, meanwhile. */
+    if (rc == 0)
+        return -ECONNRESET;
+    if (rc > 0 && in.m.type == WH_MSG_OK && in.nfds == 0)
+        return wh_err_set(
+            err, WH_ERR_STATE, -EPERM, NULL,
+            "enter the namespaces of a created container: operation not permitted: whoever created it had "
+            "CAP_SYS_PTRACE, which this process lacks: start it first");
+    if (rc < 0 || in.m.type != WH_MSG_OK)
+        return wh_err_set(err, WH_ERR_PROTOCOL, -EPROTO, NULL, "protocol error: the created container sent message %u",
+                          in.m.type);
+    memcpy(ret_fds, in.fds, sizeof in.fds);
+    *ret_n = in.nfds;
+    in.nfds = 0;
+    return 0;
 }

@@ -86,4 +86,10 @@ int wh_serve_exec(struct wh_run *r, const struct wh_spec *spec, struct wh_err *e
 int wh_serve_start(struct wh_run *r, const struct wh_spec *spec, const char *steps, size_t steps_len,
                    struct wh_err *err);
 
+/*
+ * For the namespaces of a created container whose plan has OPEN_NS, over a connection to its start socket: the caller owns what is in ret_fds.
+ * -ECONNRESET with an empty err: it was started, or ended, meanwhile. cancel_fd: readable = give up; -1 = none.
+ */
+int wh_serve_enter(int ctl, int pidfd, int cancel_fd, int ret_fds[WH_ASK_MAX_FDS], unsigned *ret_n, struct wh_err *err);
+
 #endif

@@ -166,7 +166,9 @@ void wh_compile_exec(struct wh_compile *c)
         if (dir)
             dir->rootfs = WH_SLOT_ROOTFS;
     }
-    if (e->join) {
+    if (e->join && e->by_fd) {
+        wh_compile_join_fds(c, e);
+    } else if (e->join) {
         s = WH_STEP(c, JOIN_PIDFD, join_pidfd, c->spec->linux_.src);
         if (s) {
             s->target = WH_SLOT_TARGET;

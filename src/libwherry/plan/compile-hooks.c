@@ -2,7 +2,6 @@
 #include "plan/compile.h"
 
 #include <errno.h>
-#include <linux/capability.h>
 
 static const struct wh_hooklist *list_of(const struct wh_hooks *h, enum wh_hook_kind kind)
 {
@@ -63,14 +62,6 @@ static void hook(struct wh_compile *c, enum wh_hook_kind kind, uint32_t index, c
     s->timeout = h->timeout.set ? (uint32_t)h->timeout.v : 0;
 }
 
-static void dumpable(struct wh_compile *c, wh_node src, uint32_t value)
-{
-    struct wh_step_dumpable *s = WH_STEP(c, DUMPABLE, dumpable, src);
-
-    if (s)
-        s->value = value;
-}
-
 void wh_compile_hooks(struct wh_compile *c, enum wh_hook_kind kind)
 {
     const struct wh_hooklist *l = list_of(&c->spec->hooks, kind);
@@ -83,24 +74,7 @@ void wh_compile_hooks(struct wh_compile *c, enum wh_hook_kind kind)
     /* The payload runs already, or no longer: nothing for init to wait for. */
     if (kind == WH_HOOK_POSTSTART || kind == WH_HOOK_POSTSTOP)
         return;
-    /* The host enters init's namespaces by its pidfd, which the kernel takes for debugging it: without CAP_SYS_PTRACE that needs a
-     * dumpable process. Before start nothing of the host is left in it; before the pivot there is, so nobody else may be in its
-     * user namespace. */
-    bool enters = kind == WH_HOOK_CREATE_CONTAINER || kind == WH_HOOK_START_CONTAINER;
-    bool open = enters && !(c->facts->own_caps & (UINT64_C(1) << CAP_SYS_PTRACE));
-
-    if (open && kind == WH_HOOK_CREATE_CONTAINER && !c->new_ns[WH_NS_USER]) {
-        wh_compile_err(
-            c, -EOPNOTSUPP, l->src,
-            "createContainer hooks of a user without CAP_SYS_PTRACE need a new user namespace: in a joined one, others "
-            "could get at the runtime's files through init");
-        return;
-    }
-    if (open)
-        dumpable(c, l->src, 1);
     s = WH_STEP(c, ASK_HOOK, ask_hook, l->src);
     if (s)
         s->kind = (uint32_t)kind;
-    if (open)
-        dumpable(c, l->src, 0);
 }

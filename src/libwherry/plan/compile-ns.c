@@ -2,6 +2,7 @@
 #include "plan/compile.h"
 
 #include <errno.h>
+#include <linux/capability.h>
 #include <sched.h>
 #include <stdio.h>
 
@@ -35,6 +36,56 @@ static void step_unshare(struct wh_compile *c, uint32_t flags, wh_node src)
     s = WH_STEP(c, UNSHARE, unshare, src);
     if (s)
         s->nsflags = flags;
+}
+
+/* Hooks in the container and exec enter its namespaces. The kernel takes that for debugging init, which is not dumpable. */
+void wh_compile_open_ns(struct wh_compile *c)
+{
+    struct wh_step_open_ns *s;
+    uint32_t flags = 0;
+
+    if (c->facts->own_caps & UINT64_C(1) << CAP_SYS_PTRACE)
+        return;
+    for (unsigned i = 0; i < WH_NS_MAX; i++)
+        if (c->new_ns[i] || c->join_ns[i])
+            flags |= clone_flag[i];
+    s = flags ? WH_STEP(c, OPEN_NS, open_ns, c->spec->linux_.src) : NULL;
+    if (!s)
+        return;
+    s->proc = WH_SLOT_PROC;
+    s->nsflags = flags;
+}
+
+static void step_join_fd(struct wh_compile *c, enum wh_ns ns)
+{
+    struct wh_step_join_fd *s = WH_STEP(c, JOIN_FD, join_fd, c->spec->linux_.src);
+
+    if (!s)
+        return;
+    s->ns = WH_SLOT_NS + ns;
+    s->nstype = clone_flag[ns];
+    wh_build_host_slot(c->b, WH_SLOT_NS + ns);
+}
+
+static void join_fds(struct wh_compile *c, uint32_t flags)
+{
+    for (unsigned i = 0; i < WH_NS_MAX; i++)
+        if (i != WH_NS_MOUNT && flags & clone_flag[i])
+            step_join_fd(c, i);
+    /* Last: it changes root and cwd. */
+    if (flags & CLONE_NEWNS)
+        step_join_fd(c, WH_NS_MOUNT);
+}
+
+void wh_compile_join_fds(struct wh_compile *c, const struct wh_exec_request *e)
+{
+    uint32_t ours = e->join & e->join_host & ~(uint32_t)CLONE_NEWUSER;
+
+    /* Inside the user namespace there are no rights to those of the host, and outside none to those that it owns. */
+    join_fds(c, ours);
+    join_fds(c, e->join & CLONE_NEWUSER);
+    join_fds(c, e->join & ~ours & ~(uint32_t)CLONE_NEWUSER);
+    WH_STEP(c, CLOSE_HOST, close_host, 0);
 }
 
 /* True if the namespace can only be joined with rights in the user namespace that we join, not with the host's. */

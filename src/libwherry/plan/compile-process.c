@@ -401,8 +401,8 @@ void wh_compile_hook_process(struct wh_compile *c)
 }
 
 /*
- * Whether this process is dumpable for a moment (a listener, a hook that enters) and has to be kept from processes of the container
- * meanwhile: of the same user they could trace it, and would have a process without filter and label. One that lacks a capability that this
+ * Whether this process is dumpable for a moment, for its listener, and has to be kept from processes of the container meanwhile: of the same
+ * user they could trace it, and would have a process without filter and label. One that lacks a capability that this
  * one has cannot (ptrace(2)), and execve takes it away.
  */
 static bool shielded(struct wh_compile *c, const struct wh_process *p)
@@ -410,22 +410,19 @@ static bool shielded(struct wh_compile *c, const struct wh_process *p)
     const struct wh_process *own = c->spec->process;
     uint64_t theirs =
         (p->capabilities.bounding.mask | (own ? own->capabilities.bounding.mask : 0)) & wh_compile_grantable(c);
-    bool exec_verb = c->req->verb == WH_VERB_EXEC, filter = wh_seccomp_wanted(c->spec);
-    bool hooks = !exec_verb && c->spec->hooks.start_container.n > 0;
-    bool listener = filter && wh_seccomp_notifies(c->spec, c->req);
-    bool label = (p->apparmor_profile.v && *p->apparmor_profile.v) || (p->selinux_label.v && *p->selinux_label.v);
+    bool exec_verb = c->req->verb == WH_VERB_EXEC;
 
-    if (c->facts->own_caps & CAP_BIT(CAP_SYS_PTRACE) || !(hooks || listener) || !(filter || label))
+    if (c->facts->own_caps & CAP_BIT(CAP_SYS_PTRACE) || !wh_seccomp_wanted(c->spec) ||
+        !wh_seccomp_notifies(c->spec, c->req))
         return false;
     if (!(theirs & (CAP_BIT(CAP_SYS_ADMIN) | CAP_BIT(CAP_SYS_PTRACE))))
         return true;
     /* Alone in a user namespace there is nobody. */
-    if (exec_verb || hooks || !c->new_ns[WH_NS_USER])
-        wh_compile_err(
-            c, -EOPNOTSUPP, hooks ? c->spec->hooks.start_container.src : seccomp_src(c->spec),
-            "%s need CAP_SYS_PTRACE, which this process lacks, where the container may have CAP_SYS_ADMIN or "
-            "CAP_SYS_PTRACE: a process of it could take over another that has no filter or label yet",
-            hooks ? "startContainer hooks" : "seccomp listeners");
+    if (exec_verb || c->spec->hooks.start_container.n || !c->new_ns[WH_NS_USER])
+        wh_compile_err(c, -EOPNOTSUPP, seccomp_src(c->spec),
+                       "seccomp listeners need CAP_SYS_PTRACE, which this process lacks, where the container may have "
+                       "CAP_SYS_ADMIN or CAP_SYS_PTRACE: a process of it could take over another that has no filter "
+                       "or label yet");
     return false;
 }
 

@@ -95,6 +95,7 @@ static void parts(struct wh_compile *c)
         WH_STEP(c, ASK_LIMITS, ask_limits, c->spec->linux_.resources.src);
     /* Before the console: a controlling terminal needs a session without one. */
     WH_STEP(c, SESSION, session, 0);
+    wh_compile_open_ns(c);
     /* Hooks and the payload expect a working lo. */
     if (c->new_ns[WH_NS_NETWORK])
         WH_STEP(c, LOOPBACK, loopback, c->spec->linux_.ns[WH_NS_NETWORK].src);
