@@ -214,7 +214,7 @@ int main(int argc, char **argv)
     if (fill_stdio() < 0)
         return 1;
     /* A caller that ignores it has handed that on, and the kernel would keep no status of our children. */
-    signal(SIGCHLD, SIG_DFL);
+    sigaction(SIGCHLD, &(struct sigaction){ .sa_handler = SIG_DFL }, NULL);
     /* Somebody's privileges and somebody else's environment: nothing here was made for that. */
     if (getauxval(AT_SECURE))
         return cli_failf(&cli, "wherry must not be set-uid, set-gid or have file capabilities");
