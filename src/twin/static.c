@@ -11,13 +11,21 @@
 
 bool wherry_twin_needed(void);
 
+#ifdef HAVE_SYSTEMD
+#define TWIN true
+#else
+#define TWIN false /* nor is there one */
+#endif
+
 bool wherry_twin_needed(void)
 {
-    return true;
+    return TWIN;
 }
 
 int wh_sdbus_load(struct wh_sdbus *ret, struct wh_err *err)
 {
     (void)ret;
+    if (!TWIN)
+        return wh_sdbus_none(err);
     return wh_err_set(err, WH_ERR_HOST, -ELIBACC, NULL, "this program cannot load libsystemd");
 }

@@ -609,3 +609,17 @@ P
         [ "$(complete_words wherry --root "$ROOT" state "${CID:0:3}")" = "$CID" ]
     fi
 }
+
+@test "without the systemd manager nothing of systemd is looked for: no other program, library or socket" {
+    local trace=$BATS_TEST_TMPDIR/trace
+    need strace
+    traced() { strace -f -qq -e trace=execve,execveat,%file,%network -o "$trace" "$WHERRY" --root "$ROOT" "$@" </dev/null 3>&- 4>&-; }
+    # With it something is, which shows that it would be seen.
+    run traced --systemd-cgroup run "$CID"
+    grep -qE 'wherry-dynamic|/run/systemd' "$trace"
+    run traced run "$CID"
+    have_status 0
+    grep -q execveat "$trace"
+    run grep -E 'wherry-dynamic|libsystemd|/run/systemd|dbus|connect\(.*/bus' "$trace"
+    [ -z "$output" ] || { echo "$output"; return 1; }
+}

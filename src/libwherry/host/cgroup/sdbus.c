@@ -58,7 +58,6 @@ int wh_sdbus_load(struct wh_sdbus *ret, struct wh_err *err)
     return 0;
 #else
     (void)ret;
-    return wh_err_set(err, WH_ERR_HOST, -ENOPKG, NULL,
-                      "this build of wherry has no systemd cgroup manager: use --cgroup-manager=cgroupfs");
+    return wh_sdbus_none(err);
 #endif
 }

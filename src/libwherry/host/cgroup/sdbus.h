@@ -2,6 +2,7 @@
 #ifndef WH_HOST_CGROUP_SDBUS_H
 #define WH_HOST_CGROUP_SDBUS_H
 
+#include <errno.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -45,5 +46,12 @@ struct wh_sdbus {
  * somebody else has to do what was asked for.
  */
 int wh_sdbus_load(struct wh_sdbus *ret, struct wh_err *err);
+
+/* What it says in a build without. */
+static inline int wh_sdbus_none(struct wh_err *err)
+{
+    return wh_err_set(err, WH_ERR_HOST, -ENOPKG, NULL,
+                      "this build of wherry has no systemd cgroup manager: use --cgroup-manager=cgroupfs");
+}
 
 #endif
