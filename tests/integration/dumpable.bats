@@ -13,12 +13,19 @@ test_setup() {
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <unistd.h>
 int main(int argc, char **argv)
 {
     long pid = argc > 1 ? atol(argv[1]) : 0;
 
+    if (argc > 1 && strcmp(argv[1], "hide") == 0) {
+        prctl(PR_SET_DUMPABLE, 0);
+        puts("hidden");
+        fflush(stdout);
+        pause();
+    }
     printf("seize %ld: %s\n", pid, ptrace(PTRACE_SEIZE, pid, 0, 0) < 0 ? strerror(errno) : "done");
     fflush(stdout);
     if (argc > 2)
@@ -72,6 +79,33 @@ C
         mine start "$CID"
         run mine exec "$CID" sh -c 'for n in user mnt pid net ipc uts cgroup; do readlink /proc/self/ns/$n; done; ls /proc/self/fd | wc -l' </dev/null
         [ "$output" = "$said" ]
+        mine delete -f "$CID"
+    done
+}
+
+@test "exec into a container with --init, whose first process is never dumpable" {
+    rootless '.process.args = ["sleep", "1000"] | .process.capabilities |= map_values(. + ["CAP_SYS_PTRACE", "CAP_SYS_ADMIN"]) | del(.process.capabilities.ambient)'
+    mine run --init -d "$CID" </dev/null >out 2>err || { cat err; return 1; }
+    # Orphans are children of init as well.
+    mine exec -d "$CID" sh -c 'sleep 999 & sleep 999 &' </dev/null >out 2>err || { cat err; return 1; }
+    run mine exec "$CID" sh -c 'seize 1; hostname; tr "\0" " " </proc/2/cmdline; for n in user mnt pid net ipc uts; do readlink /proc/self/ns/$n; done; for n in user mnt pid net ipc uts; do readlink /proc/2/ns/$n; done' </dev/null
+    have_status 0
+    [ "${lines[0]}" = "seize 1: Operation not permitted" ]
+    [ "${lines[1]}" = "$(jq -r .hostname config.json)" ]
+    have "sleep 1000"
+    [ "$(grep -c '[[]' <<<"$output")" = 12 ]
+    [ "$(grep -o '[a-z]*:[[].*' <<<"$output" | sort -u | wc -l)" = 6 ]
+    mine delete -f "$CID"
+}
+
+@test "exec into a container whose payload is not dumpable either" {
+    rootless '.process.args = ["seize", "hide"]'
+    for init in "" --init; do
+        # shellcheck disable=SC2086 # a word or none
+        mine run $init -d "$CID" </dev/null >out 2>err || { cat err; return 1; }
+        for _ in $(seq 200); do ! grep -q hidden out || break; sleep 0.05; done
+        run mine exec "$CID" sh -c 'hostname; ls -ld /proc/1/fd' </dev/null
+        [ "${lines[0]}" = "$(jq -r .hostname config.json)" ]
         mine delete -f "$CID"
     done
 }

@@ -227,6 +227,16 @@ static uint32_t start_step(const struct wh_plan *plan)
     return 0;
 }
 
+static bool has_op(const struct wh_plan *plan, uint16_t op)
+{
+    const struct wh_step *s = wh_plan_first(plan);
+
+    for (uint32_t i = 0; i < plan->nsteps; i++, s = wh_step_next(s))
+        if (s->op == op)
+            return true;
+    return false;
+}
+
 /* Everything of the state but init's identity and the cgroup. */
 static int fill_state(struct wh_creation *c, struct wh_err *err)
 {
@@ -249,6 +259,7 @@ static int fill_state(struct wh_creation *c, struct wh_err *err)
     s->private_pidns = pidns->set && !pidns->path.v;
     s->nsflags = own_namespaces(l->spec);
     s->no_new_keyring = l->req.no_new_keyring;
+    s->init = has_op(l->plan, WH_OP_BE_INIT);
     s->nannotations = l->spec->annotations.n;
     s->annotations = wh_arena_new_array(l->arena, struct wh_annotation, s->nannotations);
     r = wh_hooks_of_plan(l->plan, l->arena, &c->hooks, &c->nhooks);

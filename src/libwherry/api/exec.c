@@ -8,6 +8,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "api/api.h"
@@ -29,6 +30,7 @@ struct executing {
     struct wh_exec_request req;
     uint32_t closed_stdio;
     int console_fd, mbox_fd, rootfs_fd;
+    int payload_fd; /* its pidfd, where that is entered instead of init; else -1 */
     struct wh_nsfds ns; /* that a created container has sent */
     struct wh_tty tty;
     bool own_tty;
@@ -45,7 +47,7 @@ static void executing_init(struct executing *x)
     wh_load_init(&x->load);
     wh_tty_init(&x->tty, 0, 1);
     wh_nsfds_init(&x->ns);
-    x->console_fd = x->mbox_fd = x->rootfs_fd = x->listener.sock = -1;
+    x->console_fd = x->mbox_fd = x->rootfs_fd = x->payload_fd = x->listener.sock = -1;
     x->run = (struct wh_run){ .proc_fd = -1,
                               .ctl = -1,
                               .mbox_fd = -1,
@@ -62,6 +64,7 @@ static void executing_done(struct executing *x)
     wh_closep(&x->console_fd);
     wh_closep(&x->mbox_fd);
     wh_closep(&x->rootfs_fd);
+    wh_closep(&x->payload_fd);
     wh_nsfds_done(&x->ns);
     wh_listener_done(&x->listener);
     wh_tty_done(&x->tty);
@@ -245,14 +248,57 @@ static int ask_namespaces(struct executing *x, struct wh_err *err)
     return r;
 }
 
-/* An init that waits for start is not dumpable: without CAP_SYS_PTRACE it has to send us what we may not open. */
+/* The first of init's children, in the order in which they became that. */
+static pid_t first_child(const struct wh_target *t)
+{
+    char path[48], text[32];
+    uint64_t pid;
+    ssize_t n;
+
+    snprintf(path, sizeof path, "%d/task/%d/children", (int)t->state.pid, (int)t->state.pid);
+    n = wh_read_at(t->proc_fd, path, text, sizeof text - 1);
+    if (n <= 0)
+        return n < 0 ? (pid_t)n : -ESRCH;
+    text[n] = '\0';
+    text[strcspn(text, " ")] = '\0';
+    return wh_parse_u64(text, INT32_MAX, &pid) == 0 && pid > 0 ? (pid_t)pid : -ESRCH;
+}
+
+/* With --init the payload has started in the namespaces that init is in, and is what pid 1 is elsewhere. */
+static int enter_payload(struct executing *x, struct wh_err *err)
+{
+    const struct wh_target *t = &x->target;
+    struct wh_state payload = t->state;
+
+    payload.pid = first_child(t);
+    if (payload.pid == -ESRCH)
+        return -ESRCH;
+    if (payload.pid < 0)
+        return wh_err_sys(err, payload.pid, "look for the payload below init");
+    x->payload_fd = (int)syscall(SYS_pidfd_open, payload.pid, 0);
+    if (x->payload_fd < 0)
+        return errno == ESRCH ? -ESRCH : wh_err_sys(err, -errno, "open a pidfd of the payload");
+    /* It ends before init does: the number was its own when the pidfd was made. */
+    if (first_child(t) != payload.pid)
+        return -ESRCH;
+    return wh_api_find_namespaces(t->proc_fd, &payload, x->payload_fd, &x->req.join, err);
+}
+
+/* An init that waits, for start or for its payload, is not dumpable: without CAP_SYS_PTRACE the one has to send us what we may not open, and
+ * the other is not entered itself. */
 static int find_namespaces(struct executing *x, struct wh_err *err)
 {
     const struct wh_target *t = &x->target;
     struct wh_err why = { 0 };
     int r = wh_api_find_namespaces(t->proc_fd, &t->state, t->pidfd, &x->req.join, err), asked;
 
-    if ((r != -EACCES && r != -EPERM) || t->status != WH_STATUS_CREATED)
+    if (r != -EACCES && r != -EPERM)
+        return r;
+    if (t->status != WH_STATUS_CREATED && t->state.init) {
+        *err = why;
+        r = enter_payload(x, err);
+    }
+    if (t->status != WH_STATUS_CREATED)
         return r;
     asked = ask_namespaces(x, &why);
     if (asked < 0 && why.code == 0) {
@@ -364,7 +410,7 @@ static int spawn(struct executing *x, struct wh_err *err)
     s.slot[WH_SLOT_PROC] = x->target.proc_fd;
     s.slot[WH_SLOT_CONSOLE] = x->own_tty ? x->tty.console : x->console_fd;
     s.slot[WH_SLOT_ROOTFS] = x->rootfs_fd;
-    s.slot[WH_SLOT_TARGET] = x->target.pidfd;
+    s.slot[WH_SLOT_TARGET] = x->payload_fd >= 0 ? x->payload_fd : x->target.pidfd;
     for (unsigned i = 0; i < WH_NS_MAX; i++)
         s.slot[WH_SLOT_NS + i] = x->ns.fd[i];
     r = wh_init_start(&s, &x->run, err);

@@ -64,6 +64,8 @@ void wh_state_write(const struct wh_state *s, struct wh_buf *out)
     wh_json_bool(&j, "notify", s->notify);
     if (s->no_new_keyring)
         wh_json_bool(&j, "no_new_keyring", true);
+    if (s->init)
+        wh_json_bool(&j, "init", true);
     wh_json_u64(&j, "pidns", s->pidns);
     wh_json_str(&j, "boot_id", s->boot_id);
     if (s->listener_path)
@@ -235,6 +237,8 @@ static int on_bool(void *ctx, int value)
         r->s->private_pidns = value;
     else if (r->depth == 1 && wh_streq(r->key[1], "no_new_keyring"))
         r->s->no_new_keyring = value;
+    else if (r->depth == 1 && wh_streq(r->key[1], "init"))
+        r->s->init = value;
     else if (in_hooks(r) && r->depth == 3 && r->s->nhooks > 0 && wh_streq(r->key[3], "env_set"))
         r->s->hooks[r->s->nhooks - 1].env_set = value;
     return 1;

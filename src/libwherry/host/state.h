@@ -49,6 +49,7 @@ struct wh_state {
     const char *cgroup_path; /* for people: "/sys/fs/cgroup/a/b", or null */
     uint32_t cgroup_manager;
     bool rootless, private_pidns, no_new_keyring;
+    bool init; /* --init: the payload is the first child of init */
     bool notify; /* its directory has one for a notify socket, mounted in the container */
     /* Init's identity. pid 0 = not known (yet). */
     pid_t pid;
