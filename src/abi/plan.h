@@ -109,13 +109,13 @@ enum {
 #define WH_FT_HPATH wh_off /* absolute path on the host; never one below the rootfs */
 #define WH_FT_CPATH wh_off /* absolute path in the container; resolved below ROOT only */
 /*
- * STRV and ENVV: the storage of every string vector is 8-aligned and (n + 2) * 8 bytes long, also when n is 0. The n offsets
- * stand in its first 4 * n bytes. EXEC turns them into pointers in place, from the last one on, without memory of its own; the two
- * extra places are for HOME (ENVV) and the terminating null.
+ * STRV and ENVV: the storage of every string vector is 8-aligned and (n + 3) * 8 bytes long, also when n is 0. The n offsets
+ * stand in its first 4 * n bytes. EXEC turns them into pointers in place, from the last one on, without memory of its own; the three
+ * extra places are for HOME and LISTEN_PID (ENVV) and the terminating null.
  */
 #define WH_FT_STRV struct wh_vec
 #define WH_FT_ENVV struct wh_vec /* "K=V" strings; values redacted in files */
-#define WH_VEC_STORE(n) (((uint64_t)(n) + 2) * 8)
+#define WH_VEC_STORE(n) (((uint64_t)(n) + 3) * 8)
 #define WH_FT_PARAMS struct wh_vec /* key, value, key, value …; a null value = FSCONFIG_SET_FLAG */
 #define WH_FT_U32V struct wh_vec
 #define WH_FT_BLOB struct wh_bytes

@@ -200,6 +200,11 @@ int cli_print_buf(struct cli *cli, struct cli_buf *b);
 
 /* The options of create and run, explain and check. 0 or exit status. */
 int cli_create_opts(struct cli *cli, struct wherry_create_opts *opts);
+/* What goes on to the payload: the sockets of LISTEN_FDS, if they are meant for us, and --preserve-fds. `prefix` stands before messages. 0 or
+ * exit status. */
+int cli_preserved_fds(struct cli *cli, const char *prefix, uint32_t *ret_listen, uint32_t *ret_preserve);
+/* Whether they are open: to be called where 3 is still the caller's 3. 0 or exit status. */
+int cli_look_at_fds(struct cli *cli, const char *prefix, uint32_t preserve);
 /* Blocks the signals of `set` and returns a descriptor that is readable when one has come, or -errno. */
 int cli_take_signals(const sigset_t *set);
 /* The same for those that end a program. Who ends us half-way wants no half of a container: the library is to undo what it has done. */

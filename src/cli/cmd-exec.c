@@ -44,7 +44,6 @@ int cmd_exec(struct cli *cli)
         .console_socket = some(a->console_socket),
         .pidfd_socket = some(a->pidfd_socket),
         .pid_file = some(a->pid_file),
-        .preserve_fds = a->preserve_fds,
         .flags = (a->detach ? WHERRY_EXEC_DETACH : 0) | (a->tty ? WHERRY_EXEC_TTY : 0) |
                  (a->no_new_privs ? WHERRY_EXEC_NO_NEW_PRIVS : 0) | (a->ignore_paused ? WHERRY_EXEC_IGNORE_PAUSED : 0),
     };
@@ -59,6 +58,10 @@ int cmd_exec(struct cli *cli)
                   a->pos[1]);
         return FAILED;
     }
+    if (cli_preserved_fds(cli, "exec failed: ", &opts.listen_fds, &opts.preserve_fds) != 0 ||
+        cli_look_at_fds(cli, "exec failed: ", opts.preserve_fds) != 0)
+        return FAILED;
+    opts.listen_fdnames = opts.listen_fds ? getenv("LISTEN_FDNAMES") : NULL;
     groups = gids(&a->gids, &bad);
     if (bad) {
         cli_failf(cli, "exec failed: bad gid \"%.64s\" in additional gids", bad);

@@ -29,7 +29,7 @@ static int parse_count(const char *s, uint32_t max, uint32_t *ret)
 }
 
 /* sd_listen_fds(3): meant for us only if LISTEN_PID says so; inherited from an ancestor it names descriptors of other files. */
-static int listen_fds(struct cli *cli, uint32_t *ret)
+static int listen_fds(struct cli *cli, const char *prefix, uint32_t *ret)
 {
     const char *pid = getenv("LISTEN_PID"), *fds = getenv("LISTEN_FDS");
     uint32_t p, n;
@@ -38,8 +38,29 @@ static int listen_fds(struct cli *cli, uint32_t *ret)
     if (!pid || !fds || parse_count(pid, INT_MAX, &p) < 0 || (pid_t)p != getpid())
         return 0;
     if (parse_count(fds, 1024, &n) < 0)
-        return cli_failf(cli, "LISTEN_FDS is \"%.32s\", which is no number of descriptors", fds);
+        return cli_failf(cli, "%sLISTEN_FDS is \"%.32s\", which is no number of descriptors", prefix, fds);
     *ret = n;
+    return 0;
+}
+
+int cli_preserved_fds(struct cli *cli, const char *prefix, uint32_t *ret_listen, uint32_t *ret_preserve)
+{
+    uint32_t more = cli->args.preserve_fds;
+    int r = listen_fds(cli, prefix, ret_listen);
+
+    if (r != 0)
+        return r;
+    if (more > INT_MAX - 3 - *ret_listen)
+        return cli_failf(cli, "%s--preserve-fds %u is more than a process can have", prefix, more);
+    *ret_preserve = *ret_listen + more;
+    return 0;
+}
+
+int cli_look_at_fds(struct cli *cli, const char *prefix, uint32_t preserve)
+{
+    for (uint32_t i = 0; i < preserve; i++)
+        if (fcntl((int)(3 + i), F_GETFD) < 0)
+            return cli_failf(cli, "%sunable to stat preserved-fd %u (of %u)", prefix, i, preserve);
     return 0;
 }
 
@@ -90,7 +111,6 @@ int cli_take_end_signals(void)
 int cli_create_opts(struct cli *cli, struct wherry_create_opts *opts)
 {
     const struct cli_args *args = &cli->args;
-    uint32_t listen = 0;
     int r;
 
     *opts = (struct wherry_create_opts){
@@ -103,22 +123,16 @@ int cli_create_opts(struct cli *cli, struct wherry_create_opts *opts)
         .flags = (args->no_pivot ? WHERRY_CREATE_NO_PIVOT : 0) |
                  (args->no_new_keyring ? WHERRY_CREATE_NO_NEW_KEYRING : 0) | (args->init ? WHERRY_CREATE_INIT : 0),
     };
-    r = listen_fds(cli, &listen);
+    r = cli_preserved_fds(cli, "", &opts->listen_fds, &opts->preserve_fds);
     if (r != 0)
         return r;
-    if (args->preserve_fds > INT_MAX - 3 - listen)
-        return cli_failf(cli, "--preserve-fds %u is more than a process can have", args->preserve_fds);
-    opts->listen_fds = listen;
-    opts->listen_fdnames = listen ? getenv("LISTEN_FDNAMES") : NULL;
+    opts->listen_fdnames = opts->listen_fds ? getenv("LISTEN_FDNAMES") : NULL;
     opts->seccomp_receiver = getenv("RUN_OCI_SECCOMP_RECEIVER"); /* crun's */
     opts->path = getenv("PATH"); /* newuidmap and newgidmap are found there */
-    opts->preserve_fds = listen + args->preserve_fds;
     if (cli->command->verb == VERB_CREATE || cli->command->verb == VERB_RUN) {
         r = make_rootless_root(cli);
-        /* Looked at here, where 3 is still the caller's 3: the library's own descriptors come later. */
-        for (uint32_t i = 0; r == 0 && i < opts->preserve_fds; i++)
-            if (fcntl((int)(3 + i), F_GETFD) < 0)
-                r = cli_failf(cli, "unable to stat preserved-fd %u (of %u)", i, opts->preserve_fds);
+        if (r == 0)
+            r = cli_look_at_fds(cli, "", opts->preserve_fds);
     }
     return r;
 }

@@ -29,11 +29,12 @@ struct ini {
     unsigned int nns;
     bool made; /* the last ini_resolve() made the last component */
     bool cwd_later; /* CWD was not allowed as root */
-    bool home_set;
+    bool home_set, listen_pid_set;
     const char *exec_path;
     uint32_t exec_site; /* why execve will fail unless binfmt_misc knows better */
     char detail[WH_MBOX_DETAIL];
     char exec_detail[WH_MBOX_DETAIL];
+    char listen_pid[24]; /* "LISTEN_PID=…" */
     char home[5 + INI_HOME_MAX]; /* "HOME=…" */
     char path[PATH_MAX];
     char link[PATH_MAX];
@@ -97,6 +98,9 @@ int ini_resolve_parent(struct ini *i, int root, const char *path, int *ret_fd, c
 long ini_openat2(int fd, const char *path, uint64_t flags, uint64_t resolve);
 
 /* ---- ops-ns.c ---- */
+#define INI_I32_TEXT 12
+/* v in decimal, terminated, at the end of `text`: returns its first character. */
+char *ini_decimal(char text[INI_I32_TEXT], int32_t v);
 /* Writes to a file below `dir`, which is the host's verified procfs or a directory of it; more RESOLVE_* flags in `resolve`. */
 int ini_proc_write(struct ini *i, int dir, const char *path, uint64_t resolve, const char *text, size_t n);
 

@@ -49,17 +49,25 @@ int ini_proc_write(struct ini *i, int dir, const char *path, uint64_t resolve, c
     return 0;
 }
 
-int op_oom_adj(struct ini *i, const struct wh_step_oom_adj *s)
+char *ini_decimal(char text[INI_I32_TEXT], int32_t value)
 {
-    char text[12], *p = text + sizeof(text);
-    uint32_t v = s->value < 0 ? 0u - (uint32_t)s->value : (uint32_t)s->value;
+    uint32_t v = value < 0 ? 0u - (uint32_t)value : (uint32_t)value;
+    char *p = text + INI_I32_TEXT - 1;
 
+    *p = 0;
     do
         *--p = (char)('0' + v % 10);
     while (v /= 10);
-    if (s->value < 0)
+    if (value < 0)
         *--p = '-';
-    return ini_proc_write(i, i->slot[s->proc], "self/oom_score_adj", 0, p, (size_t)(text + sizeof(text) - p));
+    return p;
+}
+
+int op_oom_adj(struct ini *i, const struct wh_step_oom_adj *s)
+{
+    char text[INI_I32_TEXT], *p = ini_decimal(text, s->value);
+
+    return ini_proc_write(i, i->slot[s->proc], "self/oom_score_adj", 0, p, strlen(p));
 }
 
 int op_rlimit_raise(struct ini *i, const struct wh_step_rlimit_raise *s)

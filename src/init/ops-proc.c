@@ -117,17 +117,32 @@ static char **widen(struct ini *i, const struct wh_vec *v)
         p = (char *)i->plan + off;
         memcpy(at + sizeof(p) * k, &p, sizeof(p));
     }
-    memset(at + sizeof(char *) * v->n, 0, 2 * sizeof(char *));
+    memset(at + sizeof(char *) * v->n, 0, 3 * sizeof(char *));
     return (char **)at;
+}
+
+int op_listen_pid(struct ini *i, const struct wh_step_listen_pid *s)
+{
+    static const char name[] = "LISTEN_PID=";
+    char text[INI_I32_TEXT], *pid = ini_decimal(text, (int32_t)sys_getpid());
+
+    (void)s;
+    memcpy(i->listen_pid, name, sizeof(name) - 1);
+    memcpy(i->listen_pid + sizeof(name) - 1, pid, strlen(pid) + 1);
+    i->listen_pid_set = true;
+    return 0;
 }
 
 int op_exec(struct ini *i, const struct wh_step_exec *s)
 {
     char **argv = widen(i, &s->args), **envp = widen(i, &s->env);
+    uint32_t n = s->env.n;
     long r;
 
     if (i->home_set)
-        envp[s->env.n] = i->home;
+        envp[n++] = i->home;
+    if (i->listen_pid_set)
+        envp[n] = i->listen_pid;
     ini_state(i, WH_MBOX_EXEC);
     r = sys_execve(i->exec_path, argv, envp);
     if (r == -ENOEXEC && i->exec_site) {

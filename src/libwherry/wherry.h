@@ -144,6 +144,8 @@ struct wherry_exec_opts {
     uint32_t flags; /* enum wherry_exec_flags */
     int cancel_fd; /* readable = give up, until the process runs; 0 = none */
     int signal_fd; /* a signalfd whose signals go to the process, while it runs in the foreground; 0 = none */
+    uint32_t listen_fds; /* the first of the preserved fds are announced as LISTEN_FDS */
+    const char *listen_fdnames; /* and as LISTEN_FDNAMES: their names, or null */
 };
 /*
  * Runs another process in a container that was created. With WHERRY_EXEC_DETACH returns when it runs, else waits for its end.

@@ -61,6 +61,8 @@ static const struct tolerated tolerated[] = {
     { "MASK", "openat2", "nothing to mask", { ENOENT, ENOTDIR } },
     { "RDONLY", "openat2", "nothing to protect", { ENOENT, ENOTDIR } },
     { "HOME", NULL, "HOME is / then", { 0 } },
+    { "LISTEN_PID", "getpid", "never fails", { 0 } },
+    { "BE_INIT", "getpid", "never fails", { 0 } },
     { "CWD", "openat2", "made if missing, left to CWD_CHECK if denied", { ENOENT, EACCES, EPERM } },
     { "CWD", "fchdir", "left to CWD_CHECK", { ENOENT, EACCES, EPERM } },
     { "STDIO", "fchown", "stdio of another owner", { EPERM, EROFS, EINVAL } },

@@ -337,6 +337,37 @@ P
     have "unable to stat preserved-fd"
 }
 
+@test "descriptors: one that is not open is not one of our own" {
+    up
+    # Signals come by the lowest free number.
+    run bash -c 'exec "$0" --root "$1" exec --preserve-fds 1 "$2" readlink /proc/self/fd/3' "$WHERRY" "$ROOT" "$CID" </dev/null 3>&- 4>&-
+    have_status 255
+    have "exec failed: unable to stat preserved-fd 0 (of 1)"
+}
+
+@test "socket activation: the descriptors come first, and LISTEN_PID is the process's own" {
+    local with='exec 3<one 4<two; export LISTEN_FDS=1 LISTEN_FDNAMES=web LISTEN_PID=$BASHPID; exec "$0" --root "$1" exec'
+    echo first >one
+    echo second >two
+    config '.process.env += ["LISTEN_PID=9", "LISTEN_FDS=9"]'
+    up
+    run bash -c "$with"' --preserve-fds 1 "$2" sh -c "echo \$LISTEN_FDS \$LISTEN_FDNAMES \$((LISTEN_PID == \$\$)) \$LISTEN_PID; cat <&3; cat <&4"' \
+        "$WHERRY" "$ROOT" "$CID" </dev/null
+    have_status 0
+    have_line '^1 web 1 [0-9]+$'
+    have_not "1 web 1 9"
+    [ "${lines[1]}" = first ]
+    [ "${lines[2]}" = second ]
+    # Meant for another process.
+    run bash -c 'exec 3<one 4>&-; export LISTEN_FDS=1 LISTEN_PID=1; exec "$0" --root "$1" exec "$2" sh -c "echo \$LISTEN_FDS \$LISTEN_PID; ls /proc/self/fd"' \
+        "$WHERRY" "$ROOT" "$CID" </dev/null
+    have_status 0
+    [ "$(tr '\n' ' ' <<<"$output")" = "9 9 0 1 2 3 " ]
+    run bash -c 'exec 4>&-; export LISTEN_FDS=x LISTEN_PID=$BASHPID; exec "$0" --root "$1" exec "$2" true' "$WHERRY" "$ROOT" "$CID" </dev/null
+    have_status 255
+    have 'exec failed: LISTEN_FDS is "x", which is no number of descriptors'
+}
+
 @test "affinity: not the caller's; execCPUAffinity" {
     local all
     [ "$(nproc)" -gt 1 ] || skip "needs two processors"

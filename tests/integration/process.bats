@@ -401,12 +401,19 @@ set_names() { # SET
     [ "${lines[2]}" = "0 1 2 3 4 5 " ]
 }
 
-@test "LISTEN_FDS: for this process, then as pid 1's" {
+@test "LISTEN_FDS: for this process, then as the payload's" {
     echo three >f3
     shell_is 'echo "$LISTEN_FDS $LISTEN_PID"; cat <&3'
     run bash -c 'export LISTEN_FDS=1 LISTEN_PID=$$; exec "$0" --root "$1" run "$2" </dev/null 3<f3' "$WHERRY" "$ROOT" "$CID"
     have_status 0
     [ "$output" = $'1 1\nthree' ]
+    # sd_listen_fds(3) refuses any number but its own: not 1 with --init, nor among the host's processes.
+    shell_is 'echo "$LISTEN_FDS $((LISTEN_PID == $$ && $$ != 1))"'
+    run bash -c 'export LISTEN_FDS=1 LISTEN_PID=$$; exec "$0" --root "$1" run --init "$2" </dev/null 3<f3' "$WHERRY" "$ROOT" "$CID"
+    [ "$output" = "1 1" ]
+    config '.linux.namespaces |= map(select(.type != "pid"))'
+    run bash -c 'export LISTEN_FDS=1 LISTEN_PID=$$; exec "$0" --root "$1" run "$2" </dev/null 3<f3' "$WHERRY" "$ROOT" "$CID"
+    [ "$output" = "1 1" ]
     shell_is 'echo "<$LISTEN_FDS$LISTEN_PID>"; ls /proc/self/fd | tr "\n" " "'
     run bash -c 'export LISTEN_FDS=1 LISTEN_PID=1; exec "$0" --root "$1" run "$2" </dev/null 3<f3' "$WHERRY" "$ROOT" "$CID"
     have_status 0

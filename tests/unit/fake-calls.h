@@ -146,7 +146,8 @@ long sys_munmap(void *at, size_t len)
 
 long sys_getpid(void)
 {
-    return FAKE_PAYLOAD;
+    ENTER(getpid, "%s", "");
+    return fake_leave(FAKE_PAYLOAD);
 }
 
 /* SIGTERM, SIGCHLD of an orphan, an interruption, SIGCHLD of the payload. */

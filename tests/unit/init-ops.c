@@ -541,6 +541,8 @@ static void test_be_init(void)
 
     whole((struct tp_options){ .init = true });
     is_int(run("BE_INIT: the payload"), 2, "--init: the payload is executed");
+    is_str(fake.exec, "/bin/prog prog arg A=1 B=2 HOME=/home/user LISTEN_PID=77",
+           "--init: LISTEN_PID is the payload's");
 
     stays(3 << 8, false);
     is_int(run("BE_INIT: the process that stays"), 1, "--init: what stays exits with the payload");

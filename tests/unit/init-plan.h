@@ -112,6 +112,8 @@ __attribute__((unused)) static void tp_tail(struct tp_options o)
     ADD(DUMPABLE, dumpable, .value = 1);
     if (o.init)
         ADD(BE_INIT, be_init, .keep = 1 << 5, .foreground = 1);
+    if (o.exec || o.init)
+        ADD(LISTEN_PID, listen_pid, );
     ADD(SECCOMP, seccomp, .filter = wh_build_bytes(tp, filter, sizeof(filter)), .flags = WH_SECCOMP_FILTER_FLAG_LOG,
         .notify = o.notify);
     ADD(EXEC, exec, .args = STRV("prog", "arg"), .env = STRV("A=1", "B=2"));

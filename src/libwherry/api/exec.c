@@ -321,7 +321,7 @@ static int load(struct executing *x, wherry_ctx *ctx, const char *id, const stru
 
     r = wh_api_opts(&x->opts, sizeof x->opts, opts, err);
     if (r == 0)
-        r = wh_api_look_at_fds(x->opts.preserve_fds, 0, &x->closed_stdio, err);
+        r = wh_api_look_at_fds(x->opts.preserve_fds, x->opts.listen_fds, &x->closed_stdio, err);
     if (r == 0)
         r = fill_request(x, err);
     if (r == 0)
@@ -354,6 +354,8 @@ static int load(struct executing *x, wherry_ctx *ctx, const char *id, const stru
     }
     x->late = x->target.status == WH_STATUS_PAUSED;
     l->opts.preserve_fds = x->opts.preserve_fds;
+    l->opts.listen_fds = x->opts.listen_fds;
+    l->opts.listen_fdnames = x->opts.listen_fdnames;
     l->opts.console_socket = x->own_tty ? "" : x->opts.console_socket;
     /* Who got the listener of init gets this one, whatever our own environment says. */
     l->opts.seccomp_receiver = x->target.state.listener_path;

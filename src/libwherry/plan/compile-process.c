@@ -152,13 +152,12 @@ static const char *value_of(const char *entry, const char *name)
 /* The environment of the payload: of duplicates the last one, in the place of the first. */
 static bool environment(struct wh_compile *c, const struct wh_process *p, struct env *ret)
 {
-    const char *added[4] = { NULL }, *value;
+    const char *added[3] = { NULL }, *value;
     size_t room, size = 16, nadded = 0, *table;
 
     /* After the configuration's own, so that they win: the caller's sockets are what they describe. */
     if (c->req->listen_fds) {
         added[nadded++] = wh_arena_printf(c->arena, "LISTEN_FDS=%u", c->req->listen_fds);
-        added[nadded++] = "LISTEN_PID=1";
         if (c->req->listen_fdnames)
             added[nadded++] = wh_arena_printf(c->arena, "LISTEN_FDNAMES=%s", c->req->listen_fdnames);
     }
@@ -201,12 +200,10 @@ static bool environment(struct wh_compile *c, const struct wh_process *p, struct
         if (value)
             ret->path = value;
         value = value_of(ret->v[i], "HOME");
-        if (!value)
-            continue;
-        if (*value) {
+        if (value && *value)
             ret->home = value;
-        } else {
-            /* Empty counts as absent; the HOME that init appends would come second and lose. */
+        /* What init appends would come second and lose: HOME, where an empty one counts as absent, and LISTEN_PID. */
+        if ((value && !*value) || (c->req->listen_fds && value_of(ret->v[i], "LISTEN_PID"))) {
             memmove(&ret->v[i], &ret->v[i + 1], (ret->n - i - 1) * sizeof *ret->v);
             ret->n--;
             i--;
@@ -524,6 +521,8 @@ void wh_compile_process(struct wh_compile *c)
     /* So late because EXEC_CHECK and WAIT_START need an fd each, and the limit may be 4. */
     rlimits(c, p, true);
     be_init = wh_compile_be_init(c, p);
+    if (c->req->listen_fds)
+        WH_STEP(c, LISTEN_PID, listen_pid, 0);
     /* Last: the filter may deny whatever we would still need. */
     seccomp(c, be_init);
     exec(c, p, &env);
