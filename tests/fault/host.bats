@@ -377,6 +377,38 @@ P
     each_fails EINTR create -b "$BUNDLE" "$CID"
 }
 
+# What is made below the container's cgroup, where B is moved, and the controllers and owners at the end: the calls between and around are every create's.
+@test "a part of the cgroup for the payload: killed at each call of the host that makes it, and each failing once" {
+    need userns cgroup2
+    local name k call
+    wherry() { in_cgroup2_view "$WHERRY" --root "$ROOT" "$@" 3>&- 4>&-; }
+    traced() { # STRACE-OPTIONS… -- ARGS…
+        local options=()
+        while [ "$1" != -- ]; do options+=("$1"); shift; done
+        shift
+        in_cgroup2_view timeout 30 strace "${options[@]}" "$WHERRY" --root "$ROOT" "$@" </dev/null >"$BATS_TEST_TMPDIR/out" 2>&1 3>&- 4>&-
+    }
+    config '.annotations = {"run.oci.systemd.subgroup": "part", "run.oci.delegate-cgroup": "leaf"} | .linux.namespaces += [{type: "user"}]
+        | .linux.uidMappings = [{containerID: 0, hostID: 100000, size: 65536}] | .linux.gidMappings = .linux.uidMappings'
+    traced -o "$BATS_TEST_TMPDIR/trace" -- create -b "$BUNDLE" "$CID"
+    gone
+    awk -F'(' '/^[a-z]/ { n[$1]++; if (/^mkdirat.*"part"/ || /^openat2.*"leaf"/ || /"cgroup.controllers"/) on = 1
+        if (/^(clone3?|faccessat2|ftruncate|sendmsg)\(/) on = 0; if (on && $1 !~ /^(close|rt_sigprocmask|getpid)$/) print $1, n[$1] }' \
+        "$BATS_TEST_TMPDIR/trace" >"$BATS_TEST_TMPDIR/handing"
+    for call in mkdirat openat2 fchmod openat read write fchown fchownat; do
+        grep -q "^$call " "$BATS_TEST_TMPDIR/handing" || { echo "$call is not among: $(cat "$BATS_TEST_TMPDIR/handing")"; return 1; }
+    done
+    # Every other one: those between are like their neighbours.
+    awk 'NR % 2' "$BATS_TEST_TMPDIR/handing" >"$BATS_TEST_TMPDIR/some"
+    while read -r name k; do
+        killed "$name" "$k" create -b "$BUNDLE" "$CID"
+        gone || { echo "delete after a kill at $name $k"; return 1; }
+        nothing_left "$name $k"
+    done <"$BATS_TEST_TMPDIR/some"
+    calls() { cat "$BATS_TEST_TMPDIR/handing"; }
+    each_fails EIO create -b "$BUNDLE" "$CID"
+}
+
 @test "an outer sandbox that refuses clone3" {
     local errno
     shell_is 'echo it runs'

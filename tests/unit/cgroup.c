@@ -149,6 +149,13 @@ static void test_load_damaged(void)
         "v2 1 99999999999999999999 4 /mnt/a\n",
         "v2 1 0 4 /mnt/a\nv2 1 0 4 /mnt/b\n", /* cgroup2 twice */
         "v2 1 0 4 /mnt/a\nv1:pids 1 0 4 /mnt\n",
+        "sub a\n", /* of nothing */
+        "v2 1 0 4 /mnt/a\nsub \n",
+        "v2 1 0 4 /mnt/a\nsub a/b\n",
+        "v2 1 0 4 /mnt/a\nsub ..\n",
+        "v2 1 0 4 /mnt/a\nsub a\nsub b\n",
+        "v2 1 0 4 /mnt/a\nleaf a\n",
+        "v2 1 0 4 /mnt/a\nsub a\nleaf ../..\n",
     };
 
     for (size_t i = 0; i < WH_ELEMENTSOF(bad); i++) {

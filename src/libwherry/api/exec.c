@@ -366,6 +366,27 @@ static int load(struct executing *x, wherry_ctx *ctx, const char *id, const stru
 
 /* ---- making it ---- */
 
+/* The cgroup of init below the container's own: a payload such as systemd hands its controllers on, and then no process may be in a cgroup
+ * that has others below it. One that was asked for is not exchanged for another. */
+static int descend_to_init(struct executing *x)
+{
+    char link[40], text[8192], *line, *end;
+    ssize_t n;
+
+    if (x->opts.cgroups && x->opts.cgroups[0])
+        return -EBUSY;
+    snprintf(link, sizeof link, "%d/cgroup", (int)x->target.state.pid);
+    n = wh_read_at(x->target.proc_fd, link, text, sizeof text - 1);
+    if (n < 0)
+        return (int)n;
+    for (line = text; line && strncmp(line, "0::", 3) != 0; line = end ? end + 1 : NULL)
+        end = strchr(line, '\n');
+    if (!line || wh_pidfd_wait(x->target.pidfd, 0) != -ETIMEDOUT)
+        return -ENOENT;
+    line[strcspn(line, "\n")] = '\0';
+    return wh_cgroup_descend_to(&x->target.cgroup, line + 3);
+}
+
 static int on_forked(void *data, pid_t pid, int pidfd, struct wh_err *err)
 {
     struct executing *x = data;
@@ -376,7 +397,14 @@ static int on_forked(void *data, pid_t pid, int pidfd, struct wh_err *err)
         return r;
     /* B does nothing before we answer. Entering, unlike being born, is not refused by pids.max; and the v1 hierarchies know no other
      * way. */
-    return x->late ? wh_cgroup_enter(&x->target.cgroup, pid, err) : wh_cgroup_attach(&x->target.cgroup, pid, err);
+    if (!x->late)
+        return wh_cgroup_attach(&x->target.cgroup, pid, err);
+    r = wh_cgroup_enter(&x->target.cgroup, pid, err);
+    if (r == -EBUSY && descend_to_init(x) == 0) {
+        *err = (struct wh_err){ 0 };
+        r = wh_cgroup_enter(&x->target.cgroup, pid, err);
+    }
+    return r;
 }
 
 /* The container may freeze what it likes of its own cgroups, and whoever asked for this process would wait as long as it pleases. */
@@ -384,7 +412,7 @@ static int on_still(void *data, struct wh_err *err)
 {
     struct executing *x = data;
 
-    if (x->opts.flags & WHERRY_EXEC_IGNORE_PAUSED || wh_cgroup_frozen(&x->target.cgroup) != 1)
+    if (x->opts.flags & WHERRY_EXEC_IGNORE_PAUSED || wh_cgroup_stands(&x->target.cgroup) != 1)
         return 0;
     return wh_err_set(err, WH_ERR_STATE, -ETIMEDOUT, NULL,
                       "the cgroup of the process has been frozen for %d s (use --ignore-paused to wait until it is "
@@ -429,25 +457,6 @@ static int spawn(struct executing *x, struct wh_err *err)
     return r;
 }
 
-/* The cgroup of init below the container's own: a payload such as systemd hands its controllers on, and then no process may be in a cgroup
- * that has others below it. */
-static int descend_to_init(struct executing *x)
-{
-    char link[40], text[8192], *line, *end;
-    ssize_t n;
-
-    snprintf(link, sizeof link, "%d/cgroup", (int)x->target.state.pid);
-    n = wh_read_at(x->target.proc_fd, link, text, sizeof text - 1);
-    if (n < 0)
-        return (int)n;
-    for (line = text; line && strncmp(line, "0::", 3) != 0; line = end ? end + 1 : NULL)
-        end = strchr(line, '\n');
-    if (!line || wh_pidfd_wait(x->target.pidfd, 0) != -ETIMEDOUT)
-        return -ENOENT;
-    line[strcspn(line, "\n")] = '\0';
-    return wh_cgroup_descend_to(&x->target.cgroup, line + 3);
-}
-
 static bool failed_at(const struct executing *x, uint16_t op)
 {
     const struct wh_step *s = x->run.failed_step != WH_NO_STEP ? wh_plan_step(x->load.plan, x->run.failed_step) : NULL;
@@ -481,9 +490,7 @@ static int make(struct executing *x, struct wh_err *err)
     if (r < 0)
         return r;
     r = spawn(x, err);
-    /* A cgroup that was asked for is not exchanged for another one. */
-    if (r == -EBUSY && x->run.failed_step == WH_NO_STEP && !(x->opts.cgroups && x->opts.cgroups[0]) &&
-        descend_to_init(x) == 0) {
+    if (r == -EBUSY && x->run.failed_step == WH_NO_STEP && descend_to_init(x) == 0) {
         *err = (struct wh_err){ 0 };
         r = spawn(x, err);
     }

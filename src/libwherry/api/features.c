@@ -131,10 +131,11 @@ void wh_features_write(struct wh_buf *out)
 {
     static const char *const hooks[] = { "prestart",       "createRuntime", "createContainer",
                                          "startContainer", "poststart",     "poststop" };
-    /* What replaces the filter, keeps groups of the host, or has the runtime connect to a path of the user's. A dot at the end
-     * makes it a prefix; not all of run.oci. is listed, because engines set some of it themselves. */
-    static const char *const unsafe[] = { "run.oci.keep_original_groups", "run.oci.pidfd_receiver",
-                                          "run.oci.seccomp.receiver", "run.oci.seccomp_bpf_data" };
+    /* What replaces the filter, keeps groups of the host, has the runtime connect to a path of the user's, or makes a mount writable that is
+     * read-only. A dot at the end makes it a prefix; not all of run.oci. is listed, because engines set some of it themselves. */
+    static const char *const unsafe[] = { "org.wherry.cgroup.delegate",   "run.oci.delegate-cgroup",
+                                          "run.oci.keep_original_groups", "run.oci.pidfd_receiver",
+                                          "run.oci.seccomp.receiver",     "run.oci.seccomp_bpf_data" };
     struct wh_json j = { .out = out, .indent = 4 };
     size_t n;
     const char *const *options = wh_mountopts_names(&n);

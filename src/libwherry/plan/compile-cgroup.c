@@ -246,6 +246,7 @@ void wh_compile_cgroup(struct wh_compile *c)
         /* Device rules are not refused: engines send them with every container, also with --cgroups=disabled. There is no
          * cgroup to attach the program to; explain has no line for it. */
         wh_compile_resources(c, &l->resources, WH_RES_NO_CGROUP, &writes);
+        wh_compile_delegation(c);
         return;
     }
     create = WH_STEP(c, CG_CREATE, cg_create, l->cgroups_path.src);
@@ -260,6 +261,7 @@ void wh_compile_cgroup(struct wh_compile *c)
     wh_compile_resources(c, &l->resources, WH_RES_HOST, &writes);
     add_writes(c, &writes);
     compile_devices(c);
+    wh_compile_delegation(c);
     if (c->req->cgroup_manager == WH_CGM_SYSTEMD)
         wh_compile_unit_annotations(c);
 }

@@ -8,7 +8,9 @@
  *   hybrid, type cgroup             a tmpfs with one clone for each v1 hierarchy, links for controllers that share one, and
  *                                   the cgroup2 directory as "unified"
  *
- * Writable only where the config does not say ro, the cgroup is the container's, and its namespace hides the others (I14).
+ * Writable only where the config does not say ro, the cgroup is the container's, and its namespace hides the others (I14). A payload
+ * that was given a part of its cgroup gets it writable whatever the config says: engines send ro with every container, and its limits are
+ * above the namespace's root.
  */
 #include "plan/compile-mount.h"
 
@@ -20,6 +22,8 @@
 
 static bool writable(const struct wh_compile *c, const struct wh_mount_job *j)
 {
+    if (c->delegated)
+        return true;
     if (j->attr & WH_MOUNT_ATTR_RDONLY)
         return false;
     return c->join_ns[WH_NS_CGROUP] || (c->new_ns[WH_NS_CGROUP] && c->cgroup_path);
@@ -27,13 +31,13 @@ static bool writable(const struct wh_compile *c, const struct wh_mount_job *j)
 
 static uint64_t attr_of(const struct wh_compile *c, const struct wh_mount_job *j)
 {
-    return j->attr | (writable(c, j) ? 0 : WH_MOUNT_ATTR_RDONLY);
+    return writable(c, j) ? j->attr & ~WH_MOUNT_ATTR_RDONLY : j->attr | WH_MOUNT_ATTR_RDONLY;
 }
 
 /* The container's directory in cgroup2; without one of its own it stays in ours. */
 static const char *unified_dir(struct wh_compile *c)
 {
-    const char *path = c->cgroup_path ? c->cgroup_path : c->facts->cgroup2_own;
+    const char *path = c->cgroup_ns ? c->cgroup_ns : c->facts->cgroup2_own;
 
     return wh_compile_clean_path(c->arena, c->facts->cgroup2_mount, path ? path : "");
 }

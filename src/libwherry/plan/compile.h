@@ -20,6 +20,8 @@ struct wh_compile {
     bool no_setgroups; /* setgroups(2) is denied to the container: no SETGROUPS step, and no additional groups */
     const char
         *cgroup_path; /* below the cgroup2 mount; null when disabled. Set by wh_compile_cgroup(), which comes first */
+    const char *cgroup_ns; /* the root of the container's cgroup namespace: the same, or what the payload has below it */
+    bool delegated; /* and that was asked for: it is mounted writable */
     uint32_t v1_made; /* bit i: the plan makes a directory in facts->v1[i] (host/facts.c finds 16 at most) */
     const char *mount_label, *mount_context; /* of new file systems, and the option that carries it; null: none */
     uint32_t propagation; /* WH_MS_* of the old tree, which clones get as well; set by wh_compile_mounts */
@@ -98,6 +100,8 @@ void wh_compile_mount_label(struct wh_compile *c);
 void wh_compile_label_params(struct wh_compile *c, const char *fstype, struct wh_strv *params);
 /* compile-cgroup.c: host lists CG_*, DEV_BPF. */
 void wh_compile_cgroup(struct wh_compile *c);
+/* compile-delegate.c: CG_SUB, CG_LEAF, CG_OWNER, and what struct wh_compile says of it. */
+void wh_compile_delegation(struct wh_compile *c);
 /* Our path in a v1 hierarchy of the host: the container's own where wh_compile_cgroup makes one, else the caller's. */
 const char *wh_compile_cgroup_v1_path(const struct wh_compile *c, const struct wh_v1_hierarchy *h);
 /* True if the caller's lack of rights over cgroups is to be expected: --rootless, or as it looks from the facts. */

@@ -7,6 +7,7 @@ plan_sources += src/libwherry/plan/compile-paths.c
 plan_sources += src/libwherry/plan/compile-seccomp.c
 plan_sources += src/libwherry/plan/compile-devbpf.c
 plan_sources += src/libwherry/plan/compile-cgroup.c
+plan_sources += src/libwherry/plan/compile-delegate.c
 plan_sources += src/libwherry/plan/compile-resources.h src/libwherry/plan/compile-resources.c
 plan_sources += src/libwherry/plan/compile-blockio.c src/libwherry/plan/compile-unified.c
 cold_plan_sources += src/libwherry/plan/compile-systemd.c src/libwherry/plan/compile-systemd.h src/libwherry/plan/gvariant.c

@@ -24,7 +24,7 @@ void wh_cgroup_init(struct wh_cgroup *cg)
 {
     memset(cg, 0, sizeof *cg);
     cg->two = no_dir;
-    cg->devices_fd = -1;
+    cg->devices_fd = cg->in_fd = -1;
 }
 
 static void dir_done(struct wh_cgroup_dir *dir)
@@ -44,13 +44,16 @@ void wh_cgroup_done(struct wh_cgroup *cg)
         dir_done(&cg->one[i]);
     free(cg->enable);
     free(cg->unit);
+    free(cg->sub);
+    free(cg->leaf);
+    wh_closep(&cg->in_fd);
     wh_closep(&cg->devices_fd);
     wh_cgroup_init(cg);
 }
 
 int wh_cgroup_fd(const struct wh_cgroup *cg)
 {
-    return cg->two.fd;
+    return cg->in_fd >= 0 ? cg->in_fd : cg->two.fd;
 }
 
 static int nomem(struct wh_err *err)
@@ -192,7 +195,8 @@ static void plan_account(struct wh_cgroup *cg, const char *controllers)
     static const char *const words[] = { "memory", "pids", "cpu", "io" };
     size_t len = 0;
 
-    for (size_t i = 0; controllers && i < WH_ELEMENTSOF(words); i++)
+    /* Or all, to be handed on: wh_cg_payload_plan(). */
+    for (size_t i = 0; controllers && !cg->sub && i < WH_ELEMENTSOF(words); i++)
         if (wh_compile_has_word(controllers, words[i]))
             len += (size_t)snprintf(cg->account + len, sizeof cg->account - len, "%s%s", len ? " " : "", words[i]);
 }
@@ -242,6 +246,8 @@ int wh_cgroup_plan(struct wh_cgroup *cg, const struct wh_plan *plan, const struc
 
             if (wh_streq(wh_plan_str(plan, a->controller), "unified"))
                 r = wh_cg_want(cg, wh_plan_str(plan, a->file), err);
+        } else {
+            r = wh_cg_payload_plan(cg, plan, s, err);
         }
     }
     if (r == 0 && cg->two.mount)
@@ -270,6 +276,8 @@ int wh_cgroup_make(struct wh_cgroup *cg, struct wh_err *err)
         make_account(cg);
     for (uint32_t i = 0; i < cg->none && r == 0; i++)
         r = wh_cg_v1_make(&cg->one[i], err);
+    if (r == 0)
+        r = wh_cg_payload_make(cg, err);
     if (r < 0)
         (void)wh_cgroup_remove(cg, 1000, NULL);
     return r;
@@ -295,9 +303,9 @@ int wh_cgroup_enter(struct wh_cgroup *cg, pid_t pid, struct wh_err *err)
     char text[24];
     int r;
 
-    if (cg->two.fd >= 0) {
+    if (wh_cgroup_fd(cg) >= 0) {
         snprintf(text, sizeof text, "%d", (int)pid);
-        r = wh_write_at(cg->two.fd, "cgroup.procs", text);
+        r = wh_write_at(wh_cgroup_fd(cg), "cgroup.procs", text);
         if (r < 0)
             return wh_err_sys(err, r, "put the process into cgroup %s%s", cg->two.mount, cg->two.path);
     }
@@ -321,12 +329,33 @@ static int descend(struct wh_cgroup_dir *dir, const char *path)
     return 0;
 }
 
+/* From where the payload sees the root of it. */
+static int descend_two(struct wh_cgroup *cg, const char *path)
+{
+    if (cg->sub && cg->in_fd >= 0) {
+        struct wh_cgroup_dir from = no_dir;
+        int r;
+
+        from.fd = wh_openat2(cg->two.fd, cg->sub, O_RDONLY | O_DIRECTORY, 0,
+                             RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV);
+        r = from.fd < 0 ? from.fd : descend(&from, path);
+        if (r == 0) {
+            wh_closep(&cg->in_fd);
+            cg->in_fd = wh_take_fd(&from.fd);
+        }
+        wh_closep(&from.fd);
+        return r;
+    }
+    return descend(&cg->two, path);
+}
+
 int wh_cgroup_descend_to(struct wh_cgroup *cg, const char *path)
 {
     size_t len = cg->two.path ? strlen(cg->two.path) : 0;
 
     if (len == 0 || strncmp(path, cg->two.path, len) != 0 || path[len] != '/')
         return -ENOENT;
+    wh_closep(&cg->in_fd);
     return descend(&cg->two, path + len);
 }
 
@@ -355,7 +384,7 @@ int wh_cgroup_descend(struct wh_cgroup *cg, const char *where, struct wh_err *er
     if (colon)
         return colon == where ? wh_err_set(err, WH_ERR_USAGE, -EINVAL, NULL, "cgroup %s names no controller", where)
                               : 0;
-    r = descend(&cg->two, path);
+    r = descend_two(cg, path);
     for (uint32_t i = 0; i < cg->none && r == 0; i++) {
         r = descend(&cg->one[i], path);
         /* On a hybrid host the path is most often one of cgroup2 alone. */
@@ -380,6 +409,7 @@ void wh_cgroup_save(const struct wh_cgroup *cg, struct wh_buf *out)
     save_dir(&cg->two, out);
     for (uint32_t i = 0; i < cg->none; i++)
         save_dir(&cg->one[i], out);
+    wh_cg_payload_save(cg, out);
     wh_cg_unit_save(cg, out);
 }
 
@@ -457,6 +487,9 @@ int wh_cgroup_load(struct wh_cgroup *cg, const char *text, size_t len, struct wh
             r = wh_cg_unit_parse(cg, line);
             continue;
         }
+        r = wh_cg_payload_parse(cg, line);
+        if (r <= 0)
+            continue;
         r = parse_line(line, &dir);
         if (r == -EINVAL || (r == 0 && (dir.controller ? cg->none == WH_CGROUP_V1_MAX : cg->two.mount != NULL)))
             bad = true;
@@ -468,7 +501,7 @@ int wh_cgroup_load(struct wh_cgroup *cg, const char *text, size_t len, struct wh
             cg->two = dir;
     }
     free(copy);
-    if (cg->unit && !cg->two.mount)
+    if ((cg->unit || cg->sub) && !cg->two.mount)
         bad = true;
     if (bad || r == -EINVAL) {
         wh_cgroup_done(cg);
@@ -480,6 +513,8 @@ int wh_cgroup_load(struct wh_cgroup *cg, const char *text, size_t len, struct wh
     }
     if (cg->two.mount)
         r = load_dir(&cg->two, err);
+    if (r == 0)
+        r = wh_cg_payload_open(cg, err);
     for (uint32_t i = 0; i < cg->none && r == 0; i++)
         r = load_dir(&cg->one[i], err);
     if (r < 0)
@@ -489,11 +524,21 @@ int wh_cgroup_load(struct wh_cgroup *cg, const char *text, size_t len, struct wh
 
 /* ---------------------------------------------------------------- what is in it, and acting on it */
 
-int wh_cgroup_frozen(const struct wh_cgroup *cg)
+static int event(int dirfd, const char *key)
 {
-    int r = cg->two.fd < 0 ? 0 : wh_cg_event(cg->two.fd, "frozen");
+    int r = dirfd < 0 ? 0 : wh_cg_event(dirfd, key);
 
     return r == -ENODEV || r == -ENOENT ? 0 : r;
+}
+
+int wh_cgroup_frozen(const struct wh_cgroup *cg)
+{
+    return event(cg->two.fd, "frozen");
+}
+
+int wh_cgroup_stands(const struct wh_cgroup *cg)
+{
+    return event(wh_cgroup_fd(cg), "frozen");
 }
 
 bool wh_cgroup_freezing(const struct wh_cgroup *cg)
@@ -505,9 +550,7 @@ bool wh_cgroup_freezing(const struct wh_cgroup *cg)
 
 int wh_cgroup_populated(const struct wh_cgroup *cg)
 {
-    int r = cg->two.fd < 0 ? 0 : wh_cg_event(cg->two.fd, "populated");
-
-    return r == -ENODEV || r == -ENOENT ? 0 : r;
+    return event(cg->two.fd, "populated");
 }
 
 static int no_cgroup(struct wh_err *err)

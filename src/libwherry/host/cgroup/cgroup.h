@@ -27,6 +27,7 @@
  *     clone3(CLONE_INTO_CGROUP, wh_cgroup_fd(&cg))
  *     wh_cgroup_preload(&cg, plan)              may be left out
  *     wh_cgroup_place(&cg, …, pid_of_A, …)      v1 hierarchies, systemd; before GO, so that B is born there
+ *     wh_cgroup_settle(&cg, pid_of_B, err)      when it is born, with its cgroup namespace
  *     wh_cgroup_apply(&cg, plan, &step, err)    on ASK_LIMITS
  *     wh_cgroup_done(&cg)                       memory and fds; the cgroup stays
  *
@@ -53,8 +54,12 @@ struct wh_cgroup {
     struct wh_cgroup_dir one[WH_CGROUP_V1_MAX];
     uint32_t none;
     int devices_fd; /* device program that wh_cgroup_preload() has loaded, or -1 */
+    char *sub; /* the payload's own, below `two`, and the root of its namespace: "payload"; or null */
+    char *leaf; /* below that, where its first process is moved; or null */
+    int in_fd; /* where processes are put, at or below `sub`; -1: in `two` itself */
     char *enable; /* controllers that the limits need in cgroup2: "pids memory"; null when none */
-    char account[24]; /* controllers that are turned on where they can be, for what they count: "memory pids cpu io" */
+    char account
+        [128]; /* controllers that are turned on where they can be, for what they count ("memory pids cpu io"), or to be handed on */
     char *unit; /* the systemd manager: the unit whose cgroup it is; else null */
     bool unit_user; /* a unit of the user's systemd */
     bool unit_made; /* there to be stopped */
@@ -83,8 +88,11 @@ int wh_cgroup_plan(struct wh_cgroup *cg, const struct wh_plan *plan, const struc
  * removed again. */
 int wh_cgroup_make(struct wh_cgroup *cg, struct wh_err *err);
 
-/* For clone3(CLONE_INTO_CGROUP); borrowed; -1 without a cgroup. */
+/* Where a process of the container's belongs, for clone3(CLONE_INTO_CGROUP); borrowed; -1 without a cgroup. */
 int wh_cgroup_fd(const struct wh_cgroup *cg);
+
+/* Moves B below the root of its cgroup namespace, where the plan says so (CG_LEAF). B does nothing meanwhile. */
+int wh_cgroup_settle(struct wh_cgroup *cg, pid_t pid, struct wh_err *err);
 
 /*
  * Puts the container's first process, which is not in it yet, where it belongs: the v1 directories, or a unit that systemd makes with it; then
@@ -146,7 +154,8 @@ int wh_cgroup_update(struct wh_cgroup *cg, const struct wh_cg_write *v, size_t n
 bool wh_cgroup_undo_wanted(int dir_fd);
 int wh_cgroup_undo(struct wh_cgroup *cg, const struct wh_cgroup_saver *save, struct wh_err *err);
 
-/* Writes the limits and attaches the device program, which replaces one that is there. On failure *ret_step (may be null)
+/* Writes the limits and attaches the device program, which replaces one that is there; hands controllers and ownership on to the payload's
+ * part. On failure *ret_step (may be null)
  * is the host step that failed: its src is the node to name. The message has file, value and the kernel's answer. */
 int wh_cgroup_apply(struct wh_cgroup *cg, const struct wh_plan *plan, const struct wh_step **ret_step,
                     struct wh_err *err);
@@ -164,6 +173,8 @@ int wh_cgroup_load(struct wh_cgroup *cg, const char *text, size_t len, struct wh
 
 /* 1 frozen, 0 not, negative errno. */
 int wh_cgroup_frozen(const struct wh_cgroup *cg);
+/* The same of where a process is put, which the payload may freeze itself. */
+int wh_cgroup_stands(const struct wh_cgroup *cg);
 /* Whether it was told to freeze: perhaps not all of it has. */
 bool wh_cgroup_freezing(const struct wh_cgroup *cg);
 /* 1 some process lives in it or below, 0 none (also when it is gone), negative errno. */

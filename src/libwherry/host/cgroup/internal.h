@@ -67,6 +67,17 @@ int wh_cg_unit_set(const struct wh_cgroup *cg, const struct wh_cg_write *v, size
                    struct wh_err *err);
 int wh_cg_unit_remove(struct wh_cgroup *cg, int64_t deadline, struct wh_err *err);
 
+/* payload.c: what of the plan is below the container's directory; makes it (and then in_fd is its root); hands it over, when no process is in
+ * between; opens it again, if it is there. The names as lines of the saved text. */
+int wh_cg_payload_plan(struct wh_cgroup *cg, const struct wh_plan *plan, const struct wh_step *s, struct wh_err *err);
+int wh_cg_payload_make(struct wh_cgroup *cg, struct wh_err *err);
+int wh_cg_payload_hand_over(const struct wh_cgroup *cg, const struct wh_plan *plan, const struct wh_step **ret_step,
+                            struct wh_err *err);
+int wh_cg_payload_open(struct wh_cgroup *cg, struct wh_err *err);
+void wh_cg_payload_save(const struct wh_cgroup *cg, struct wh_buf *out);
+/* 1 when the line is none of these; -EINVAL, -ENOMEM. */
+int wh_cg_payload_parse(struct wh_cgroup *cg, const char *line);
+
 /* bpf.c: loads the program (an fd), and attaches it to the open cgroup2 directory. `fresh`: we made that, so nothing is there
  * to replace. */
 int wh_cg_load_devices(const void *insns, size_t len, struct wh_err *err);

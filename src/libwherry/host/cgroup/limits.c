@@ -172,6 +172,8 @@ int wh_cgroup_apply(struct wh_cgroup *cg, const struct wh_plan *plan, const stru
         failed = devices;
         r = apply_devices(cg, plan, (const void *)devices, err);
     }
+    if (r == 0)
+        r = wh_cg_payload_hand_over(cg, plan, &failed, err);
     if (r < 0 && ret_step)
         *ret_step = failed;
     return r;

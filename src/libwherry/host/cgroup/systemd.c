@@ -155,6 +155,11 @@ int wh_cgroup_place(struct wh_cgroup *cg, const struct wh_plan *plan, int proc_f
         r = verify(cg, proc_fd, pid, err);
     if (r == 0 && cg->enable)
         r = wh_cg_enable(&cg->two, cg->enable, err);
+    if (r == 0 && cg->sub) {
+        r = wh_cg_payload_make(cg, err);
+        if (r == 0)
+            r = wh_cgroup_enter(cg, pid, err);
+    }
     return r;
 }
 
