@@ -102,6 +102,25 @@ need_pids() {
     [ ! -e "$ROOT/$CID" ]
 }
 
+# bats test_tags=vm
+@test "a limit below a cgroup with processes of its own is refused, however many they are" {
+    grep -qw pids "$TWO/cgroup.controllers" || skip "the pids controller is not in this view"
+    local busy=$TWO/wherry-test/$CID-busy pids=() i
+    mkdir -p "$busy"
+    for i in {1..20}; do
+        sleep 1000 >/dev/null 3>&- 4>&- &
+        pids+=($!)
+        echo $! >"$busy/cgroup.procs"
+    done
+    config '.linux.cgroupsPath = $p | .linux.resources.pids.limit = 10' --arg p "/wherry-test/$CID-busy/c"
+    run wherry create "$CID"
+    kill "${pids[@]}"
+    wait "${pids[@]}" || true
+    rmdir "$busy"
+    have_status 1
+    have "turn on controllers +pids below cgroup /wherry-test/$CID-busy: it has processes of its own"
+}
+
 @test "devices: denied unless allowed, whatever the node" {
     config '.process.capabilities[] |= (. + ["CAP_MKNOD"]) | .root.readonly = false'
     # Not all of them open without a device behind them, so what is compared is EPERM.

@@ -42,12 +42,15 @@ static void missing(const char *wanted, const char *on, char *out, size_t size)
 static bool has_processes(const struct wh_cgroup_dir *dir, const char *prefix)
 {
     char rel[4096 + 32], text[32];
+    ssize_t n;
 
     snprintf(rel, sizeof rel, "%scgroup.type", prefix);
     if (wh_read_at(dir->mount_fd, rel, text, sizeof text - 1) <= 0)
         return false;
     snprintf(rel, sizeof rel, "%scgroup.procs", prefix);
-    return wh_read_at(dir->mount_fd, rel, text, sizeof text - 1) > 0;
+    n = wh_read_at(dir->mount_fd, rel, text, sizeof text - 1);
+    /* More than fit are some, too. */
+    return n > 0 || n == -EFBIG;
 }
 
 static int enable_at(const struct wh_cgroup_dir *dir, unsigned depth, const char *controllers, struct wh_err *err)
