@@ -260,6 +260,33 @@ after_update() { # STATUS
 @test "each system call of start fails once: EIO" { each_fails EIO start "$CID"; }
 @test "each system call of delete fails once: EIO" { each_fails EIO delete -f "$CID"; }
 
+# The last calls of a command, which are those that change something, fail once. Each time CHECK is run.
+last_fail() { # N CHECK ARGS…
+    local n=$1 check=$2 name k list rc=0
+    shift 2
+    list=$(WHERRY_SWEEP=1 failing "$@" | tail -n "$n")
+    "$check"
+    while read -r name k; do
+        rc=0
+        traced -o /dev/null -e inject="$name:error=ENFILE:when=$k" -- "$@" || rc=$?
+        "$check" || { echo "$name $k: status $rc"; return 1; }
+    done <<<"$list"
+}
+status() { wherry state "$CID" | jq -r .status; }
+paused_or_running() {
+    if [ "$rc" = 0 ]; then [ "$(status)" = paused ] && wherry resume "$CID"; else [ "$(status)" = running ]; fi
+}
+still_running() { [ "$(status)" = running ]; }
+still_paused() { [ "$(status)" = paused ]; }
+
+@test "the last system calls of pause and of kill -a fail once: nothing stays frozen, nor goes on, that should not" {
+    wherry run -d -b "$BUNDLE" "$CID" </dev/null >/dev/null
+    last_fail 12 paused_or_running pause "$CID"
+    last_fail 16 still_running kill -a "$CID" URG
+    wherry pause "$CID"
+    last_fail 16 still_paused kill -a "$CID" URG
+}
+
 @test "each system call of delete fails once: a container that runs goes on" {
     local name k list
     wherry run -d -b "$BUNDLE" "$CID" </dev/null >/dev/null

@@ -578,6 +578,16 @@ int wh_cgroup_pids(const struct wh_cgroup *cg, pid_t **ret, size_t *ret_n, struc
     return 0;
 }
 
+/* What was frozen for a moment must not stay so: tried again, in case that the failure is a passing one. */
+static int thaw(int dirfd)
+{
+    int r = wh_write_at(dirfd, "cgroup.freeze", "0");
+
+    if (r < 0)
+        r = wh_write_at(dirfd, "cgroup.freeze", "0");
+    return r == -ENODEV || r == -ENOENT ? 0 : r;
+}
+
 int wh_cgroup_freeze(struct wh_cgroup *cg, bool freeze, int timeout_ms, struct wh_err *err)
 {
     int r;
@@ -591,8 +601,8 @@ int wh_cgroup_freeze(struct wh_cgroup *cg, bool freeze, int timeout_ms, struct w
     if (r == 0)
         r = wh_cg_wait_event(cg->two.fd, "frozen", freeze, wh_cg_now() + timeout_ms);
     /* Half frozen is neither: what does not stop in time goes on. */
-    if (r == -ETIMEDOUT && freeze)
-        (void)wh_write_at(cg->two.fd, "cgroup.freeze", "0");
+    if (r < 0 && freeze)
+        (void)thaw(cg->two.fd);
     if (r == -ETIMEDOUT)
         return wh_err_set(err, WH_ERR_HOST, r, NULL,
                           freeze ? "freeze cgroup %s%s: not all of its processes stop (one is in an uninterruptible "
@@ -616,7 +626,10 @@ int wh_cgroup_signal(struct wh_cgroup *cg, int sig, struct wh_err *err)
         r = wh_cg_kill_two(cg->two.fd, wh_cg_now());
         return r < 0 && r != -ETIMEDOUT ? wh_err_sys(err, r, "kill cgroup %s%s", cg->two.mount, cg->two.path) : 0;
     }
-    (void)wh_read_at(cg->two.fd, "cgroup.freeze", was, sizeof was - 1);
+    /* Else a paused container would go on. */
+    r = (int)wh_read_at(cg->two.fd, "cgroup.freeze", was, sizeof was - 1);
+    if (r < 0 && r != -ENODEV && r != -ENOENT)
+        return wh_err_sys(err, r, "read cgroup.freeze of cgroup %s%s", cg->two.mount, cg->two.path);
     if (was[0] != '1' && wh_write_at(cg->two.fd, "cgroup.freeze", "1") == 0)
         (void)wh_cg_wait_event(cg->two.fd, "frozen", 1, wh_cg_now() + FREEZE_MS);
     r = wh_cg_collect(cg->two.fd, &pids);
@@ -627,8 +640,12 @@ int wh_cgroup_signal(struct wh_cgroup *cg, int sig, struct wh_err *err)
             r = s;
     }
     free(pids.v);
-    if (was[0] != '1')
-        (void)wh_write_at(cg->two.fd, "cgroup.freeze", "0");
+    if (was[0] != '1') {
+        int t = thaw(cg->two.fd);
+
+        if (t < 0)
+            return wh_err_sys(err, t, "thaw cgroup %s%s", cg->two.mount, cg->two.path);
+    }
     return r < 0 ? wh_err_sys(err, r, "signal the processes of cgroup %s%s", cg->two.mount, cg->two.path) : 0;
 }
 
