@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -17,6 +18,7 @@
 
 #include "abi/proto.h"
 #include "base/fd.h"
+#include "host/facts.h"
 #include "host/listener.h"
 #include "host/proc.h"
 #include "host/serve.h"
@@ -655,6 +657,93 @@ static void test_start(const struct wh_plan *plan)
     }
 }
 
+/* What a created container answers to who wants to enter it. */
+static void test_enter(const struct wh_plan *plan)
+{
+    static const struct {
+        const char *what, *says;
+        uint16_t type;
+        bool fd, end, cancel;
+        int want;
+    } t[] = {
+        { "with a namespace", "", WH_MSG_OK, true, false, false, 0 },
+        { "with none", "start it first", WH_MSG_OK, false, false, false, -EPERM },
+        { "with something else", "protocol error", WH_MSG_READY, true, false, false, -EPROTO },
+        { "not at all: it was started", "", 0, false, true, false, -ECONNRESET },
+        { "not at all, and nobody waits any longer", "canceled", 0, false, false, true, -ECANCELED },
+    };
+
+    for (size_t i = 0; i < WH_ELEMENTSOF(t); i++) {
+        unsigned before = open_fds(), n = 0;
+        int fds[WH_ASK_MAX_FDS], cancel[2], r;
+        struct world w;
+
+        world_init(&w, plan);
+        if (pipe2(cancel, O_CLOEXEC) < 0)
+            bail_out("no pipe");
+        if (t[i].type)
+            say(&w, t[i].type, S_WAIT, 0, t[i].fd ? w.mbox_fd : -1);
+        if (t[i].end)
+            shutdown(w.theirs, SHUT_WR);
+        if (t[i].cancel)
+            wh_closep(&cancel[1]);
+        alarm(20);
+        r = wh_serve_enter(w.ours, w.run.pidfd_a, cancel[0], fds, &n, &w.err);
+        is_int(r, t[i].want, "ENTER is answered %s", t[i].what);
+        is_int(heard(&w), WH_MSG_ENTER, "it was asked");
+        is_int(n, r == 0, "fds that came");
+        has_str(w.err.msg, t[i].says, "the error says why");
+        while (n > 0)
+            wh_close(fds[--n]);
+        wh_close(cancel[0]);
+        wh_close(cancel[1]);
+        syscall(SYS_kill, w.a, SIGKILL);
+        syscall(SYS_wait4, w.a, NULL, __WALL, NULL);
+        world_done(&w);
+        is_int(open_fds(), before, "no fd is left");
+    }
+}
+
+static int ns_of(const char *name)
+{
+    char path[40];
+
+    snprintf(path, sizeof path, "/proc/self/ns/%s", name);
+    return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+static void test_namespaces(void)
+{
+    const uint32_t flags = CLONE_NEWUTS | CLONE_NEWNET;
+    static const struct {
+        const char *what, *fds[3];
+        int want;
+    } t[] = {
+        { "those that it has", { "net", "uts" }, 0 }, { "one too few", { "net" }, -EPROTO },
+        { "one twice", { "net", "net" }, -EPROTO },   { "one of another kind", { "net", "uts", "ipc" }, -EPROTO },
+        { "a file", { "net", "uts", "" }, -EPROTO },
+    };
+
+    for (size_t i = 0; i < WH_ELEMENTSOF(t); i++) {
+        unsigned before = open_fds(), n = 0;
+        struct wh_err err = { 0 };
+        uint32_t join = 1, host = 1;
+        struct wh_nsfds ns;
+        int fds[3], proc_fd = wh_proc_open(&err);
+
+        for (; n < 3 && t[i].fds[n]; n++)
+            fds[n] = *t[i].fds[n] ? ns_of(t[i].fds[n]) : dup(proc_fd);
+        wh_nsfds_init(&ns);
+        is_int(wh_nsfds_take(&ns, proc_fd, fds, n, flags, &join, &host), t[i].want, "init sends %s", t[i].what);
+        ok(join == 0 && host == 0, "nothing is joined that is our own");
+        wh_nsfds_done(&ns);
+        while (n > 0)
+            wh_close(fds[--n]);
+        wh_close(proc_fd);
+        is_int(open_fds(), before, "no fd is left");
+    }
+}
+
 int main(void)
 {
     struct wh_arena *a = wh_arena_new();
@@ -672,6 +761,8 @@ int main(void)
     test_refused(plan);
     test_cancel(plan);
     test_start(plan);
+    test_enter(plan);
+    test_namespaces();
     test_fuzz(plan);
     test_listener(plan);
     wh_arena_free(a);
