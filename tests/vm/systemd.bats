@@ -152,6 +152,28 @@ limits() {
     [ "$(systemctl show "wh-$CID-2.scope" -p DevicePolicy --value)" = auto ]
 }
 
+@test "systemd: a part of the scope for the payload, which hands controllers on, and outlives a reload" {
+    local dir=$base/$slice/$UNIT pid
+    config '.linux.resources.pids.limit = 20 | .linux.namespaces |= (map(select(.type != "cgroup")) + [{type: "cgroup"}])
+        | .annotations = {"run.oci.systemd.subgroup": "part", "run.oci.delegate-cgroup": "leaf"}'
+    detached --systemd-cgroup create "$CID"
+    have_status 0
+    [ -z "$(cat "$dir/cgroup.procs" "$dir/part/cgroup.procs")" ]
+    pid=$(pid_of "$CID")
+    [ "$(cat "$dir/part/leaf/cgroup.procs")" = "$pid" ]
+    [ "$(cat "$dir/pids.max") $(cat "$dir/part/pids.max")" = "20 max" ]
+    grep -qw pids "$dir/part/leaf/cgroup.controllers"
+    wherry start "$CID"
+    run wherry exec "$CID" cat /proc/self/cgroup </dev/null
+    have 0::/leaf
+    "${systemctl[@]}" daemon-reload
+    grep -qw pids "$dir/part/leaf/cgroup.controllers"
+    wherry update --pids-limit 30 "$CID"
+    [ "$(cat "$dir/pids.max") $(cat "$dir/part/pids.max")" = "30 max" ]
+    wherry delete -f "$CID"
+    gone
+}
+
 @test "systemd: run, in slices that are made for it, with properties from annotations" {
     config '.linux.cgroupsPath = "wh-x.slice:wh:'"$CID"'" | .process.args = ["true"]
         | .annotations = { "org.systemd.property.TimeoutStopUSec": "uint64 5000000", "org.systemd.property.KillSignal": "2",

@@ -110,7 +110,8 @@ static void own(struct wh_compile *c, const struct wh_kv *asked, const char *lea
         (c->facts->cgroup_mode != WH_CGROUP_UNIFIED || !c->new_ns[WH_NS_CGROUP] || !mounted_writable(c->spec)))
         return;
     if (!owner(c, &uid)) {
-        if (asked)
+        /* In a new one it is an id that is not mapped, which is told elsewhere. */
+        if (asked && c->join_ns[WH_NS_USER])
             wh_compile_err(c, -EINVAL, asked->src,
                            "the ids of the user namespace that is joined are not known: list its linux.uidMappings");
         return;
