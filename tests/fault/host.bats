@@ -285,6 +285,9 @@ still_paused() { [ "$(status)" = paused ]; }
     last_fail 16 still_running kill -a "$CID" URG
     wherry pause "$CID"
     last_fail 16 still_paused kill -a "$CID" URG
+    # Those in cgroups below, which cannot be listed.
+    ! traced -o /dev/null -e inject=getdents64:error=ENFILE:when=1 -- kill -a "$CID" URG
+    grep -q "signal the processes of cgroup .*: too many open files in system" "$BATS_TEST_TMPDIR/out"
 }
 
 @test "each system call of delete fails once: a container that runs goes on" {

@@ -329,7 +329,7 @@ static int collect(int dirfd, struct wh_pids *pids, unsigned depth)
     CLEANUP_DIR DIR *d = dir_stream(dirfd);
     if (!d)
         return errno == ENOENT ? 0 : -errno;
-    for (struct dirent *e; (e = readdir(d)) != NULL;) {
+    for (struct dirent *e; (errno = 0, e = readdir(d)) != NULL;) {
         if (!is_subdir(e))
             continue;
         if (depth == COLLECT_DEPTH)
@@ -345,7 +345,7 @@ static int collect(int dirfd, struct wh_pids *pids, unsigned depth)
         if (r < 0)
             return r;
     }
-    return 0;
+    return errno == ENOENT || errno == ENODEV ? 0 : -errno;
 }
 
 int wh_cg_collect(int dirfd, struct wh_pids *pids)
@@ -371,7 +371,7 @@ static int sweep(int dirfd, uint64_t emptied, int *ret_child)
     *ret_child = -1;
     if (!d)
         return -errno;
-    for (struct dirent *e; (e = readdir(d)) != NULL;) {
+    for (struct dirent *e; (errno = 0, e = readdir(d)) != NULL;) {
         if (!is_subdir(e) || unlinkat(dirfd, e->d_name, AT_REMOVEDIR) == 0 || errno == ENOENT)
             continue;
         if (errno != EBUSY && errno != ENOTEMPTY)
@@ -384,7 +384,7 @@ static int sweep(int dirfd, uint64_t emptied, int *ret_child)
         if (errno != ENOENT)
             return -errno;
     }
-    return 0;
+    return errno == ENOENT || errno == ENODEV ? 0 : -errno;
 }
 
 int wh_cg_remove_below(int dirfd, int64_t deadline)
