@@ -125,6 +125,19 @@ C
     [ "$output" = in ]
 }
 
+@test "exec into a container whose init has adopted many" {
+    cp "$CONFIGS/runc-1.1-spec.json" config.json
+    config '.process.terminal = false | .process.rlimits = [] | .linux.cgroupsPath = "/wherry-test/'"$CID"'" | .process.args = ["sh", "-c", $s]' \
+        --arg s 'for i in 1 2 3 4 5 6 7 8 9 10 11 12; do (sleep 1000 &) & done; wait; echo all; exec sleep 1000'
+    ROOT=$BATS_TEST_TMPDIR/state
+    chown 0:0 "$BUNDLE"
+    wherry run --init -d "$CID" </dev/null >out 2>err || { cat err; return 1; }
+    for _ in $(seq 200); do ! grep -q all out || break; sleep 0.05; done
+    run setpriv --bounding-set -sys_ptrace --inh-caps -sys_ptrace "$WHERRY" --root "$ROOT" exec "$CID" hostname </dev/null 3>&- 4>&-
+    have_status 0
+    [ "$output" = "$(jq -r .hostname config.json)" ]
+}
+
 @test "hooks of the container's namespaces, in a user namespace that was joined" {
     rootless '.process.args = ["sleep", "1000"]'
     mine run -d "$CID" </dev/null >out 2>err || { cat err; return 1; }

@@ -252,13 +252,16 @@ static int ask_namespaces(struct executing *x, struct wh_err *err)
 static pid_t first_child(const struct wh_target *t)
 {
     char path[48], text[32];
+    WH_CLEANUP_FD int fd = -1;
     uint64_t pid;
     ssize_t n;
 
     snprintf(path, sizeof path, "%d/task/%d/children", (int)t->state.pid, (int)t->state.pid);
-    n = wh_read_at(t->proc_fd, path, text, sizeof text - 1);
+    fd = openat(t->proc_fd, path, O_RDONLY | O_CLOEXEC);
+    /* Orphans follow, as many as the payload likes. */
+    n = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
     if (n <= 0)
-        return n < 0 ? (pid_t)n : -ESRCH;
+        return n < 0 ? -errno : -ESRCH;
     text[n] = '\0';
     text[strcspn(text, " ")] = '\0';
     return wh_parse_u64(text, INT32_MAX, &pid) == 0 && pid > 0 ? (pid_t)pid : -ESRCH;
@@ -279,7 +282,7 @@ static int enter_payload(struct executing *x, struct wh_err *err)
     if (x->payload_fd < 0)
         return errno == ESRCH ? -ESRCH : wh_err_sys(err, -errno, "open a pidfd of the payload");
     /* It ends before init does: the number was its own when the pidfd was made. */
-    if (first_child(t) != payload.pid)
+    if (first_child(t) != payload.pid || wh_pidfd_wait(t->pidfd, 0) != -ETIMEDOUT)
         return -ESRCH;
     return wh_api_find_namespaces(t->proc_fd, &payload, x->payload_fd, &x->req.join, err);
 }
