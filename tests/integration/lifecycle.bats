@@ -124,6 +124,17 @@ sleeper() {
     [ ! -e "$ROOT/$CID" ]
 }
 
+@test "without a pid namespace, delete -f where the cgroup cannot be seen forgets nobody" {
+    config 'del(.linux.namespaces[] | select(.type == "pid")) | .mounts |= map(select(.destination != "/proc")) | del(.linux.maskedPaths, .linux.readonlyPaths)'
+    shell_is 'sleep 1000 & exec sleep 1001'
+    wherry run -d "$CID" </dev/null >/dev/null
+    run unshare -m --propagation private sh -c 'umount -R /sys/fs/cgroup && exec "$@"' sh "$WHERRY" --root "$ROOT" delete -f "$CID" 3>&- 4>&-
+    have_status 1
+    have "the processes of container $CID cannot be told"
+    wherry delete -f "$CID"
+    [ -z "$(left_processes)" ]
+}
+
 @test "kill: signals by name and number, in any case" {
     shell_is 'for s in HUP USR1 TERM 35; do trap "echo $s" $s; done; echo ready; while :; do sleep 0.05; done'
     wherry run -d -b "$BUNDLE" "$CID" >"$BATS_TEST_TMPDIR/out" 2>&1 </dev/null

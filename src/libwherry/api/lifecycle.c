@@ -107,6 +107,22 @@ static void poststop(const wherry_ctx *ctx, const struct wh_target *t)
         wh_api_log(ctx, WHERRY_LOG_DEBUG, "%s", err.msg);
 }
 
+/* Without a pid namespace of its own the end of init is not the end of all, and only the cgroup knows who else there is. Of an earlier boot
+ * there is nobody. */
+static int refuse_hidden(const struct wh_target *t, const char *id, struct wh_err *err)
+{
+    const struct wh_cgroup_dir *two = &t->cgroup.two;
+    char boot_id[WH_BOOT_ID_SIZE];
+
+    if (t->state.private_pidns || !two->mount || two->mount_fd >= 0 || wh_proc_boot_id(t->proc_fd, boot_id) < 0 ||
+        !wh_streq(boot_id, t->state.boot_id))
+        return 0;
+    return wh_err_set(err, WH_ERR_HOST, -ENODEV, NULL,
+                      "the processes of container %s cannot be told: its cgroup %s is below %s, where no cgroup2 is "
+                      "mounted here",
+                      id, two->path, two->mount);
+}
+
 int wh_api_destroy(const wherry_ctx *ctx, struct wh_target *t, const char *id, struct wh_err *err)
 {
     int r;
@@ -120,7 +136,9 @@ int wh_api_destroy(const wherry_ctx *ctx, struct wh_target *t, const char *id, s
         if (r < 0)
             return wh_err_set(err, WH_ERR_STATE, r, NULL, "container init still running");
     }
-    r = wh_cgroup_remove(&t->cgroup, KILL_MS, err);
+    r = refuse_hidden(t, id, err);
+    if (r == 0)
+        r = wh_cgroup_remove(&t->cgroup, KILL_MS, err);
     if (r < 0)
         return r;
     r = wh_store_remove(t->root_fd, id, err);
