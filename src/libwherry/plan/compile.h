@@ -20,7 +20,8 @@ struct wh_compile {
     bool no_setgroups; /* setgroups(2) is denied to the container: no SETGROUPS step, and no additional groups */
     const char
         *cgroup_path; /* below the cgroup2 mount; null when disabled. Set by wh_compile_cgroup(), which comes first */
-    const char *cgroup_ns; /* the root of the container's cgroup namespace: the same, or what the payload has below it */
+    const char
+        *cgroup_ns; /* the root of the container's cgroup namespace: the same, or what the payload has below it */
     bool delegated; /* and that was asked for: it is mounted writable */
     uint32_t v1_made; /* bit i: the plan makes a directory in facts->v1[i] (host/facts.c finds 16 at most) */
     const char *mount_label, *mount_context; /* of new file systems, and the option that carries it; null: none */
