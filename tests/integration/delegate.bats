@@ -220,6 +220,15 @@ hold() { # SCRIPT
     [ "$output" = 0 ]
 }
 
+@test "a user other than root: the payload's part is that user's" {
+    unified
+    config '.process.user = {uid: 1000, gid: 1000}'
+    inside "id -u; $MANAGE"'cat cgroup.subtree_control; echo 1 2>/dev/null >cgroup.max.depth || echo refused'
+    [ "${lines[0]}" = 1000 ]
+    have_line "^(.* )?$(controller)( .*)?\$"
+    have refused
+}
+
 # A root from the machine's own programs, which is cheaper than a copy of them.
 machine_rootfs() {
     rm -r rootfs
