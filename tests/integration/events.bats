@@ -440,7 +440,9 @@ greedy() {
 @test "README's example" {
     controller memory
     [ -z "$ONE" ] || skip "README shows the unified hierarchy"
-    shell_is 'until [ -e /dev/shm/go ]; do sleep 0.1; done; tail /dev/zero; (for i in 1 2 3 4; do sleep 1000 & done); sleep 1000'
+    # One after the other: what is limited to ten records a second might else overtake.
+    shell_is 'until [ -e /dev/shm/go ]; do sleep 0.1; done; tail /dev/zero; until [ -e /dev/shm/more ]; do sleep 0.1; done
+        (for i in 1 2 3 4; do sleep 1000 & done); sleep 1000'
     config '.linux.resources.memory = {limit: 16777216, swap: 16777216} | .linux.resources.pids = {limit: 4}'
     running "$CID"
     watch --no-stats "$CID"
@@ -450,6 +452,7 @@ greedy() {
     told '.type == "freeze" and .data.frozen == false'
     touch "/proc/$(pid_of "$CID")/root/dev/shm/go"
     told '.type == "memory" and .data.events.oom_kill == 1'
+    touch "/proc/$(pid_of "$CID")/root/dev/shm/more"
     told '.type == "pids"'
     wherry kill "$CID" KILL || true
     watched

@@ -46,8 +46,9 @@ struct child {
     int null_fd, self_procs; /* self_procs: where clone3 could not place it */
     /* Written by the child, in our memory: no pipe is needed to learn why it did not exec. */
     volatile int step, err;
-    /* The kernel clears it and wakes us when the child leaves our memory, by execve or exit (set_tid_address(2)). */
-    _Atomic uint32_t here;
+    /* The kernel clears it and wakes us when the child leaves our memory, by execve or exit (set_tid_address(2)). At the far end of the child's
+     * stack, which stays as long as the child may. */
+    _Atomic uint32_t *here;
 };
 
 /* What runs on the child's stack leaves it by execve, in the middle of a frame: AddressSanitizer would keep it poisoned, for whatever is mapped
@@ -216,7 +217,7 @@ static long spawn_clone(struct child *c, char *stack, int *pidfd)
 
     if (c->s->exec_ms > 0) {
         args.flags = CLONE_VM | CLONE_CHILD_CLEARTID | CLONE_PIDFD;
-        args.child_tid = (unsigned long long)(uintptr_t)&c->here;
+        args.child_tid = (unsigned long long)(uintptr_t)c->here;
     }
     if (cgroup_fd >= 0 && c->s->cpus_len == 0) {
         args.flags |= CLONE_INTO_CGROUP;
@@ -235,7 +236,7 @@ static long spawn_clone(struct child *c, char *stack, int *pidfd)
         if (c->self_procs < 0)
             return -errno;
     }
-    r = clone(child_main, stack + STACK_SIZE, (int)(args.flags & ~CLONE_INTO_CGROUP), c, pidfd, NULL, &c->here);
+    r = clone(child_main, stack + STACK_SIZE, (int)(args.flags & ~CLONE_INTO_CGROUP), c, pidfd, NULL, (void *)c->here);
     if (r < 0)
         r = -errno;
     wh_close(c->self_procs);
@@ -260,7 +261,7 @@ static bool has_left(struct child *c, int pidfd, bool *ret_lost)
         int64_t left = end - wh_now_ms();
         struct timespec ts = { .tv_sec = left / 1000, .tv_nsec = left % 1000 * 1000000 };
 
-        if (atomic_load(&c->here) == 0)
+        if (atomic_load(c->here) == 0)
             return true;
         if (left <= 0 && is_frozen(c->s->cgroup_fd))
             break;
@@ -269,7 +270,7 @@ static bool has_left(struct child *c, int pidfd, bool *ret_lost)
             continue;
         }
         /* Not FUTEX_PRIVATE: that is not how the kernel wakes. Errors are looked at by looking again. */
-        syscall(SYS_futex, &c->here, FUTEX_WAIT, 1, &ts, NULL, 0);
+        syscall(SYS_futex, c->here, FUTEX_WAIT, 1, &ts, NULL, 0);
     }
     /* The freezer of cgroup2 lets go of what is killed. */
     wh_pidfd_kill(pidfd, SIGKILL);
@@ -319,7 +320,7 @@ void wh_spawn_init(struct wh_spawn *s, const char *what)
 
 int wh_spawn(const struct wh_spawn *s, int *ret_pidfd, pid_t *ret_pid, struct wh_err *err)
 {
-    struct child c = { .s = s, .null_fd = -1, .self_procs = -1, .here = 1 };
+    struct child c = { .s = s, .null_fd = -1, .self_procs = -1 };
     bool left = true, lost = false;
     WH_CLEANUP_FD int null_fd = -1, pidfd = -1;
     unsigned long all = ~0ul, before;
@@ -335,6 +336,8 @@ int wh_spawn(const struct wh_spawn *s, int *ret_pidfd, pid_t *ret_pid, struct wh
     stack = mmap(NULL, STACK_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
     if (stack == MAP_FAILED)
         return wh_err_sys(err, -errno, "allocate a stack for %s", s->what);
+    c.here = (void *)stack;
+    atomic_store(c.here, 1);
     /* By system call: the C library's sigfillset leaves out its own signals, whose handlers would run in the child too. */
     syscall(SYS_rt_sigprocmask, SIG_BLOCK, &all, &before, 8);
     r = spawn_clone(&c, stack, &pidfd);
