@@ -296,6 +296,7 @@ still_paused() { [ "$(status)" = paused ]; }
     list=$(WHERRY_SWEEP=1 failing delete "$CID")
     while read -r name k; do
         ! traced -o /dev/null -e inject="$name:error=ENFILE:when=$k" -- delete "$CID" || { echo "$name $k: no failure"; return 1; }
+        ! grep "another pid namespace" "$BATS_TEST_TMPDIR/out" || return 1
     done <<<"$list"
     [ "$(wherry state "$CID" | jq -r .status)" = running ]
 }

@@ -39,6 +39,9 @@ int wh_proc_open(struct wh_err *err)
         return wh_err_set(err, WH_ERR_HOST, -ENODEV, NULL, "/proc is not the root of a proc file system");
     /* `unshare -p` without --mount-proc: every pid that we look up there would be another process's. */
     n = readlinkat(fd, "self", self, sizeof self - 1);
+    /* ENOENT: we are not in it. */
+    if (n < 0 && errno != ENOENT)
+        return wh_err_sys(err, -errno, "read /proc/self");
     self[n > 0 ? n : 0] = '\0';
     snprintf(pid, sizeof pid, "%d", (int)getpid());
     if (!wh_streq(self, pid))
