@@ -209,7 +209,7 @@ limits() {
 # bats test_tags=root
 @test "systemd: a unit that is somebody else's stays theirs" {
     systemd-run "${systemctl[@]:1}" --quiet --scope --slice=other.slice --unit="$UNIT" sleep 100 3>&- 4>&- &
-    for ((i = 0; i < 100; i++)); do [ "$(show ActiveState)" != active ] || break; sleep 0.1; done
+    for ((i = 0; i < 600; i++)); do [ "$(show ActiveState)" != active ] || break; sleep 0.1; done
     detached --systemd-cgroup create "$CID"
     have_status 1
     have "start unit $UNIT: systemd: "
@@ -258,7 +258,7 @@ limits() {
     have "reach systemd at unix:path="
     run "${cut[@]}" "$WHERRY" --root "$ROOT" delete -f "$CID" 3>&- 4>&-
     have_status 0
-    for ((i = 0; i < 100; i++)); do [ "$(show ActiveState)" = active ] || break; sleep 0.1; done
+    for ((i = 0; i < 600; i++)); do [ "$(show ActiveState)" = active ] || break; sleep 0.1; done
     [ ! -e "$base/$slice/$UNIT" ]
     "${systemctl[@]}" reset-failed "$UNIT" 2>/dev/null || true
 }

@@ -150,25 +150,34 @@ const char *wh_compile_cgroup_v1_path(const struct wh_compile *c, const struct w
 }
 
 /* On v1, a directory in each hierarchy that has something to write. */
-static void make_v1(struct wh_compile *c, const struct wh_cg_write *w)
+static void make_v1(struct wh_compile *c, const char *controller, wh_node src)
 {
-    const struct wh_v1_hierarchy *h = wh_streq(w->controller, "unified") ? NULL : wh_compile_v1(c, w->controller);
+    const struct wh_v1_hierarchy *h = wh_streq(controller, "unified") ? NULL : wh_compile_v1(c, controller);
     struct wh_step_cg_v1_create *s;
 
     if (!h || c->v1_made & 1u << (h - c->facts->v1))
         return;
     c->v1_made |= 1u << (h - c->facts->v1);
-    s = WH_STEP(c, CG_V1_CREATE, cg_v1_create, w->src);
+    s = WH_STEP(c, CG_V1_CREATE, cg_v1_create, src);
     if (!s)
         return;
-    s->controller = wh_build_str(c->b, w->controller);
+    s->controller = wh_build_str(c->b, controller);
     s->path = wh_build_str(c->b, c->cgroup_path);
+}
+
+/* And those that systemd makes for a unit with Delegate=, whose process is in them from the beginning; exec follows it there. */
+static void make_delegated(struct wh_compile *c)
+{
+    static const char *const controllers[] = { "cpu", "memory", "blkio", "pids", "devices", "name=systemd" };
+
+    for (size_t i = 0; i < WH_ELEMENTSOF(controllers); i++)
+        make_v1(c, controllers[i], 0);
 }
 
 static void add_writes(struct wh_compile *c, const struct wh_cg_writes *writes)
 {
     for (size_t i = 0; i < writes->n; i++)
-        make_v1(c, &writes->v[i]);
+        make_v1(c, writes->v[i].controller, writes->v[i].src);
     for (size_t i = 0; i < writes->n; i++) {
         const struct wh_cg_write *w = &writes->v[i];
         struct wh_step_cg_write *s = WH_STEP(c, CG_WRITE, cg_write, w->src);
@@ -257,6 +266,7 @@ void wh_compile_cgroup(struct wh_compile *c)
 
         if (wh_unit_find(c->spec, c->req, c->facts, c->arena, &unit, &err) == 0)
             wh_compile_unit(c, &unit);
+        make_delegated(c);
     }
     wh_compile_resources(c, &l->resources, WH_RES_HOST, &writes);
     add_writes(c, &writes);

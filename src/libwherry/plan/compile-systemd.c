@@ -140,10 +140,15 @@ static int find_host(const struct wh_facts *facts, struct wh_err *err)
                               ? "--systemd-cgroup: there is no systemd of this user (loginctl enable-linger starts "
                                 "one): use --cgroup-manager=cgroupfs"
                               : "--systemd-cgroup: this host is not run by systemd: use --cgroup-manager=cgroupfs");
-    if (facts->cgroup_mode != WH_CGROUP_UNIFIED)
+    if (facts->cgroup_mode == WH_CGROUP_NONE)
         return wh_err_set(err, WH_ERR_HOST, -EOPNOTSUPP, NULL,
-                          "--systemd-cgroup needs the unified cgroup hierarchy, which this host does not have: use "
-                          "--cgroup-manager=cgroupfs");
+                          "--systemd-cgroup needs a systemd that uses cgroup2, which is not mounted on this host: boot "
+                          "with systemd.unified_cgroup_hierarchy=1");
+    /* systemd delegates no v1 controller to a user. */
+    if (facts->cgroup_mode == WH_CGROUP_HYBRID && facts->systemd_user)
+        return wh_err_set(err, WH_ERR_HOST, -EOPNOTSUPP, NULL,
+                          "--systemd-cgroup without root needs the unified cgroup hierarchy, and this host has v1 "
+                          "controllers: use --cgroup-manager=cgroupfs");
     return 0;
 }
 

@@ -32,11 +32,20 @@ static const char *amount(const char *value, bool zero)
 {
     uint64_t n;
 
-    if (wh_streq(value, "max"))
+    if (wh_streq(value, "max") || wh_streq(value, "-1"))
         return INFINITY_TEXT;
     if (wh_parse_u64(value, UINT64_MAX - 1, &n) < 0)
         return NULL;
     return n == 0 && !zero ? "1" : value;
+}
+
+/* The value that is written to the file, or null. */
+static const char *among(const struct wh_cg_write *v, size_t n, const char *controller, const char *file)
+{
+    for (size_t i = 0; i < n; i++)
+        if (wh_streq(v[i].controller, controller) && wh_streq(v[i].file, file))
+            return v[i].value;
+    return NULL;
 }
 
 /* "QUOTA PERIOD" of cpu.max, in microseconds each. */
@@ -61,6 +70,28 @@ static void cpu_max(struct limits *l, wh_node src, const char *value)
         return;
     put(l, src, "CPUQuotaPerSecUSec", "t", quota);
     put(l, src, "CPUQuotaPeriodUSec", "t", wh_arena_printf(l->arena, "%llu", (unsigned long long)period));
+}
+
+/* v1: systemd makes shares of the weight, 1024 of 100. Quota and period are two files and one property. */
+static void cpu_v1(struct limits *l, const struct wh_cg_write *v, size_t n, size_t at)
+{
+    const char *quota = among(v, n, "cpu", "cpu.cfs_quota_us"), *period = among(v, n, "cpu", "cpu.cfs_period_us");
+    uint64_t shares;
+
+    if (wh_streq(v[at].file, "cpu.shares") && wh_parse_u64(v[at].value, UINT32_MAX, &shares) == 0) {
+        shares = shares * 100 / 1024;
+        put(l, v[at].src, "CPUWeight", "t",
+            wh_arena_printf(l->arena, "%llu",
+                            (unsigned long long)(shares < 1       ? 1
+                                                 : shares > 10000 ? 10000
+                                                                  : shares)));
+    } else if (wh_streq(v[at].file, "cpu.cfs_quota_us")) {
+        if (wh_streq(quota, "-1"))
+            quota = "max";
+        cpu_max(l, v[at].src, period ? wh_arena_printf(l->arena, "%s %s", quota, period) : quota);
+    } else if (wh_streq(v[at].file, "cpu.cfs_period_us") && !quota) {
+        put(l, v[at].src, "CPUQuotaPeriodUSec", "t", v[at].value);
+    }
 }
 
 /* "0-3,8" as a bit mask, lowest byte first, in hexadecimal digits; no digit at all for the list that is empty. Null when it is no such list. */
@@ -100,25 +131,32 @@ size_t wh_unit_limit(struct wh_arena *arena, const struct wh_cg_write *v, size_t
                      struct wh_unit_prop ret[WH_UNIT_LIMIT_MAX])
 {
     static const struct {
-        const char *file, *property;
+        const char *controller, *file, *property;
         bool zero;
     } amounts[] = {
-        { "memory.max", "MemoryMax", false },         { "memory.high", "MemoryHigh", false },
-        { "memory.low", "MemoryLow", true },          { "memory.min", "MemoryMin", true },
-        { "memory.swap.max", "MemorySwapMax", true }, { "pids.max", "TasksMax", false },
-        { "cpu.weight", "CPUWeight", false },
+        { "unified", "memory.max", "MemoryMax", false },
+        { "unified", "memory.high", "MemoryHigh", false },
+        { "unified", "memory.low", "MemoryLow", true },
+        { "unified", "memory.min", "MemoryMin", true },
+        { "unified", "memory.swap.max", "MemorySwapMax", true },
+        { "unified", "pids.max", "TasksMax", false },
+        { "unified", "cpu.weight", "CPUWeight", false },
+        { "memory", "memory.limit_in_bytes", "MemoryMax", false },
+        { "pids", "pids.max", "TasksMax", false },
     };
     struct limits l = { arena, ret, 0 };
     const char *file = v[at].file, *value = v[at].value;
     wh_node src = v[at].src;
 
-    (void)n;
-    if (!wh_streq(v[at].controller, "unified"))
-        return 0;
     for (size_t i = 0; i < WH_ELEMENTSOF(amounts); i++)
         /* An idle cgroup's weight reads as zero. */
-        if (wh_streq(file, amounts[i].file) && !(wh_streq(file, "cpu.weight") && wh_streq(value, "0")))
+        if (wh_streq(v[at].controller, amounts[i].controller) && wh_streq(file, amounts[i].file) &&
+            !(wh_streq(file, "cpu.weight") && wh_streq(value, "0")))
             put(&l, src, amounts[i].property, "t", amount(value, amounts[i].zero));
+    if (wh_streq(v[at].controller, "cpu"))
+        cpu_v1(&l, v, n, at);
+    if (!wh_streq(v[at].controller, "unified"))
+        return l.n;
     if (wh_streq(file, "cpu.max"))
         cpu_max(&l, src, value);
     else if (wh_streq(file, "io.weight"))

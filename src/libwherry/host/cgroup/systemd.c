@@ -93,6 +93,31 @@ static int open_made(struct wh_cgroup *cg, struct wh_err *err)
     return 0;
 }
 
+/* With Delegate= systemd makes those of its own controllers, and knows nothing of others (cpuset, hugetlb, net_cls). */
+static int make_v1(struct wh_cgroup *cg, pid_t pid, struct wh_err *err)
+{
+    int r = 0;
+
+    for (uint32_t i = 0; i < cg->none && r == 0; i++) {
+        wh_closep(&cg->one[i].fd);
+        r = wh_cg_look(&cg->one[i], err);
+        if (r == 0 && cg->one[i].fd < 0)
+            r = wh_cg_v1_make(&cg->one[i], err);
+    }
+    return r == 0 ? wh_cgroup_attach(cg, pid, err) : r;
+}
+
+/* systemd puts processes into scopes only. */
+static int enter_slice(const struct wh_cgroup *cg, pid_t pid, struct wh_err *err)
+{
+    char text[24];
+    int r;
+
+    snprintf(text, sizeof text, "%d", (int)pid);
+    r = wh_write_at(cg->two.fd, "cgroup.procs", text);
+    return r < 0 ? wh_err_sys(err, r, "put the process into cgroup %s%s", cg->two.mount, cg->two.path) : 0;
+}
+
 /* The properties of the plan. */
 static int planned(const struct wh_plan *plan, struct wh_arena *arena, struct wh_unit_props *ret)
 {
@@ -148,11 +173,12 @@ int wh_cgroup_place(struct wh_cgroup *cg, const struct wh_plan *plan, int proc_f
     cg->unit_made = r != -EEXIST && r != -ECONNREFUSED;
     if (r == 0)
         r = open_made(cg, err);
-    /* systemd puts processes into scopes only. */
     if (r == 0 && slice)
-        r = wh_cgroup_enter(cg, pid, err);
+        r = enter_slice(cg, pid, err);
     if (r == 0)
         r = verify(cg, proc_fd, pid, err);
+    if (r == 0)
+        r = make_v1(cg, pid, err);
     if (r == 0 && cg->enable)
         r = wh_cg_enable(&cg->two, cg->enable, err);
     if (r == 0 && cg->sub) {

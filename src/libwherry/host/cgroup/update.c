@@ -447,10 +447,17 @@ static int write_undo(const struct wh_cgroup *cg, uint32_t first, const struct o
 
 /* What systemd writes, from the unit's properties, when one of them has changed. Some it does not know as we do: the quota is rounded, and
  * memory.oom.group and cpu.idle have no property in older ones. */
-static const char *const systemds[] = { "memory.min",      "memory.low",       "memory.high",   "memory.max",
-                                        "memory.swap.max", "memory.oom.group", "cpu.weight",    "cpu.idle",
-                                        "cpu.max",         "io.weight",        "io.bfq.weight", "cpuset.cpus",
-                                        "cpuset.mems",     "pids.max" };
+static const struct {
+    const char *controller, *file;
+} systemds[] = {
+    { "unified", "memory.min" },  { "unified", "memory.low" },      { "unified", "memory.high" },
+    { "unified", "memory.max" },  { "unified", "memory.swap.max" }, { "unified", "memory.oom.group" },
+    { "unified", "cpu.weight" },  { "unified", "cpu.idle" },        { "unified", "cpu.max" },
+    { "unified", "io.weight" },   { "unified", "io.bfq.weight" },   { "unified", "cpuset.cpus" },
+    { "unified", "cpuset.mems" }, { "unified", "pids.max" },        { "memory", "memory.limit_in_bytes" },
+    { "cpu", "cpu.shares" },      { "cpu", "cpu.cfs_quota_us" },    { "cpu", "cpu.cfs_period_us" },
+    { "pids", "pids.max" },
+};
 
 /* What the update may change: the files that it writes, and, of a unit, those that systemd may. malloc'ed, null without memory. */
 static struct wh_cg_write *touched(const struct wh_cgroup *cg, const struct wh_cg_write *v, size_t n, size_t *ret_n)
@@ -463,7 +470,8 @@ static struct wh_cg_write *touched(const struct wh_cgroup *cg, const struct wh_c
         all[*ret_n] = v[*ret_n];
     for (size_t i = 0; cg->unit && i < WH_ELEMENTSOF(systemds); i++)
         /* Of several lines of io.weight, the one that systemd writes. A file that is there twice is no harm. */
-        all[(*ret_n)++] = (struct wh_cg_write){ .controller = "unified", .file = systemds[i], .value = "default" };
+        all[(*ret_n)++] =
+            (struct wh_cg_write){ .controller = systemds[i].controller, .file = systemds[i].file, .value = "default" };
     return all;
 }
 
@@ -490,11 +498,31 @@ static bool set_unit_back(const struct wh_cgroup *cg, const struct old *old, siz
     return r == 0;
 }
 
+/* On v1 the property of a quota is made of two files, of which one may stay as it is. `set` has room for two more; how many there are. */
+static size_t with_other_half(const struct wh_cg_write *v, size_t n, const struct old *now, size_t nnow,
+                              struct wh_cg_write *set)
+{
+    size_t k = n;
+    bool there = false;
+
+    for (size_t i = 0; i < n; i++) {
+        set[i] = v[i];
+        there |= wh_startswith(v[i].file, "cpu.cfs_");
+    }
+    for (size_t i = 0; there && i < nnow && k < n + 2; i++)
+        if (!now[i].w->src && now[i].value && wh_startswith(now[i].w->file, "cpu.cfs_")) {
+            set[k] = *now[i].w;
+            set[k++].value = now[i].value;
+        }
+    return k;
+}
+
 /* So that systemd writes the same the next time that it writes at all. Last, because nothing of it can be refused any more but by systemd, which
  * changes all properties or none. */
 static int change_unit(const struct wh_cgroup *cg, const struct wh_cg_write *v, size_t n, const struct wh_cg_write *all,
                        size_t nall, const struct old *old, size_t nold, wh_node *ret_src, struct wh_err *err)
 {
+    struct wh_cg_write *set;
     struct old *now;
     const struct old *left;
     size_t nnow = 0;
@@ -502,10 +530,14 @@ static int change_unit(const struct wh_cgroup *cg, const struct wh_cg_write *v, 
 
     if (!cg->unit)
         return 0;
-    now = read_all(cg, all, nall, &nnow, err);
-    if (!now)
-        return err->code;
-    r = wh_cg_unit_set(cg, v, n, ret_src, err);
+    set = calloc(n + 2, sizeof *set);
+    now = set ? read_all(cg, all, nall, &nnow, err) : NULL;
+    if (!now) {
+        free(set);
+        return err->code ? err->code : wh_err_sys(err, -ENOMEM, "update the cgroup");
+    }
+    r = wh_cg_unit_set(cg, set, with_other_half(v, n, now, nnow, set), ret_src, err);
+    free(set);
     left = r == 0 ? bring_back(cg, now, nnow) : NULL;
     if (left) {
         r = wh_err_set(err, WH_ERR_HOST, -EIO, NULL, "write \"%s\" to %s once more, after systemd has changed it",
