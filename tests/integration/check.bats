@@ -98,6 +98,10 @@ warning seccomp-overruled /linux/seccomp/syscalls/10/names/7' ]
     run wherry check -b "$BUNDLE"
     have_status 2
     have "[unreadable]"
+    # Not the configuration's fault.
+    need root
+    run unshare -m --propagation private sh -c 'mount -t tmpfs none /proc && exec "$@"' sh "$WHERRY" --root "$ROOT" check -b "$BUNDLE"
+    have "/proc is not the root of a proc file system [host-lacks]"
 }
 
 @test "check: unknown keys, with the nearest known name" {

@@ -34,7 +34,11 @@ static int collect(struct wh_findings *f, struct wh_load *l, const wherry_ctx *c
         return wh_err_sys(err, -ENOMEM, "check %s", f->name);
     if (r < 0) {
         if (first.code)
-            wh_check_add_err(f, first.kind == WH_ERR_SPEC ? WH_CHECK_INVALID : WH_CHECK_UNREADABLE, &first);
+            wh_check_add_err(f,
+                             first.kind == WH_ERR_SPEC ? WH_CHECK_INVALID
+                             : l->proc_fd < 0          ? WH_CHECK_HOST_LACKS
+                                                       : WH_CHECK_UNREADABLE,
+                             &first);
         else
             errors(f, l->errs, false);
         /* A property that is missing is often one that is misspelt: both are told at once. */
