@@ -183,12 +183,11 @@ static void order(const struct updating *u, struct wh_cg_writes *w)
 
 /* ---- doing it ---- */
 
-static int save(void *data, const struct wh_cgroup *cg, struct wh_err *err)
+static int save_within(int ms, struct wh_target *t, const struct wh_cgroup *cg, struct wh_err *err)
 {
-    struct wh_target *t = data;
     WH_CLEANUP_BUF struct wh_buf cgroup = { 0 }, text = { 0 };
     WH_CLEANUP_FD int dir = openat(t->dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int r = dir < 0 ? -errno : wh_store_lock(dir, LOCK_MS);
+    int r = dir < 0 ? -errno : wh_store_lock(dir, ms);
 
     /* A delete that has read the state already removes what stood in it then, and nothing that is made now. */
     if (r == -ENOENT)
@@ -206,9 +205,20 @@ static int save(void *data, const struct wh_cgroup *cg, struct wh_err *err)
     return wh_store_write(t->dir_fd, "state.json", &text, err);
 }
 
+static int save(void *data, const struct wh_cgroup *cg, struct wh_err *err)
+{
+    return save_within(LOCK_MS, data, cg, err);
+}
+
+static int save_at_once(void *data, const struct wh_cgroup *cg, struct wh_err *err)
+{
+    return save_within(0, data, cg, err);
+}
+
+/* Also by commands that wait for nobody (state, kill): whoever comes later tries again. */
 static int undo(struct wh_target *t, struct wh_err *err)
 {
-    const struct wh_cgroup_saver how = { save, t, t->dir_fd };
+    const struct wh_cgroup_saver how = { save_at_once, t, t->dir_fd };
 
     return wh_cgroup_undo(&t->cgroup, &how, err);
 }
