@@ -387,10 +387,17 @@ static int make_more(struct wh_cgroup *cg, uint32_t first, struct wh_err *err)
     return r;
 }
 
-static void remove_at(const struct wh_cgroup *cg, uint32_t at)
+/* And forgets it, unless somebody is in it still: then it is left to delete. */
+static bool remove_at(struct wh_cgroup *cg, uint32_t at)
 {
-    if (cg->one[at].fd >= 0 && unlinkat(cg->one[at].mount_fd, cg->one[at].path + 1, AT_REMOVEDIR) == 0)
-        wh_cg_remove_parents(&cg->one[at]);
+    const struct wh_cgroup_dir *dir = &cg->one[at];
+
+    if (dir->fd >= 0 && unlinkat(dir->mount_fd, dir->path + 1, AT_REMOVEDIR) < 0 && errno != ENOENT)
+        return false;
+    if (dir->fd >= 0)
+        wh_cg_remove_parents(dir);
+    drop(cg, at);
+    return true;
 }
 
 /* ---------------------------------------------------------------- all or nothing */
@@ -595,8 +602,8 @@ static int change(struct wh_cgroup *cg, const struct wh_cg_write *v, size_t n, u
 
 static void forget_more(struct wh_cgroup *cg, uint32_t first)
 {
-    for (; cg->none > first; drop(cg, cg->none - 1))
-        remove_at(cg, cg->none - 1);
+    for (uint32_t i = cg->none; i-- > first;)
+        (void)remove_at(cg, i);
 }
 
 int wh_cgroup_update(struct wh_cgroup *cg, const struct wh_cg_write *v, size_t n, const struct wh_facts *facts,
@@ -771,9 +778,7 @@ int wh_cgroup_undo(struct wh_cgroup *cg, const struct wh_cgroup_saver *save, str
     for (uint32_t i = cg->none; i-- > 0;)
         for (size_t k = 0; k < u.n; k++)
             if (after(u.line[k], "made", cg->one[i].controller)) {
-                remove_at(cg, i);
-                drop(cg, i);
-                dropped = true;
+                dropped |= remove_at(cg, i);
                 break;
             }
     if (back)
