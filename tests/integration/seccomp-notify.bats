@@ -13,7 +13,8 @@ test_teardown() { stop_agent; }
 
 # The agent refuses mkdir (83) and mkdirat (258 on x86-64, 34 on arm64) with ENOSPC, or as the arguments say.
 agent() {
-    rm -f "$AGENT"
+    # The output too: an earlier one says "listening" already.
+    rm -f "$AGENT" agent.out
     "$SRC/tests/tools/seccomp-agent" "$@" >agent.out 2>agent.err 3>&- 4>&- &
     agent_pid=$!
     for _ in $(seq 200); do grep -q listening agent.out && return; sleep 0.05; done

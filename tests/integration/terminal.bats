@@ -413,13 +413,16 @@ C
 }
 
 @test "console socket: a receiver that goes away is an error, and nothing is left" {
+    need strace
     command_is sleep 30
     python3 -c '
 import socket, sys
 s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(1); print("listening", flush=True)
 c, _ = s.accept(); c.close()' "$BATS_TEST_TMPDIR/console" >"$BATS_TEST_TMPDIR/received" 3>&- 4>&- &
     for _ in $(seq 100); do grep -qs listening "$BATS_TEST_TMPDIR/received" && break; sleep 0.05; done
-    run timeout 20 "$WHERRY" --root "$ROOT" create -b "$BUNDLE" --console-socket "$BATS_TEST_TMPDIR/console" "$CID" 3>&- 4>&- </dev/null
+    # What is sent before it goes waits in the socket, and nobody learns of it: it has the time to go first.
+    run timeout 60 strace -qq -o /dev/null -e trace=connect -e inject=connect:delay_exit=3000000 \
+        "$WHERRY" --root "$ROOT" create -b "$BUNDLE" --console-socket "$BATS_TEST_TMPDIR/console" "$CID" 3>&- 4>&- </dev/null
     have_status 1
     have "terminal"
     have "broken pipe"
