@@ -120,6 +120,11 @@ limits() {
     run wherry update --memory 150m "$CID"
     have_status 0
     [ "$(show MemoryMax)" = 157286400 ]
+    # One that was killed is undone, in the unit as well, by the next that reaches systemd.
+    echo 'was unified memory.max 125829120' >"$ROOT/$CID/update"
+    wherry update --pids-limit 31 "$CID"
+    [ "$(show MemoryMax) $(show TasksMax) $(cat "$base/$slice/$UNIT/memory.max")" = "125829120 31 125829120" ]
+    [ ! -e "$ROOT/$CID/update" ]
     run wherry exec "$CID" true </dev/null
     have_status 0
     wherry delete -f "$CID"
