@@ -646,7 +646,6 @@ static void undo_done(struct undo *u)
     free(u->text);
     free(u->line);
 }
-#define CLEANUP_UNDO __attribute__((cleanup(undo_done)))
 
 static int read_undo(int dir_fd, struct undo *ret)
 {
@@ -762,22 +761,17 @@ bool wh_cgroup_undo_wanted(int dir_fd)
     return faccessat(dir_fd, UNDO, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-int wh_cgroup_undo(struct wh_cgroup *cg, const struct wh_cgroup_saver *save, struct wh_err *err)
+static int undo_all(struct wh_cgroup *cg, const struct undo *u, const struct wh_cgroup_saver *save, struct wh_err *err)
 {
-    CLEANUP_UNDO struct undo u = { 0 };
     bool dropped = false, back;
-    int r = read_undo(save->dir_fd, &u);
+    int r;
 
-    if (r == -ENOENT)
-        return 0;
-    if (r < 0)
-        return wh_err_sys(err, r, "read the journal of an update that was killed");
     wh_err_set(err, WH_ERR_HOST, -EIO, NULL, "an update was killed");
-    undo_moves(cg, &u);
-    back = undo_values(cg, &u, err);
+    undo_moves(cg, u);
+    back = undo_values(cg, u, err);
     for (uint32_t i = cg->none; i-- > 0;)
-        for (size_t k = 0; k < u.n; k++)
-            if (after(u.line[k], "made", cg->one[i].controller)) {
+        for (size_t k = 0; k < u->n; k++)
+            if (after(u->line[k], "made", cg->one[i].controller)) {
                 dropped |= remove_at(cg, i);
                 break;
             }
@@ -788,4 +782,17 @@ int wh_cgroup_undo(struct wh_cgroup *cg, const struct wh_cgroup_saver *save, str
     if (r == 0 && unlinkat(save->dir_fd, UNDO, 0) < 0)
         r = wh_err_sys(back ? err : NULL, -errno, "remove the journal of an update");
     return back ? r : -EIO;
+}
+
+int wh_cgroup_undo(struct wh_cgroup *cg, const struct wh_cgroup_saver *save, struct wh_err *err)
+{
+    struct undo u = { 0 };
+    int r = read_undo(save->dir_fd, &u);
+
+    if (r == 0)
+        r = undo_all(cg, &u, save, err);
+    else
+        r = r == -ENOENT ? 0 : wh_err_sys(err, r, "read the journal of an update that was killed");
+    undo_done(&u);
+    return r;
 }
