@@ -37,6 +37,22 @@ three() {
     [ "$(wherry ps -f json "$CID")" = "$output" ]
 }
 
+@test "json: a process in the deepest of a thousand cgroups, which kill -a reaches" {
+    three
+    wherry exec -d --pid-file "$BATS_TEST_TMPDIR/pid" "$CID" sleep 1004 </dev/null >/dev/null
+    local pid i
+    pid=$(cat "$BATS_TEST_TMPDIR/pid")
+    (cd "$CG" && for ((i = 0; i < 1000; i++)); do mkdir -p a/b && cd a || exit 1; done && echo "$pid" >cgroup.procs) || skip "this kernel does not nest so deep"
+    run wherry ps --format json "$CID"
+    have_status 0
+    [ "$(jq -c "[length, index($pid) != null]" <<<"$output")" = "[4,true]" ]
+    run wherry kill -a "$CID" TERM
+    have_status 0
+    # Ended: gone, or a zombie that nobody reaps here.
+    for ((i = 0; i < 200; i++)); do [ "$(sed 's/.*) //; s/ .*//' "/proc/$pid/stat" 2>/dev/null)" = S ] || return 0; sleep 0.05; done
+    return 1
+}
+
 @test "table: the header and the container's rows, nobody else's" {
     three
     run wherry ps "$CID"

@@ -23,9 +23,6 @@
 /* Marks a parent that we made: two containers may share it, and the one that made it may go first. */
 #define MADE_MARK "user.wherry.made"
 
-/* A payload may nest as deep as it likes; nothing but collecting pids is recursive. */
-#define COLLECT_DEPTH 128
-
 int64_t wh_cg_now(void)
 {
     struct timespec ts;
@@ -318,39 +315,91 @@ static bool is_subdir(const struct dirent *e)
     return e->d_type == DT_DIR && strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
 }
 
-static int collect(int dirfd, struct wh_pids *pids, unsigned depth)
+/* Directories that are still to be looked into: names, each with its end, and an empty one. */
+struct level {
+    char *names, *next;
+};
+
+static int list_below(int dirfd, struct level *ret)
 {
-    int r = add_pids(dirfd, "cgroup.procs", pids);
-
-    /* A threaded cgroup has no processes of its own: they are counted at its domain. */
-    if (r < 0 && r != -EOPNOTSUPP)
-        return r;
-
     CLEANUP_DIR DIR *d = dir_stream(dirfd);
+    WH_CLEANUP_BUF struct wh_buf names = { 0 };
+
     if (!d)
         return errno == ENOENT ? 0 : -errno;
-    for (struct dirent *e; (errno = 0, e = readdir(d)) != NULL;) {
-        if (!is_subdir(e))
-            continue;
-        if (depth == COLLECT_DEPTH)
-            return -ELOOP;
+    for (struct dirent *e; (errno = 0, e = readdir(d)) != NULL;)
+        if (is_subdir(e))
+            wh_buf_add(&names, e->d_name, strlen(e->d_name) + 1);
+    if (errno && errno != ENOENT && errno != ENODEV)
+        return -errno;
+    wh_buf_add(&names, "", 1);
+    if (names.failed)
+        return -ENOMEM;
+    ret->names = ret->next = names.data;
+    names = (struct wh_buf){ 0 };
+    return 0;
+}
 
-        WH_CLEANUP_FD int sub = openat(dirfd, e->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-        if (sub < 0) {
-            if (errno == ENOENT)
-                continue;
-            return -errno;
+/* All below *at, which is closed. One descriptor and a list of names whatever the depth: a payload may nest as deep as it likes. */
+static int collect(int *at, struct wh_pids *pids, struct level **levels, size_t *n)
+{
+    for (size_t cap = 0;;) {
+        int sub = -1, r = add_pids(*at, "cgroup.procs", pids);
+
+        /* A threaded cgroup has no processes of its own: they are counted at its domain. */
+        if (r < 0 && r != -EOPNOTSUPP)
+            return r;
+        if (*n == cap) {
+            struct level *v = reallocarray(*levels, cap = cap ? cap * 2 : 16, sizeof *v);
+
+            if (!v)
+                return -ENOMEM;
+            *levels = v;
         }
-        r = collect(sub, pids, depth + 1);
+        (*levels)[*n] = (struct level){ 0 };
+        r = list_below(*at, &(*levels)[*n]);
         if (r < 0)
             return r;
+        ++*n;
+        while (sub < 0) {
+            struct level *l = &(*levels)[*n - 1];
+
+            if (l->next && *l->next) {
+                sub = openat(*at, l->next, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+                if (sub < 0 && errno != ENOENT)
+                    return -errno;
+                l->next += strlen(l->next) + 1;
+                continue;
+            }
+            free(l->names);
+            if (--*n == 0)
+                return 0;
+            /* Also of a directory that has been removed meanwhile. */
+            sub = openat(*at, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+            if (sub < 0)
+                return -errno;
+            wh_close(*at);
+            *at = wh_take_fd(&sub);
+        }
+        wh_close(*at);
+        *at = sub;
     }
-    return errno == ENOENT || errno == ENODEV ? 0 : -errno;
 }
 
 int wh_cg_collect(int dirfd, struct wh_pids *pids)
 {
-    return collect(dirfd, pids, 0);
+    WH_CLEANUP_FD int at = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    struct level *levels = NULL;
+    size_t n = 0;
+    int r;
+
+    if (at < 0)
+        return errno == ENOENT || errno == ENODEV ? 0 : -errno;
+    r = collect(&at, pids, &levels, &n);
+    while (n > 0)
+        free(levels[--n].names);
+    free(levels);
+    return r;
 }
 
 int wh_cg_signal_pid(pid_t pid, int sig)
