@@ -124,7 +124,14 @@ static int watch_loop(struct watching *w, struct wh_err *err)
         if (ended)
             add_exit(w, &out);
         else if (tick) {
+            size_t before = out.len;
+
             wh_api_record_stats(&out, &w->target);
+            /* What was read of a process that has ended meanwhile may be another one's; that it has is told next. */
+            if (wh_pidfd_wait(w->target.pidfd, 0) != -ETIMEDOUT && out.data) {
+                out.len = before;
+                out.data[before] = '\0';
+            }
             /* From now: who was stopped for an hour wants one record, not all that were missed. */
             w->next = wh_now_ms() + w->interval;
         }
