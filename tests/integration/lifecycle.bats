@@ -27,7 +27,6 @@ sleeper() {
     [ "$output" = 0 ]
 }
 
-# bats test_tags=vm
 @test "create, start, kill, delete" {
     sleeper
     run wherry start "$CID"
@@ -278,7 +277,6 @@ $CID-b" ]
     [ -s "$ROOT/$CID/steps.txt" ]
 }
 
-# bats test_tags=vm
 @test "a cgroup of its own, with its process in it" {
     sleeper
     pid=$(pid_of "$CID")

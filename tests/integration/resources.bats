@@ -325,6 +325,7 @@ tiny_true() {
     fi
 }
 
+# bats test_tags=vm:not
 @test "weights that nothing here weighs are left out, and check says so" {
     in_cgroup2_view true 2>/dev/null || skip "no such view"
     resources '{cpu: {shares: 512}, blockIO: {weight: 100}}'
@@ -436,6 +437,7 @@ disk() {
     fi
 }
 
+# bats test_tags=vm:not
 @test "unified: what moves, kills, stops or leads out is refused, and so is a controller that is nowhere" {
     local key
     for key in cgroup.procs cgroup.threads cgroup.kill cgroup.freeze cgroup.type ../memory.max x/memory.max nonsense.max; do
@@ -462,6 +464,7 @@ EOF
     [ "$(cat "$BUNDLE/seen")" = 67108864 ]
 }
 
+# bats test_tags=vm:not
 @test "a cgroup that is threaded, or hands controllers on, is refused with its reason" {
     local c
     mkdir -p "$TWO/$CID-t/c"

@@ -273,7 +273,6 @@ WORLD" ]
     have_not "$BATS_TEST_TMPDIR"
 }
 
-# bats test_tags=vm
 @test "run: sysctl of a namespace of its own" {
     config '.linux.sysctl = { "net.ipv4.ip_forward": "1", "kernel.msgmax": "4242" }'
     shell_is 'cat /proc/sys/net/ipv4/ip_forward /proc/sys/kernel/msgmax'
@@ -331,7 +330,6 @@ other"
     have /proc/self/ns/uts
 }
 
-# bats test_tags=vm
 @test "run: all eight namespaces are new" {
     config '.linux.namespaces = [ "pid", "network", "ipc", "uts", "mount", "cgroup", "time" | { type: . } ]'
     shell_is 'for n in pid net ipc uts mnt cgroup time; do echo $n $(readlink /proc/self/ns/$n); done'
@@ -343,7 +341,6 @@ other"
     done
 }
 
-# bats test_tags=vm
 @test "run: the loopback interface of a new network namespace is up" {
     command_is cat /sys/class/net/lo/operstate /sys/class/net/lo/flags
     go

@@ -141,7 +141,6 @@ hostile() {
     [ "$(sha256sum <"$WHERRY")" = "$before" ]
 }
 
-# bats test_tags=vm
 @test "I4: the program of a created container is a sealed file in memory" {
     to_file wherry create "$CID"
     pid=$(pid_of "$CID")
@@ -299,7 +298,6 @@ S
     have_line '^3$'
 }
 
-# bats test_tags=vm
 @test "I14: the same without linux.resources" {
     config 'del(.linux.resources) | .process.capabilities = (.process.capabilities | map_values(. + ["CAP_MKNOD"]))'
     inside 'mknod /tmp/kmsg c 1 11 && cat /tmp/kmsg 2>&1 | head -c 200; echo x >/dev/null && echo null'
@@ -327,7 +325,6 @@ S
     have_line '^0::/$'
 }
 
-# bats test_tags=vm
 @test "I14: a cgroups path with .. stays below the mount" {
     config ".linux.cgroupsPath = \"/../../../wherry-test/$CID\""
     inside 'echo ok'

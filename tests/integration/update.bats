@@ -157,6 +157,7 @@ all_values() {
     all_values | diff "$BATS_TEST_TMPDIR/before" -
 }
 
+# bats test_tags=vm:not
 @test "swap without any memory limit is refused" {
     need_controller memory
     running '{"memory": {"reservation": 33554432}}'
@@ -332,6 +333,7 @@ all_values() {
     [ -z "$(find /sys/fs/cgroup -name "$CID")" ]
 }
 
+# bats test_tags=vm:not
 @test "what an update has made goes with the container that run removes" {
     need_controller pids
     # A FIFO that it waits for, so that the end comes when we say.
@@ -360,6 +362,7 @@ stopped() { # NAME CALL K ARGS…
     return 1
 }
 
+# bats test_tags=vm:not
 @test "a delete that has begun leaves nothing of an update" {
     need strace
     need_controller pids
@@ -386,6 +389,7 @@ stopped() { # NAME CALL K ARGS…
     [ -z "$(find /sys/fs/cgroup -name "$CID")" ]
 }
 
+# bats test_tags=vm:not
 @test "a failing update makes no cgroup and moves nobody" {
     need_controller pids cpuset
     running
@@ -462,6 +466,7 @@ each_write() {
     each_write signal=KILL 137
 }
 
+# bats test_tags=vm:not
 @test "two at the same time: each whole, and neither fails" {
     need_controller pids cpu
     running
