@@ -263,8 +263,10 @@ limits() {
     have "reach systemd at unix:path="
     run "${cut[@]}" "$WHERRY" --root "$ROOT" delete -f "$CID" 3>&- 4>&-
     have_status 0
-    for ((i = 0; i < 600; i++)); do [ "$(show ActiveState)" = active ] || break; sleep 0.1; done
     [ ! -e "$base/$slice/$UNIT" ]
+    # systemd has seen that it is empty: who removes the cgroup before takes the news away.
+    for ((i = 0; i < 100; i++)); do [ "$(show ActiveState)" = active ] || break; sleep 0.1; done
+    [ "$(show ActiveState)" != active ]
     "${systemctl[@]}" reset-failed "$UNIT" 2>/dev/null || true
 }
 

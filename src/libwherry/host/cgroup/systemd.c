@@ -4,14 +4,20 @@
  * made with its first process: wherry-init's, which waits for our word all the while.
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/arena.h"
 #include "base/fd.h"
 #include "host/cgroup/internal.h"
 #include "host/cgroup/unit.h"
+
+/* How long systemd has to see that a unit is empty, where we cannot talk to it. */
+#define NOTICE_MS 3000
 
 #define SYSTEM_BUS "unix:path=/run/dbus/system_bus_socket"
 
@@ -209,6 +215,16 @@ int wh_cg_unit_set(const struct wh_cgroup *cg, const struct wh_cg_write *v, size
     return all.n ? wh_unit_set(&sd, &unit, &all, WH_UNIT_TIMEOUT_MS, ret_src, err) : 0;
 }
 
+/* Who removes a unit's cgroup before systemd has read that it is empty takes the news away: the unit would be active for ever. */
+static void let_systemd_see(const struct wh_cgroup *cg, int64_t deadline)
+{
+    int64_t end = wh_cg_now() + NOTICE_MS;
+
+    end = end < deadline ? end : deadline;
+    while (faccessat(cg->two.mount_fd, cg->two.path + 1, F_OK, AT_SYMLINK_NOFOLLOW) == 0 && wh_cg_left(end) > 0)
+        (void)poll(NULL, 0, 10);
+}
+
 int wh_cg_unit_remove(struct wh_cgroup *cg, int64_t deadline, struct wh_err *err)
 {
     struct wh_unit_ref unit = ref(cg);
@@ -222,8 +238,11 @@ int wh_cg_unit_remove(struct wh_cgroup *cg, int64_t deadline, struct wh_err *err
     if (r == 0)
         r = wh_unit_stop(&sd, &unit, wh_cg_left(deadline), &why);
     /* Its processes are dead: a unit without any ends by itself when systemd sees that. Who deletes need not have the bus of who created. */
-    if (r == -ECONNREFUSED || r == -ENOPKG)
+    if (r == -ECONNREFUSED || r == -ENOPKG) {
+        if (cg->two.fd >= 0)
+            let_systemd_see(cg, deadline);
         return 0;
+    }
     if (r < 0 && err && err->code == 0)
         *err = why;
     return r;
