@@ -383,6 +383,23 @@ P
     done <<<"$list"
 }
 
+# A trace that lacks the calls that it is about would pass for whatever becomes of them.
+are_among() { # FILE CALL…
+    local call
+    for call in "${@:2}"; do
+        grep -q "^$call " "$1" || { echo "$call is not among: $(cat "$1")"; return 1; }
+    done
+}
+
+create_killed_at() { # FILE: lines of a call and its number
+    local name k
+    while read -r name k; do
+        killed "$name" "$k" create -b "$BUNDLE" "$CID"
+        gone || { echo "delete after a kill at $name $k"; return 1; }
+        nothing_left "$name $k"
+    done <"$1"
+}
+
 # The calls between the user namespace of a mapping and the answer that hands over the mount.
 @test "an id-mapped mount: killed at each call of the host that makes it, and each failing once" {
     need userns
@@ -394,14 +411,8 @@ P
     gone
     awk -F'(' '/^[a-z]/ { n[$1]++; if (/CLONE_NEWUSER/) on = 1; if (on && $1 !~ /^(rt_sigprocmask|getpid)$/) print $1, n[$1]; if ($1 == "mount_setattr") last = 1
         if (last && $1 == "sendmsg") exit }' "$BATS_TEST_TMPDIR/trace" >"$BATS_TEST_TMPDIR/mapping"
-    for call in clone3 mount_setattr pidfd_send_signal openat write; do
-        grep -q "^$call " "$BATS_TEST_TMPDIR/mapping" || { echo "$call is not among: $(cat "$BATS_TEST_TMPDIR/mapping")"; return 1; }
-    done
-    while read -r name k; do
-        killed "$name" "$k" create -b "$BUNDLE" "$CID"
-        gone || { echo "delete after a kill at $name $k"; return 1; }
-        nothing_left "$name $k"
-    done <"$BATS_TEST_TMPDIR/mapping"
+    are_among "$BATS_TEST_TMPDIR/mapping" clone3 mount_setattr pidfd_send_signal openat write
+    create_killed_at "$BATS_TEST_TMPDIR/mapping"
     calls() { cat "$BATS_TEST_TMPDIR/mapping"; }
     each_fails EIO create -b "$BUNDLE" "$CID"
     each_fails EPERM create -b "$BUNDLE" "$CID"
@@ -411,7 +422,6 @@ P
 # What is made below the container's cgroup, where B is moved, and the controllers and owners at the end: the calls between and around are every create's.
 @test "a part of the cgroup for the payload: killed at each call of the host that makes it, and each failing once" {
     need userns cgroup2
-    local name k call
     wherry() { in_cgroup2_view "$WHERRY" --root "$ROOT" "$@" 3>&- 4>&-; }
     traced() { # STRACE-OPTIONS… -- ARGS…
         local options=()
@@ -426,16 +436,10 @@ P
     awk -F'(' '/^[a-z]/ { n[$1]++; if (/^mkdirat.*"part"/ || /^openat2.*"leaf"/ || /"cgroup.controllers"/) on = 1
         if (/^(clone3?|faccessat2|ftruncate|sendmsg)\(/) on = 0; if (on && $1 !~ /^(close|rt_sigprocmask|getpid)$/) print $1, n[$1] }' \
         "$BATS_TEST_TMPDIR/trace" >"$BATS_TEST_TMPDIR/handing"
-    for call in mkdirat openat2 fchmod openat read write fchown fchownat; do
-        grep -q "^$call " "$BATS_TEST_TMPDIR/handing" || { echo "$call is not among: $(cat "$BATS_TEST_TMPDIR/handing")"; return 1; }
-    done
+    are_among "$BATS_TEST_TMPDIR/handing" mkdirat openat2 fchmod openat read write fchown fchownat
     # Every other one: those between are like their neighbours.
     awk 'NR % 2' "$BATS_TEST_TMPDIR/handing" >"$BATS_TEST_TMPDIR/some"
-    while read -r name k; do
-        killed "$name" "$k" create -b "$BUNDLE" "$CID"
-        gone || { echo "delete after a kill at $name $k"; return 1; }
-        nothing_left "$name $k"
-    done <"$BATS_TEST_TMPDIR/some"
+    create_killed_at "$BATS_TEST_TMPDIR/some"
     calls() { cat "$BATS_TEST_TMPDIR/handing"; }
     each_fails EIO create -b "$BUNDLE" "$CID"
 }

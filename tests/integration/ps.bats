@@ -42,7 +42,7 @@ three() {
     wherry exec -d --pid-file "$BATS_TEST_TMPDIR/pid" "$CID" sleep 1004 </dev/null >/dev/null
     local pid i
     pid=$(cat "$BATS_TEST_TMPDIR/pid")
-    (cd "$CG" && for ((i = 0; i < 1000; i++)); do mkdir -p a/b && cd a || exit 1; done && echo "$pid" >cgroup.procs) || skip "this kernel does not nest so deep"
+    (cd "$CG" && for ((i = 0; i < 1000; i++)); do mkdir -p a/b && cd a || exit 1; done && echo "$pid" >cgroup.procs)
     run wherry ps --format json "$CID"
     have_status 0
     [ "$(jq -c "[length, index($pid) != null]" <<<"$output")" = "[4,true]" ]
