@@ -8,4 +8,5 @@ unit_tests += tests/unit/seccomp
 unit_tests += tests/unit/mountopts
 unit_tests += tests/unit/cgroup-path
 unit_tests += tests/unit/compile
+unit_tests += tests/unit/annotations
 tests_unit_resources_LDADD = $(LDADD) -lm

@@ -494,7 +494,7 @@ static int make(struct wh_creation *c, struct wh_err *err)
 /* The caller's word before the configuration's. */
 static const char *pidfd_socket(const struct wh_creation *c)
 {
-    const char *path = wh_spec_annotation(c->load.spec, "run.oci.pidfd_receiver");
+    const char *path = wh_annotation_value(c->load.spec, WH_ANN_PIDFD_RECEIVER);
 
     if (c->load.opts.pidfd_socket || !path || !*path)
         return c->load.opts.pidfd_socket;

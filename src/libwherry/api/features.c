@@ -13,6 +13,7 @@
 #endif
 
 #include "base/json-out.h"
+#include "plan/annotations.h"
 #include "plan/compile.h"
 #include "plan/plan.h"
 #include "wherry.h"
@@ -131,11 +132,6 @@ void wh_features_write(struct wh_buf *out)
 {
     static const char *const hooks[] = { "prestart",       "createRuntime", "createContainer",
                                          "startContainer", "poststart",     "poststop" };
-    /* What replaces the filter, keeps groups of the host, has the runtime connect to a path of the user's, or makes a mount writable that is
-     * read-only. A dot at the end makes it a prefix; not all of run.oci. is listed, because engines set some of it themselves. */
-    static const char *const unsafe[] = { "org.wherry.cgroup.delegate",   "run.oci.delegate-cgroup",
-                                          "run.oci.keep_original_groups", "run.oci.pidfd_receiver",
-                                          "run.oci.seccomp.receiver",     "run.oci.seccomp_bpf_data" };
     struct wh_json j = { .out = out, .indent = 4 };
     size_t n;
     const char *const *options = wh_mountopts_names(&n);
@@ -153,7 +149,7 @@ void wh_features_write(struct wh_buf *out)
 #endif
     wh_json_str(&j, "run.wherry.version", wherry_version());
     wh_json_close(&j, '}');
-    strings(&j, "potentiallyUnsafeConfigAnnotations", unsafe, WH_ELEMENTSOF(unsafe));
+    names(&j, "potentiallyUnsafeConfigAnnotations", wh_annotation_unsafe);
     wh_json_close(&j, '}');
     wh_buf_puts(out, "\n");
 }

@@ -14,6 +14,7 @@
 #include "base/json-out.h"
 #include "host/image.h"
 #include "host/spawn.h"
+#include "plan/annotations.h"
 
 extern char **environ;
 
@@ -224,27 +225,27 @@ static int verdict(const struct wh_hook_entry *h, int waited, const struct wh_ex
 }
 
 /* Where one stream of a hook goes. -1: into a pipe, whose end is told if the hook fails. */
-static int open_output(const struct wh_hook_run *run, const char *name, int *ret, struct wh_err *err)
+static int open_output(const struct wh_hook_run *run, enum wh_ann ann, int *ret, struct wh_err *err)
 {
     const char *path = NULL;
 
     *ret = -1;
     for (size_t i = 0; i < run->state->nannotations; i++)
-        if (wh_streq(run->state->annotations[i].key, name))
+        if (wh_annotation_is(run->state->annotations[i].key, ann))
             path = run->state->annotations[i].value;
     if (!path || !*path)
         return 0;
     /* Opening a FIFO that nobody reads would wait for ever; the hook itself may wait. */
     *ret = openat(run->bundle_fd, path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0700);
     if (*ret < 0 || fcntl(*ret, F_SETFL, O_APPEND) < 0)
-        return wh_err_sys(err, -errno, "open %s of annotation %s", path, name);
+        return wh_err_sys(err, -errno, "open %s of annotation %s", path, wh_annotation_name(ann));
     return 0;
 }
 
 /* A pipe for one stream, and its writing end; or the file that it goes to. */
-static int make_output(const struct wh_hook_run *run, const char *name, int *ret_r, int *ret_w, struct wh_err *err)
+static int make_output(const struct wh_hook_run *run, enum wh_ann ann, int *ret_r, int *ret_w, struct wh_err *err)
 {
-    int p[2], r = open_output(run, name, ret_w, err);
+    int p[2], r = open_output(run, ann, ret_w, err);
 
     if (r < 0 || *ret_w >= 0)
         return r;
@@ -283,9 +284,9 @@ static int run_one(const struct wh_hook_run *run, const struct wh_hook_entry *h,
     in = wh_image_data("wherry-state", state->data, state->len, err);
     r = in < 0 ? in : 0;
     if (r == 0)
-        r = make_output(run, "run.oci.hooks.stdout", &out_r, &out_w, err);
+        r = make_output(run, WH_ANN_HOOKS_STDOUT, &out_r, &out_w, err);
     if (r == 0)
-        r = make_output(run, "run.oci.hooks.stderr", &err_r, &err_w, err);
+        r = make_output(run, WH_ANN_HOOKS_STDERR, &err_r, &err_w, err);
     began = wh_now_ms();
     if (r == 0 && run->spawn) {
         r = run->spawn(run->spawn_data, h, (const int[3]){ in, out_w, err_w }, &pidfd, &pid, err);

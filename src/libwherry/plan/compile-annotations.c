@@ -17,20 +17,31 @@
 #define SECCOMP_RET_USER_NOTIF 0x7fc00000U
 #endif
 
-#define BPF_DATA "run.oci.seccomp_bpf_data"
-#define RECEIVER "run.oci.seccomp.receiver"
-
-const struct wh_kv *wh_annotation(const struct wh_spec *spec, const char *key)
+const struct wh_kv *wh_annotation_next(const struct wh_spec *spec, enum wh_ann ann, const struct wh_kv *last)
 {
-    for (size_t i = 0; i < spec->annotations.n; i++)
-        if (wh_streq(spec->annotations.v[i].key, key))
-            return &spec->annotations.v[i];
+    const struct wh_kv *v = spec->annotations.v;
+
+    for (size_t i = last ? (size_t)(last - v) + 1 : 0; i < spec->annotations.n; i++)
+        if (wh_annotation_is(v[i].key, ann))
+            return &v[i];
     return NULL;
 }
 
-bool wh_annotation_on(const struct wh_spec *spec, const char *key)
+const struct wh_kv *wh_annotation(const struct wh_spec *spec, enum wh_ann ann)
 {
-    const char *v = wh_spec_annotation(spec, key);
+    return wh_annotation_next(spec, ann, NULL);
+}
+
+const char *wh_annotation_value(const struct wh_spec *spec, enum wh_ann ann)
+{
+    const struct wh_kv *kv = wh_annotation(spec, ann);
+
+    return kv ? kv->value : NULL;
+}
+
+bool wh_annotation_on(const struct wh_spec *spec, enum wh_ann ann)
+{
+    const char *v = wh_annotation_value(spec, ann);
 
     return v && !wh_streq(v, "0");
 }
@@ -42,7 +53,7 @@ bool wh_annotation_on(const struct wh_spec *spec, const char *key)
 
 bool wh_seccomp_wanted(const struct wh_spec *spec)
 {
-    return spec->linux_.seccomp.set || wh_annotation(spec, BPF_DATA);
+    return spec->linux_.seccomp.set || wh_annotation(spec, WH_ANN_SECCOMP_DATA);
 }
 
 static int base64_digit(char c)
@@ -148,7 +159,7 @@ static size_t bad_insn(const struct sock_filter *f, size_t n)
 int wh_seccomp_data(const struct wh_spec *spec, struct wh_arena *arena, const void **ret, size_t *ret_len,
                     struct wh_err *err)
 {
-    const struct wh_kv *kv = wh_annotation(spec, BPF_DATA);
+    const struct wh_kv *kv = wh_annotation(spec, WH_ANN_SECCOMP_DATA);
     size_t len, at;
     struct sock_filter *f;
     int64_t n;
@@ -203,13 +214,13 @@ static const struct wh_sstr *notify_rule(const struct wh_seccomp *f)
 
 bool wh_seccomp_notifies(const struct wh_spec *spec, const struct wh_request *req)
 {
-    return wh_annotation(spec, BPF_DATA) ? data_notifies(req) : notify_rule(&spec->linux_.seccomp) != NULL;
+    return wh_annotation(spec, WH_ANN_SECCOMP_DATA) ? data_notifies(req) : notify_rule(&spec->linux_.seccomp) != NULL;
 }
 
 const char *wh_seccomp_listener(const struct wh_spec *spec, const struct wh_request *req, wh_node *ret_src)
 {
     const struct wh_seccomp *f = &spec->linux_.seccomp;
-    const struct wh_kv *kv = wh_annotation(spec, RECEIVER);
+    const struct wh_kv *kv = wh_annotation(spec, WH_ANN_SECCOMP_RECEIVER);
 
     *ret_src = 0;
     if (f->listener_path.v && *f->listener_path.v) {
@@ -225,7 +236,7 @@ const char *wh_seccomp_listener(const struct wh_spec *spec, const struct wh_requ
 
 void wh_compile_listener(struct wh_compile *c)
 {
-    const struct wh_kv *data = wh_annotation(c->spec, BPF_DATA);
+    const struct wh_kv *data = wh_annotation(c->spec, WH_ANN_SECCOMP_DATA);
     const struct wh_sstr *rule = notify_rule(&c->spec->linux_.seccomp);
     wh_node asks = data ? data->src : rule ? rule->src : 0, src;
     const char *path = wh_seccomp_listener(c->spec, c->req, &src);
@@ -238,7 +249,8 @@ void wh_compile_listener(struct wh_compile *c)
     if (!path)
         wh_compile_err(c, -EINVAL, asks,
                        "a filter that notifies (SCMP_ACT_NOTIFY) needs a listener: set linux.seccomp.listenerPath, or "
-                       "the annotation " RECEIVER);
+                       "the annotation %s",
+                       wh_annotation_name(WH_ANN_SECCOMP_RECEIVER));
     else if (path[0] != '/' && src != c->spec->linux_.seccomp.listener_path.src)
         wh_compile_err(c, -EINVAL, src, "the seccomp receiver \"%.80s\" is no absolute path", path);
 }
@@ -250,23 +262,23 @@ static void unknown_syscalls(struct wh_compile *c)
     const struct wh_sstr *name;
 
     for (size_t pos = 0; (name = wh_seccomp_unknown(c->spec, &pos)) != NULL;)
-        wh_compile_err(c, -EINVAL, name->src, "unknown system call \"%.80s\" (run.oci.seccomp_fail_unknown_syscall)",
-                       name->v);
+        wh_compile_err(c, -EINVAL, name->src, "unknown system call \"%.80s\" (%s)", name->v,
+                       wh_annotation_name(WH_ANN_SECCOMP_STRICT));
 }
 
 void wh_compile_annotations(struct wh_compile *c)
 {
-    const struct wh_kv *kv = wh_annotation(c->spec, "run.oci.handler");
-    const char *kind = wh_spec_annotation(c->spec, "io.kubernetes.cri.container-type");
+    const struct wh_kv *kv = wh_annotation(c->spec, WH_ANN_HANDLER);
+    const char *kind = wh_annotation_value(c->spec, WH_ANN_CONTAINER_TYPE);
 
     /* A virtual machine or a sandbox around the payload. The pause container of a pod is no payload. */
     if (kv && *kv->value && !(kind && wh_streq(kind, "sandbox")))
         wh_compile_err(c, -EINVAL, kv->src,
                        "there are no handlers in wherry: the payload is executed itself, not by \"%.40s\"", kv->value);
-    kv = wh_annotation(c->spec, "run.oci.seccomp.plugins");
+    kv = wh_annotation(c->spec, WH_ANN_SECCOMP_PLUGINS);
     if (kv && *kv->value)
-        wh_compile_err(c, -EINVAL, kv->src,
-                       "wherry loads no seccomp plug-ins: name a listener that answers with " RECEIVER);
-    if (wh_annotation_on(c->spec, "run.oci.seccomp_fail_unknown_syscall"))
+        wh_compile_err(c, -EINVAL, kv->src, "wherry loads no seccomp plug-ins: name a listener that answers with %s",
+                       wh_annotation_name(WH_ANN_SECCOMP_RECEIVER));
+    if (wh_annotation_on(c->spec, WH_ANN_SECCOMP_STRICT))
         unknown_syscalls(c);
 }

@@ -14,14 +14,11 @@
 
 #include <errno.h>
 
-#define DELEGATE "org.wherry.cgroup.delegate"
-#define SUBGROUP "run.oci.systemd.subgroup"
-#define LEAF "run.oci.delegate-cgroup"
 #define OF_ITS_OWN "payload"
 
-static const struct wh_kv *filled(const struct wh_spec *spec, const char *key)
+static const struct wh_kv *filled(const struct wh_spec *spec, enum wh_ann ann)
 {
-    const struct wh_kv *kv = wh_annotation(spec, key);
+    const struct wh_kv *kv = wh_annotation(spec, ann);
 
     return kv && *kv->value ? kv : NULL;
 }
@@ -146,8 +143,8 @@ static void refuse_host(struct wh_compile *c, const struct wh_kv *by)
 
 void wh_compile_delegation(struct wh_compile *c)
 {
-    const struct wh_kv *ours = wh_annotation(c->spec, DELEGATE), *sub = filled(c->spec, SUBGROUP);
-    const struct wh_kv *leaf = filled(c->spec, LEAF), *asked = leaf, *by;
+    const struct wh_kv *ours = wh_annotation(c->spec, WH_ANN_DELEGATE), *sub = filled(c->spec, WH_ANN_SUBGROUP);
+    const struct wh_kv *leaf = filled(c->spec, WH_ANN_DELEGATE_LEAF), *asked = leaf, *by;
     const char *leaf_path = NULL;
     struct wh_step_cg_sub *s;
 
@@ -159,7 +156,8 @@ void wh_compile_delegation(struct wh_compile *c)
     if (ours && wh_streq(ours->value, "1"))
         asked = ours;
     if (leaf && !sub) {
-        wh_compile_err(c, -EINVAL, leaf->src, "needs the annotation " SUBGROUP ": the cgroup is made below that one");
+        wh_compile_err(c, -EINVAL, leaf->src, "needs the annotation %s: the cgroup is made below that one",
+                       wh_annotation_name(WH_ANN_SUBGROUP));
         return;
     }
     /* Of a scope; elsewhere a level that nobody asked for would only be in the way. */

@@ -310,7 +310,7 @@ static void rlimits(struct wh_compile *c, const struct wh_process *p, bool nofil
 
 static wh_node seccomp_src(const struct wh_spec *spec)
 {
-    const struct wh_kv *data = wh_annotation(spec, "run.oci.seccomp_bpf_data");
+    const struct wh_kv *data = wh_annotation(spec, WH_ANN_SECCOMP_DATA);
 
     return data ? data->src : spec->linux_.seccomp.src;
 }

@@ -296,8 +296,6 @@ void wh_compile_unit_devices(struct wh_compile *c)
 
 /* ---------------------------------------------------------------- org.systemd.property.* */
 
-#define PREFIX "org.systemd.property."
-
 static bool is_letter(char ch)
 {
     return (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z');
@@ -328,7 +326,7 @@ static const char *microseconds(struct wh_compile *c, const struct wh_unit_value
 
 static void annotation(struct wh_compile *c, const struct wh_kv *kv)
 {
-    const char *name = kv->key + strlen(PREFIX), *why = "", *usec;
+    const char *name = kv->key + strlen(wh_annotation_name(WH_ANN_SYSTEMD_PROPERTY)), *why = "", *usec;
     struct wh_unit_value value = { "", NULL, 0 };
     size_t len = strlen(name);
     int r;
@@ -368,7 +366,8 @@ static void annotation(struct wh_compile *c, const struct wh_kv *kv)
 
 void wh_compile_unit_annotations(struct wh_compile *c)
 {
-    for (size_t i = 0; i < c->spec->annotations.n; i++)
-        if (wh_startswith(c->spec->annotations.v[i].key, PREFIX))
-            annotation(c, &c->spec->annotations.v[i]);
+    const struct wh_kv *kv = NULL;
+
+    while ((kv = wh_annotation_next(c->spec, WH_ANN_SYSTEMD_PROPERTY, kv)) != NULL)
+        annotation(c, kv);
 }

@@ -126,14 +126,12 @@ void wh_compile_lsm(struct wh_compile *c, const struct wh_process *p)
 
 /* ---- the label of new file systems ---- */
 
-static const char *annotation(const struct wh_spec *s, const char *key, wh_node *ret_src)
+static const char *annotation(const struct wh_spec *s, enum wh_ann ann, wh_node *ret_src)
 {
-    for (size_t i = 0; i < s->annotations.n; i++)
-        if (wh_streq(s->annotations.v[i].key, key)) {
-            *ret_src = s->annotations.v[i].src;
-            return s->annotations.v[i].value;
-        }
-    return NULL;
+    const struct wh_kv *kv = wh_annotation(s, ann);
+
+    *ret_src = kv ? kv->src : 0;
+    return kv ? kv->value : NULL;
 }
 
 static const char *const context_words[] = { "context", "fscontext", "defcontext", "rootcontext" };
@@ -150,7 +148,7 @@ void wh_compile_mount_label(struct wh_compile *c)
 {
     const struct wh_sstr *label = &c->spec->linux_.mount_label;
     wh_node src = 0;
-    const char *type = annotation(c->spec, "run.oci.mount_context_type", &src);
+    const char *type = annotation(c->spec, WH_ANN_MOUNT_CONTEXT, &src);
 
     if (!label->v || !*label->v)
         return;
@@ -199,7 +197,7 @@ void wh_compile_label_params(struct wh_compile *c, const char *fstype, struct wh
 bool wh_compile_be_init(struct wh_compile *c, const struct wh_process *p)
 {
     wh_node src = 0;
-    const char *wanted = annotation(c->spec, "org.wherry.init", &src);
+    const char *wanted = annotation(c->spec, WH_ANN_INIT, &src);
     struct wh_step_be_init *s;
 
     if (wanted && !wh_streq(wanted, "1") && !wh_streq(wanted, "0")) {

@@ -181,7 +181,7 @@ int wh_compile(const struct wh_spec *spec, const struct wh_request *req, const s
         return wh_compile_err(&c, -ENOMEM, 0, "cannot allocate memory for the plan");
 
     namespaces(&c);
-    c.keep_groups = wh_annotation_on(spec, "run.oci.keep_original_groups");
+    c.keep_groups = wh_annotation_on(spec, WH_ANN_KEEP_GROUPS);
     if (!spec->root.set || !spec->root.path.v || !*spec->root.path.v)
         wh_compile_err(&c, -EINVAL, spec->root.src, "root property must not be empty");
     if (!c.new_ns[WH_NS_MOUNT])

@@ -28,6 +28,7 @@ plan_sources += src/libwherry/plan/compile-hooks.c
 plan_sources += src/libwherry/plan/compile-idmap.c
 plan_sources += src/libwherry/plan/compile-sysctl.c
 plan_sources += src/libwherry/plan/compile-annotations.c
+plan_sources += src/libwherry/plan/annotations.c src/libwherry/plan/annotations.h src/libwherry/plan/annotations.def
 plan_sources += src/libwherry/plan/compile-notify.c
 cold_plan_sources += src/libwherry/plan/explain.c src/libwherry/plan/text.h
 cold_plan_sources += src/libwherry/plan/render.c

@@ -6,6 +6,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/str.h"
+#include "plan/annotations.h"
 #include "plan/facts.h"
 #include "spec/spec.h"
 
@@ -45,10 +46,13 @@ const struct wh_sstr *wh_seccomp_unknown(const struct wh_spec *spec, size_t *pos
 const struct wh_seccomp_rule *wh_seccomp_overruled(const struct wh_spec *spec, size_t rule, size_t name);
 /* ---- compile-annotations.c ---- */
 
-/* Null when there is none of that key. */
-const struct wh_kv *wh_annotation(const struct wh_spec *spec, const char *key);
+/* Null when it is not set. */
+const struct wh_kv *wh_annotation(const struct wh_spec *spec, enum wh_ann ann);
+const char *wh_annotation_value(const struct wh_spec *spec, enum wh_ann ann);
+/* The next one after `last` (null: the first) of an annotation whose name ends in a dot. */
+const struct wh_kv *wh_annotation_next(const struct wh_spec *spec, enum wh_ann ann, const struct wh_kv *last);
 /* Set, to anything but "0": how crun reads its switches. */
-bool wh_annotation_on(const struct wh_spec *spec, const char *key);
+bool wh_annotation_on(const struct wh_spec *spec, enum wh_ann ann);
 /* True if there is a filter: linux.seccomp, or the annotation run.oci.seccomp_bpf_data, which stands instead of it. */
 bool wh_seccomp_wanted(const struct wh_spec *spec);
 /* The program of that annotation, in arena; *ret is null without it. -EINVAL when the kernel would not take it, with the place. */

@@ -474,9 +474,6 @@ const char *wh_spec_where(const struct wh_spec *s, wh_node n, char *buf, size_t 
 /* The file that the node is in: "config.json". */
 const char *wh_spec_file(const struct wh_spec *s, wh_node n);
 
-/* The value of an annotation, or null. */
-const char *wh_spec_annotation(const struct wh_spec *s, const char *key);
-
 /* Names used by compile, explain and check too. */
 const char *wh_ns_name(enum wh_ns ns); /* "network" */
 int wh_signal_from_name(const char *name, int *ret); /* number, or name in any case; 0 or -EINVAL */

@@ -89,11 +89,3 @@ wh_node wh_spec_child(const struct wh_spec *s, wh_node object, const char *name)
             return n | s->tag;
     return object;
 }
-
-const char *wh_spec_annotation(const struct wh_spec *s, const char *key)
-{
-    for (size_t i = 0; i < s->annotations.n; i++)
-        if (wh_streq(s->annotations.v[i].key, key))
-            return s->annotations.v[i].value;
-    return NULL;
-}
