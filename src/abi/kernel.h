@@ -99,6 +99,12 @@ struct wh_statx {
 #define WH_STATX_MNT_ID 0x1000u
 #define WH_STATX_ATTR_MOUNT_ROOT 0x2000u
 
+/* signalfd(2), as far as we read it */
+struct wh_signalfd_siginfo {
+    unsigned int signo;
+    unsigned char rest[124];
+};
+
 /* getdents64(2) */
 struct wh_dirent {
     unsigned long long ino;

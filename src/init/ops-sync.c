@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
+#include <poll.h>
+#include <signal.h>
+
 #include "init/ini.h"
 
 /* The init side of abi/proto.h. Messages carry numbers only; one fd at most travels with each that is received. */
@@ -141,9 +144,16 @@ long ini_close_others(int first, const int *keep, unsigned int n)
 
 int op_ready(struct ini *i, const struct wh_step_ready *s)
 {
+    const uint64_t all = ~UINT64_C(0);
     int keep[1 + WH_NS_FDS];
     wh_slot k;
     long r;
+
+    /* Before the host can say that the container is created: from then on signals are sent, and WAIT_START looks for them. The first process of
+     * a pid namespace is sent none that it neither blocks nor has a handler for. */
+    r = sys_sigprocmask(SIG_SETMASK, &all);
+    if (r < 0)
+        return fail(i, SIGNAL, r);
 
     /* Everything but stdio, the preserved fds, the two sockets and OPEN_NS's own goes before the host can say that the container is
      * created. */
@@ -174,28 +184,101 @@ int op_host_alive(struct ini *i, const struct wh_step_host_alive *s)
     return r == -EAGAIN ? 0 : fail(i, PROTOCOL, r < 0 ? r : r == 0 ? -ECONNRESET : -EPROTO);
 }
 
+/* What ends an init of runc's that waits for start. It ignores the others, whose default action would end a process outside of a pid namespace
+ * of its own. */
+#define BIT(sig) (UINT64_C(1) << ((sig) - 1))
+#define ENDING                                                                                                         \
+    (BIT(SIGHUP) | BIT(SIGINT) | BIT(SIGQUIT) | BIT(SIGTERM) | BIT(SIGILL) | BIT(SIGTRAP) | BIT(SIGABRT) |             \
+     BIT(SIGBUS) | BIT(SIGFPE) | BIT(SIGSEGV) | BIT(SIGSYS) | ENDING_STKFLT)
+#ifdef SIGSTKFLT
+#define ENDING_STKFLT BIT(SIGSTKFLT)
+#else
+#define ENDING_STKFLT 0
+#endif
+
+static void take_signals(int signals)
+{
+    struct wh_signalfd_siginfo si;
+    const uint64_t none = 0;
+
+    while (sys_read(signals, &si, sizeof(si)) == sizeof(si)) {
+        if (si.signo < 1 || si.signo > 64 || !(ENDING & BIT(si.signo)))
+            continue;
+        /* By the signal, for who reads the status; that does not end the first process of a pid namespace. */
+        sys_kill((int)sys_getpid(), (int)si.signo);
+        sys_sigprocmask(SIG_SETMASK, &none);
+        sys_exit_group(128 + (int)si.signo);
+    }
+}
+
+/* Until there is something to read, or a connection to accept. */
+static int wait_for(struct ini *i, int signals, int fd)
+{
+    struct pollfd p[2] = { { .fd = signals, .events = POLLIN }, { .fd = fd, .events = POLLIN } };
+
+    for (;;) {
+        long r = sys_ppoll(p, 2);
+
+        if (r == -EINTR)
+            continue;
+        if (r < 0)
+            return fail(i, POLL, r);
+        if (p[0].revents)
+            take_signals(signals);
+        else if (p[1].revents)
+            return 0;
+    }
+}
+
+/* True when the container is to start: *ret_fd is the connection then. */
+static int answer(struct ini *i, const struct wh_step_wait_start *s, int signals, int *ret_fd)
+{
+    CLEAN_FD fd = -1;
+    struct wh_msg m;
+    int r = wait_for(i, signals, i->slot[s->listen]);
+
+    if (r < 0)
+        return r;
+    fd = (int)sys_accept4(i->slot[s->listen], SOCK_CLOEXEC);
+    if (fd == -EINTR || fd == -ECONNABORTED)
+        return 0;
+    if (fd < 0)
+        return fail(i, ACCEPT, fd);
+    r = wait_for(i, signals, fd);
+    if (r < 0)
+        return r;
+    r = ini_recv(fd, &m, NULL);
+    /* Who is not there any more to take the answer has not entered anything. */
+    if (r >= 0 && m.type == WH_MSG_ENTER)
+        ini_send_fds(fd, WH_MSG_OK, i->nr, 0, i->ns, i->nns);
+    /* A `start` that died before it said so has not started anything. */
+    if (r < 0 || m.type != WH_MSG_START)
+        return 0;
+    *ret_fd = take_fd(&fd);
+    return 1;
+}
+
 int op_wait_start(struct ini *i, const struct wh_step_wait_start *s)
 {
-    for (;;) {
-        CLEAN_FD fd = -1;
-        struct wh_msg m;
-        int r;
+    const uint64_t all = ~UINT64_C(0), none = 0;
+    CLEAN_FD signals = -1, fd = -1;
+    long r;
 
-        fd = (int)sys_accept4(i->slot[s->listen], SOCK_CLOEXEC);
-        if (fd == -EINTR || fd == -ECONNABORTED)
-            continue;
-        if (fd < 0)
-            return fail(i, ACCEPT, fd);
-        r = ini_recv(fd, &m, NULL);
-        /* Who is not there any more to take the answer has not entered anything. */
-        if (r >= 0 && m.type == WH_MSG_ENTER)
-            ini_send_fds(fd, WH_MSG_OK, i->nr, 0, i->ns, i->nns);
-        /* A `start` that died before it said so has not started anything. */
-        if (r < 0 || m.type != WH_MSG_START)
-            continue;
-        i->ctl = take_fd(&fd);
-        ini_slot_set(i, s->listen, -1);
-        ini_state(i, WH_MBOX_STARTING);
-        return 0;
-    }
+    signals = (int)sys_signalfd4(-1, &all, O_CLOEXEC | O_NONBLOCK);
+    if (signals < 0)
+        return fail(i, SIGNALFD, signals);
+    do
+        r = answer(i, s, signals, &fd);
+    while (r == 0);
+    if (r < 0)
+        return (int)r;
+    /* Here, because what was ignored until now must not be pending when it is let through. */
+    take_signals(signals);
+    r = sys_sigprocmask(SIG_SETMASK, &none);
+    if (r < 0)
+        return fail(i, SIGNAL, r);
+    i->ctl = take_fd(&fd);
+    ini_slot_set(i, s->listen, -1);
+    ini_state(i, WH_MBOX_STARTING);
+    return 0;
 }

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/ioctl.h>
@@ -54,6 +55,11 @@
 #define WH_NR_SIGTIMEDWAIT SYS_rt_sigtimedwait_time32
 #else
 #define WH_NR_SIGTIMEDWAIT SYS_rt_sigtimedwait
+#endif
+#ifdef SYS_ppoll_time32
+#define WH_NR_PPOLL SYS_ppoll_time32
+#else
+#define WH_NR_PPOLL SYS_ppoll
 #endif
 
 /* Each argument as a long: an int in a variable argument list leaves the upper half of its place undefined. */
@@ -126,6 +132,7 @@ SYS(openat2, (int fd, const char *path, const struct wh_open_how *how), SYS_open
 SYS(personality, (unsigned long persona), SYS_personality, persona)
 SYS(pivot_root, (const char *new_root, const char *put_old), SYS_pivot_root, new_root, put_old)
 SYS(prctl, (int option, unsigned long a, unsigned long b, unsigned long c), SYS_prctl, option, a, b, c, 0UL)
+SYS(ppoll, (struct pollfd *fds, unsigned int n), WH_NR_PPOLL, fds, n, NULL, NULL, 8)
 SYS(pread, (int fd, void *buf, size_t n, long off), SYS_pread64, fd, buf, n, off)
 SYS(prlimit, (unsigned int res, const struct rlimit *set, struct rlimit *get), SYS_prlimit64, 0, res, set, get)
 SYS(read, (int fd, void *buf, size_t n), SYS_read, fd, buf, n)
@@ -144,6 +151,7 @@ SYS(setresgid, (uint32_t r, uint32_t e, uint32_t s), SYS_setresgid32, r, e, s)
 SYS(setresuid, (uint32_t r, uint32_t e, uint32_t s), SYS_setresuid32, r, e, s)
 SYS(setsid, (void), SYS_setsid)
 SYS(sigaction, (int sig, const void *act), SYS_rt_sigaction, sig, act, NULL, 8)
+SYS(signalfd4, (int fd, const void *set, int flags), SYS_signalfd4, fd, set, 8, flags)
 SYS(sigprocmask, (int how, const void *set), SYS_rt_sigprocmask, how, set, NULL, 8)
 SYS(sigtimedwait, (const void *set), WH_NR_SIGTIMEDWAIT, set, NULL, NULL, 8)
 SYS(socket, (int domain, int type), SYS_socket, domain, type, 0)

@@ -324,6 +324,26 @@ long sys_clone(unsigned long flags, int *pidfd)
     return 4242;
 }
 
+long sys_signalfd4(int fd, const void *set, int flags)
+{
+    ENTER(signalfd4, "%d, %lx, %s|%s", fd, *(const unsigned long *)set, flags & O_CLOEXEC ? "CLOEXEC" : "0",
+          flags & O_NONBLOCK ? "NONBLOCK" : "0");
+    return fake_leave(fake_open("signals", NULL));
+}
+
+long sys_ppoll(struct pollfd *fds, unsigned int n)
+{
+    unsigned int k;
+
+    ENTER(ppoll, "%s, %s", fdn(fds[0].fd), fdn(fds[n - 1].fd));
+    for (k = 0; k < n; k++) {
+        NEEDS_FD(fds[k].fd);
+        fds[k].revents = 0;
+    }
+    fds[n - 1].revents = POLLIN;
+    return fake_leave(1);
+}
+
 long sys_accept4(int fd, int flags)
 {
     ENTER(accept4, "%s, %s", fdn(fd), flags & SOCK_CLOEXEC ? "CLOEXEC" : "0");

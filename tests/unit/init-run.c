@@ -184,7 +184,7 @@ static void test_all(void)
     }
 
     /* READY is sent before the socket to the host is closed. */
-    for (int tries = 0; tries < 200 && count_fds(r.pid_b) > 4; tries++)
+    for (int tries = 0; tries < 200 && count_fds(r.pid_b) > 5; tries++)
         usleep(5000);
     {
         char path[64], title[32] = "", comm[32] = "";
@@ -196,7 +196,7 @@ static void test_all(void)
         is_str(title, "wherry:[B]", "its title says what it is");
         is_str(comm, "wherry:[B]\n", "its name too");
     }
-    is_u64(count_fds(r.pid_b), 4, "a created container holds stdio and the start socket");
+    is_u64(count_fds(r.pid_b), 5, "a created container holds stdio, the start socket and a signalfd");
     count_maps(r.pid_b, maps, sizeof(maps));
     diag("maps: %s", maps);
     ok(!strstr(maps, ".so") && strstr(maps, "memfd:wherry-init"), "nothing of the host is mapped");
