@@ -53,7 +53,7 @@ const struct cli_opt cli_global_opts[] = {
     VALUE("root", 0, root, "DIR", "where containers are kept (default: /run/wherry)"),
     VALUE("log", 0, log, "DEST", "FILE, file:FILE, syslog:IDENT or journald:IDENT (default: stderr)"),
     VALUE("log-format", 0, log_format, "FORMAT", "text (default) or json"),
-    VALUE("log-level", 0, log_level, "LEVEL", "error (default), warning, info or debug"),
+    VALUE("log-level", 0, log_level, "LEVEL", "error, warning (default), info or debug"),
     FLAG("debug", 0, debug, "the same as --log-level debug"),
     FLAG("systemd-cgroup", 0, systemd_cgroup, "the same as --cgroup-manager systemd"),
     VALUE("cgroup-manager", 0, cgroup_manager, "MANAGER", "cgroupfs (default), systemd or disabled"),

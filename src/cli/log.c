@@ -84,7 +84,7 @@ int cli_log_open(struct cli_log *log, const struct cli_args *args, struct cli_us
 {
     const char *dest = args->log;
 
-    *log = (struct cli_log){ .dest = DEST_STDERR, .fd = -1, .level = WHERRY_LOG_ERROR };
+    *log = (struct cli_log){ .dest = DEST_STDERR, .fd = -1, .level = WHERRY_LOG_WARNING };
     if (args->log_format && *args->log_format) {
         log->json = strcmp(args->log_format, "json") == 0;
         if (!log->json && strcmp(args->log_format, "text") != 0) {
@@ -186,9 +186,21 @@ static void write_record(const struct cli_log *log, enum wherry_log_level level,
 void cli_log_message(void *data, enum wherry_log_level level, const char *message)
 {
     const struct cli_log *log = data;
+    struct cli_buf b = { 0 };
 
-    if (level <= log->level)
+    if (level > log->level)
+        return;
+    if (log->dest != DEST_STDERR || log->json || level != WHERRY_LOG_WARNING)
         write_record(log, level, message);
+    if (level != WHERRY_LOG_WARNING || (log->dest == DEST_STDERR && log->json))
+        return;
+    /* As with failures: people read stderr, whatever else is the log. */
+    cli_buf_str(&b, "wherry: warning: ");
+    cli_buf_line(&b, message);
+    cli_buf_str(&b, "\n");
+    if (!b.failed)
+        (void)cli_write_all(STDERR_FILENO, b.data, b.len);
+    cli_buf_free(&b);
 }
 
 void cli_log_failure(struct cli_log *log, const char *message, const char *people, size_t people_len)

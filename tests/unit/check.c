@@ -58,6 +58,8 @@ static const struct test tests[] = {
     { WH_CHECK_INVALID, "/process/cwd", "", .process = USER "," NNP "," ARGS ",\"cwd\":7" },
     { WH_CHECK_UNKNOWN_KEY, "/process/noNewPrivilege", "did you mean \"noNewPrivileges\"?",
       .process = USER "," NNP "," ARGS ",\"noNewPrivilege\":true" },
+    { WH_CHECK_ACCEPTED, "/process/capabilities/bounding/0", "unknown capability \"CAP_NOBODY\" is left out",
+      .process = CAPS("\"bounding\":[\"CAP_NOBODY\"]") },
     { WH_CHECK_UNKNOWN_KEY, "/qqqqqqqqqqqqqqqq", "unknown property", .top = ",\"qqqqqqqqqqqqqqqq\":1" },
     { WH_CHECK_REFUSED, "/mounts/1", "the option copy-symlink is for bind mounts, and not on or below /proc",
       .mounts = MOUNT("/proc/uptime", "none", "/dev/null", "\"bind\",\"copy-symlink\"") },

@@ -14,6 +14,7 @@
  * tests/oci-validation/bad, of which each must give exactly the one error that cases.tsv states, at its place.
  */
 #define BAD "tests/oci-validation/bad/"
+#define ACCEPTED "tests/oci-validation/accepted/"
 #define OFFICIAL "tests/oci-validation/official/test/config/"
 
 static int parse(const char *path, struct wh_errlist *errs, struct wh_spec **ret)
@@ -110,32 +111,56 @@ static void bad_case(const char *file, const char *where, const char *pointer, c
         diag("  got: %s: %s", errs.e[i].path, errs.e[i].msg);
 }
 
-static unsigned bad_cases(void)
+/* Read and compiled, with the one warning that cases.tsv states, or with none. */
+static void accepted_case(const char *file, const char *where, const char *pointer, const char *message)
+{
+    WH_CLEANUP_SPEC struct wh_spec *s = NULL;
+    char path[256], want[sizeof((struct wh_err *)0)->path];
+    struct wh_errlist errs;
+    int r;
+
+    snprintf(path, sizeof path, ACCEPTED "%s", file);
+    snprintf(want, sizeof want, "config.json:%s: %s", where, pointer);
+    r = parse(path, &errs, &s);
+    if (r == 0)
+        r = later(s, &errs);
+    if (ok(r == 0 && errs.n == 0 && errs.nwarn == (*message != '\0') &&
+               (!*message || (strcmp(errs.w[0].path, want) == 0 && strstr(errs.w[0].msg, message))),
+           "accepted/%s", file))
+        return;
+    diag("  result %d with %u errors and %u warnings, want: %s: %s", r, errs.n, errs.nwarn, want, message);
+    for (unsigned i = 0; i < errs.n; i++)
+        diag("  got: %s: %s", errs.e[i].path, errs.e[i].msg);
+    for (unsigned i = 0; i < errs.nwarn; i++)
+        diag("  got the warning: %s: %s", errs.w[i].path, errs.w[i].msg);
+}
+
+static unsigned cases(const char *list, void (*one)(const char *, const char *, const char *, const char *))
 {
     char line[1024];
     unsigned n = 0;
-    FILE *f = fopen(BAD "cases.tsv", "r");
+    FILE *f = fopen(list, "r");
 
-    if (!ok(f != NULL, BAD "cases.tsv is there"))
+    if (!ok(f != NULL, "%s is there", list))
         return 0;
     while (fgets(line, sizeof line, f)) {
         char *rest = line, *file = strsep(&rest, "\t"), *where = strsep(&rest, "\t"), *pointer = strsep(&rest, "\t");
 
         if (!rest) {
-            fail_test("cases.tsv: malformed line for %s", file);
+            fail_test("%s: malformed line for %s", list, file);
             break;
         }
         rest[strcspn(rest, "\n")] = '\0';
-        bad_case(file, where, pointer, rest);
+        one(file, where, pointer, rest);
         n++;
     }
     fclose(f);
     return n;
 }
 
-static unsigned bad_files(void)
+static unsigned files(const char *dir)
 {
-    DIR *d = opendir(BAD);
+    DIR *d = opendir(dir);
     struct dirent *e;
     unsigned n = 0;
 
@@ -175,8 +200,11 @@ int main(void)
     /* Bad in a property of another platform, which is read past on Linux. */
     good(OFFICIAL "bad/freebsd-vnet-disable.json");
 
-    n = bad_cases();
+    n = cases(BAD "cases.tsv", bad_case);
     ok(n >= 150, "at least 150 broken configurations (%u)", n);
-    is_int(bad_files(), n, "cases.tsv lists every file of " BAD);
+    is_int(files(BAD), n, "cases.tsv lists every file of " BAD);
+    n = cases(ACCEPTED "cases.tsv", accepted_case);
+    ok(n >= 40, "at least 40 configurations that are accepted (%u)", n);
+    is_int(files(ACCEPTED), n, "cases.tsv lists every file of " ACCEPTED);
     return done_testing();
 }

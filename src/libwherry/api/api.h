@@ -114,6 +114,8 @@ int wh_load_plan(struct wh_load *l, const wherry_ctx *ctx, enum wh_verb verb, co
 int wh_load_file(int dir_fd, const char *name, int flags, struct wh_buf *ret, struct wh_err *err);
 /* Of a container that is there, as create read it. Errors in err, or in l->errs when err stays empty. */
 int wh_load_kept(struct wh_load *l, int proc_fd, int dir_fd, const char *id, struct wh_err *err);
+/* Logs the warnings about the configuration, and forgets them. Called when all went well: engines expect one record of a failure. */
+void wh_load_warnings(const struct wh_load *l, const wherry_ctx *ctx);
 /* Hands over whichever of the two errors there is. */
 int wh_load_fail(const struct wh_load *l, const struct wh_err *err, uint32_t step, wherry_error **reterr);
 

@@ -16,6 +16,10 @@ static void errors(struct wh_findings *f, const struct wh_errlist *l, bool compi
                          : l->e[i].code == -EINVAL ? WH_CHECK_REFUSED
                                                    : WH_CHECK_HOST_LACKS,
                          &l->e[i]);
+    for (unsigned i = 0; l && i < l->nwarn; i++)
+        /* Capabilities that are left out have findings of their own (check-host.c, check-spec.c). */
+        if (l->w[i].code != -EPERM)
+            wh_check_add_err(f, WH_CHECK_ACCEPTED, &l->w[i]);
     if (l && l->dropped)
         wh_check_add(f, compile ? WH_CHECK_REFUSED : WH_CHECK_INVALID, 0, "%u more of the kind", l->dropped);
 }
@@ -48,6 +52,7 @@ static int collect(struct wh_findings *f, struct wh_load *l, const wherry_ctx *c
         return 0;
     }
     f->spec = l->spec;
+    errors(f, l->errs, false);
     wh_check_spec(f, l->spec);
 
     *l->errs = (struct wh_errlist){ 0 };

@@ -570,8 +570,10 @@ int wh_api_create(struct wh_creation *c, wherry_ctx *ctx, const char *id, const 
         r = make(c, &err);
     if (r == 0)
         r = commit(c, verb, &err);
-    if (r == 0)
+    if (r == 0) {
+        wh_load_warnings(&c->load, ctx);
         return 0;
+    }
     /* While there is a cgroup to ask. */
     wh_api_oom_explain(&c->cgroup, c->oom_kills, &err);
     if (c->made)

@@ -98,16 +98,21 @@ static int parse_user(struct wh_exec_request *req, const char *user, struct wh_e
     return 0;
 }
 
-static int parse_caps(struct wh_exec_request *req, const char *const *caps, struct wh_err *err)
+/* As in the configuration: what is not known is left out with a warning. */
+static void parse_caps(struct wh_exec_request *req, const char *const *caps, struct wh_errlist *errs)
 {
     for (size_t i = 0; caps && caps[i]; i++) {
         int cap = wh_cap_from_name(caps[i]);
+        struct wh_err *w;
 
-        if (cap < 0)
-            return wh_err_set(err, WH_ERR_USAGE, -EINVAL, NULL, "unknown capability \"%s\"", caps[i]);
-        req->caps |= UINT64_C(1) << cap;
+        if (cap >= 0) {
+            req->caps |= UINT64_C(1) << cap;
+            continue;
+        }
+        w = wh_errlist_warn(errs);
+        if (w)
+            wh_err_set(w, WH_ERR_USAGE, -EINVAL, NULL, "unknown capability \"%.80s\" is left out", caps[i]);
     }
-    return 0;
 }
 
 static size_t count(const char *const *v)
@@ -150,7 +155,7 @@ static int fill_request(struct executing *x, struct wh_err *err)
             return wh_err_set(err, WH_ERR_USAGE, -EINVAL, NULL, "bad gid %u in additional gids", req->gids[i]);
     if (some(o->user))
         r = parse_user(req, o->user, err);
-    return r < 0 ? r : parse_caps(req, o->caps, err);
+    return r;
 }
 
 static int load_process(struct executing *x, struct wh_err *err)
@@ -333,6 +338,8 @@ static int load(struct executing *x, wherry_ctx *ctx, const char *id, const stru
         r = refuse(x, err);
     if (r == 0)
         r = load_config(x, err);
+    if (r == 0 && !x->process)
+        parse_caps(&x->req, x->opts.caps, x->load.errs);
     if (r == 0)
         r = find_namespaces(x, err);
     if (r == -ESRCH && err->code == 0)
@@ -553,6 +560,7 @@ int wherry_exec(wherry_ctx *ctx, const char *id, const struct wherry_exec_opts *
             wh_err_prefix(&err, "unable to start container process");
         return wh_load_fail(&x.load, &err, x.run.failed_step, reterr);
     }
+    wh_load_warnings(&x.load, ctx);
     r = tell(&x, &err);
     /* From here on signals are the process's own business. */
     x.run.cancel_fd = -1;

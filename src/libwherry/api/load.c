@@ -38,6 +38,19 @@ int wh_load_fail(const struct wh_load *l, const struct wh_err *err, uint32_t ste
                                                        : wh_api_fail(reterr, err, step);
 }
 
+void wh_load_warnings(const struct wh_load *l, const wherry_ctx *ctx)
+{
+    char text[sizeof((struct wh_err *)0)->path + sizeof((struct wh_err *)0)->msg + 3];
+
+    for (unsigned i = 0; l->errs && i < l->errs->nwarn; i++)
+        wh_api_log(ctx, WHERRY_LOG_WARNING, "%s", wh_err_text(&l->errs->w[i], text, sizeof text));
+    if (l->errs && l->errs->warn_dropped)
+        wh_api_log(ctx, WHERRY_LOG_WARNING, "%u more warnings about the configuration (wherry check has all)",
+                   l->errs->warn_dropped);
+    if (l->errs)
+        l->errs->nwarn = l->errs->warn_dropped = 0;
+}
+
 /* The real path of an open directory: what `state` shows, whatever the symlinks and dots that led there. */
 static const char *path_of(struct wh_arena *arena, int proc_fd, int fd)
 {
@@ -246,7 +259,11 @@ int wh_load_kept(struct wh_load *l, int proc_fd, int dir_fd, const char *id, str
     if (r == -ENOENT && err->code == 0)
         return wh_err_set(err, WH_ERR_STATE, r, NULL,
                           "the configuration of container %s was not kept: it was created by an older version", id);
-    return r < 0 ? r : wh_spec_parse(l->text.data, l->text.len, "config.json", 0, &l->spec, l->errs);
+    if (r == 0)
+        r = wh_spec_parse(l->text.data, l->text.len, "config.json", 0, &l->spec, l->errs);
+    /* `create` has logged them. */
+    l->errs->nwarn = l->errs->warn_dropped = 0;
+    return r;
 }
 
 int wh_load_plan(struct wh_load *l, const wherry_ctx *ctx, enum wh_verb verb, const char *id, int root_fd,

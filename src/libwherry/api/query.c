@@ -292,5 +292,6 @@ int wherry_explain(wherry_ctx *ctx, const struct wherry_create_opts *opts, uint3
         return wh_api_fail(reterr, &err, WH_NO_STEP);
     }
     *ret_text = out.data;
+    wh_load_warnings(&l, ctx);
     return 0;
 }

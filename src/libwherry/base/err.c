@@ -75,6 +75,15 @@ struct wh_err *wh_errlist_next(struct wh_errlist *l)
     return &l->e[l->n++];
 }
 
+struct wh_err *wh_errlist_warn(struct wh_errlist *l)
+{
+    if (l->nwarn == WH_WARNLIST_MAX) {
+        l->warn_dropped++;
+        return NULL;
+    }
+    return &l->w[l->nwarn++];
+}
+
 const char *wh_errno_words(int err, char *buf)
 {
     const char *desc = strerrordesc_np(err);

@@ -31,10 +31,16 @@ struct wh_err {
 
 #define WH_ERRLIST_MAX 20
 
-/* Findings about one configuration, collected so that a user mends a file once (design: up to 20). */
+#define WH_WARNLIST_MAX 8
+
+/*
+ * Findings about one configuration, collected so that a user fixes a file once (design: up to 20). Warnings are about what is accepted with
+ * another meaning than it reads (docs/COMPATIBILITY.md); they never make anything fail.
+ */
 struct wh_errlist {
-    unsigned n, dropped;
+    unsigned n, dropped, nwarn, warn_dropped;
     struct wh_err e[WH_ERRLIST_MAX];
+    struct wh_err w[WH_WARNLIST_MAX];
 };
 
 /* Sets *e (when not null and still empty) and returns `code`, so that `return wh_err_set(...)` reads as one statement.
@@ -53,6 +59,9 @@ const char *wh_err_text(const struct wh_err *e, char *buf, size_t size);
 
 /* A fresh slot of the list, or null (and `dropped` counted) when it is full. */
 struct wh_err *wh_errlist_next(struct wh_errlist *l);
+
+/* The same for a warning (`warn_dropped`). The caller sets it with any code that is not 0; nothing returns that code. */
+struct wh_err *wh_errlist_warn(struct wh_errlist *l);
 
 #define WH_ERRTEXT_SIZE 64
 

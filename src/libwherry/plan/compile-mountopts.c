@@ -397,6 +397,9 @@ int wh_mountopts_parse(struct wh_compile *c, const struct wh_mount_spec *m, stru
         const struct wh_sstr *opt = &m->options.v[i];
         const struct word *w = find_word(opt->v);
 
+        /* podman 4.5 and later write one for every container that runs systemd. */
+        if (*opt->v == '\0')
+            continue;
         if (w) {
             r = add_word(c, opt, w, &s);
         } else if (wh_startswith(opt->v, "idmap=") || wh_startswith(opt->v, "ridmap=")) {

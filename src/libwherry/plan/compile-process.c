@@ -27,6 +27,50 @@ static const char *lowest(uint64_t set)
     return name ? name : "an unknown capability";
 }
 
+static unsigned count_bits(uint64_t set)
+{
+    unsigned n = 0;
+
+    for (; set; set &= set - 1)
+        n++;
+    return n;
+}
+
+/* "CAP_A, CAP_B and 3 more", in arena. */
+static const char *cap_names(struct wh_compile *c, uint64_t set)
+{
+    const char *text = lowest(set);
+    unsigned shown = 1;
+
+    for (set &= set - 1; set && text; set &= set - 1) {
+        if (shown++ == 4)
+            return wh_arena_printf(c->arena, "%s and %u more", text, count_bits(set));
+        text = wh_arena_printf(c->arena, "%s, %s", text, lowest(set));
+    }
+    return text ? text : "some";
+}
+
+/*
+ * config.md: a capability that cannot be granted MUST be warned of and SHOULD NOT be an error. `exec` warns of what it was given itself, and not again
+ * of what `create` has warned of. An ambient capability that cannot be raised is a finding of `check` alone: the default configuration of runc 1.1
+ * asks for three of them, and runc itself says nothing.
+ */
+static void warn_lost(struct wh_compile *c, const struct wh_process *p, uint64_t can)
+{
+    const struct wh_caps *want = &p->capabilities;
+    const struct wh_exec_request *exec = c->req->verb == WH_VERB_EXEC ? c->req->exec : NULL;
+    uint64_t known = c->facts->last_cap >= 63 ? UINT64_MAX : CAP_BIT(c->facts->last_cap + 1) - 1;
+    uint64_t sets = want->bounding.mask | want->permitted.mask | want->effective.mask | want->inheritable.mask;
+
+    if (exec && (exec->hook || !c->spec->exec))
+        sets = exec->caps;
+    if (sets & ~known)
+        wh_compile_warn(c, -EPERM, want->src, "%s left out: not known to this kernel", cap_names(c, sets & ~known));
+    if (sets & known & ~can)
+        wh_compile_warn(c, -EPERM, want->src, "%s left out: the caller does not have it to grant",
+                        cap_names(c, sets & known & ~can));
+}
+
 static void capabilities(struct wh_compile *c, const struct wh_process *p, bool keep_admin)
 {
     const struct wh_caps *want = &p->capabilities;
@@ -45,6 +89,7 @@ static void capabilities(struct wh_compile *c, const struct wh_process *p, bool 
         wh_compile_err(c, -EINVAL, want->inheritable.src, "the inheritable set has %s, which the bounding set lacks",
                        lowest(want->inheritable.mask & ~want->bounding.mask));
 
+    warn_lost(c, p, can);
     s = WH_STEP(c, CAPS, caps, want->src);
     if (!s)
         return;

@@ -22,6 +22,22 @@ int wh_compile_err(struct wh_compile *c, int code, wh_node src, const char *fmt,
     return wh_err_set(e, code == -EINVAL ? WH_ERR_SPEC : WH_ERR_HOST, code, where, "%s", msg);
 }
 
+void wh_compile_warn(struct wh_compile *c, int code, wh_node src, const char *fmt, ...)
+{
+    struct wh_err *e = wh_errlist_warn(c->errs);
+    char where[sizeof e->path] = "", msg[sizeof e->msg];
+    va_list ap;
+
+    if (!e)
+        return;
+    va_start(ap, fmt);
+    vsnprintf(msg, sizeof msg, fmt, ap);
+    va_end(ap);
+    if (src)
+        wh_spec_where(c->spec, src, where, sizeof where);
+    wh_err_set(e, WH_ERR_SPEC, code, where, "%s", msg);
+}
+
 uint32_t wh_compile_line(const struct wh_compile *c, wh_node src)
 {
     uint32_t col;

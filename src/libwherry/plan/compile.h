@@ -36,6 +36,9 @@ struct wh_compile {
 };
 
 /* Records an error at a node (collected; compile goes on so that the user sees all of them). Returns -EINVAL. */
+/* Notes what is accepted with less or another effect than it reads: never an error. `code`: -EPERM for a capability that
+ * is left out (`check` has findings of its own for those), else -EINVAL. */
+void wh_compile_warn(struct wh_compile *c, int code, wh_node src, const char *fmt, ...) WH_PRINTF(4, 5);
 int wh_compile_err(struct wh_compile *c, int code, wh_node src, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
 /* Line of a node for step headers. */

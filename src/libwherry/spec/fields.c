@@ -99,7 +99,7 @@ TYPE(console_size, .set = OFF(set), .src = OFF(src), .key = -1);
 #define T typeof(((struct wh_process *)0)->user)
 static const struct wh_row user_rows[] = {
     INT(U32, "uid", uid, REQ, ID),
-    INT(U32, "gid", gid, REQ, ID),
+    INT(U32, "gid", gid, 0, ID),
     INT(U32, "umask", umask, 0, RANGE(0, 0777)),
     INT(U32V, "additionalGids", additional_gids, WH_F_HEAD, ID),
     STR("username", username, 0),
@@ -109,9 +109,11 @@ TYPE(user, .set = OFF(set), .src = OFF(src), .key = -1);
 
 #define T struct wh_caps
 static const struct wh_row caps_rows[] = {
-    BITS("bounding", bounding, WH_F_HEAD, 8, cap),       BITS("effective", effective, WH_F_HEAD, 8, cap),
-    BITS("inheritable", inheritable, WH_F_HEAD, 8, cap), BITS("permitted", permitted, WH_F_HEAD, 8, cap),
-    BITS("ambient", ambient, WH_F_HEAD, 8, cap),
+    BITS("bounding", bounding, WH_F_HEAD | WH_F_LENIENT, 8, cap),
+    BITS("effective", effective, WH_F_HEAD | WH_F_LENIENT, 8, cap),
+    BITS("inheritable", inheritable, WH_F_HEAD | WH_F_LENIENT, 8, cap),
+    BITS("permitted", permitted, WH_F_HEAD | WH_F_LENIENT, 8, cap),
+    BITS("ambient", ambient, WH_F_HEAD | WH_F_LENIENT, 8, cap),
 };
 TYPE(caps, .set = OFF(set), .src = OFF(src), .key = -1);
 #undef T
@@ -141,7 +143,7 @@ TYPE(scheduler, .set = OFF(set), .src = OFF(src), .key = -1);
 #define T struct wh_ioprio
 static const struct wh_row ioprio_rows[] = {
     ENUM("class", class, REQ, ioprio),
-    INT(I32, "priority", priority, REQ, RANGE(0, 7)),
+    INT(I32, "priority", priority, 0, RANGE(0, 7)),
 };
 TYPE(ioprio, .set = OFF(set), .src = OFF(src), .key = -1);
 #undef T
@@ -200,7 +202,7 @@ static const struct wh_row mount_rows[] = {
     STR("destination", destination, REQ | NONEMPTY),
     STR("type", type, 0),
     STR("source", source, 0),
-    STRV("options", options, NONEMPTY),
+    STRV("options", options, 0),
     LIST("uidMappings", uid, WH_F_HEAD, idmap),
     LIST("gidMappings", gid, WH_F_HEAD, idmap),
 };
@@ -498,7 +500,7 @@ static const struct wh_row linux_object_rows[] = {
     LIST("devices", devices, WH_F_HEAD, device),
     MAP("netDevices", net_devices, 0, netdev, CHECK(ifname)),
     STR("cgroupsPath", cgroups_path, 0),
-    STR("rootfsPropagation", rootfs_propagation, 0, NAMED(propagation)),
+    STR("rootfsPropagation", rootfs_propagation, NONEMPTY, NAMED(propagation)),
     STR("mountLabel", mount_label, 0),
     OBJ("resources", resources, 0, resources),
     KVS("sysctl", sysctl, 0, CHECK(sysctl)),

@@ -33,11 +33,14 @@ enum wh_kind {
 enum {
     WH_F_REQUIRED = 1u << 0,
     WH_F_PLAIN = 1u << 1,
-    WH_F_NONEMPTY = 1u << 2, /* string, or each string of the array */
+    WH_F_NONEMPTY =
+        1u << 2, /* a required string, or each string of an array; an optional string that is empty is absent */
     WH_F_HEAD = 1u << 3, /* list: `set` and `src` follow v and n */
     WH_F_POINTER = 1u << 4,
     WH_F_SCRATCH = 1u << 5, /* list: the elements go where their type's end() puts them */
     WH_F_MINONE = 1u << 6, /* array: at least one element */
+    WH_F_LENIENT =
+        1u << 7, /* BITS: an unknown word is left out with a warning (config.md demands that of capabilities) */
 };
 
 struct wh_name {

@@ -46,6 +46,22 @@ static void error_at(struct wh_parser *p, uint32_t offset, const char *fmt, va_l
     wh_err_set(e, WH_ERR_SPEC, -EINVAL, path, "%s", msg);
 }
 
+static void parse_warning(struct wh_parser *p, uint32_t offset, const char *fmt, ...) WH_PRINTF(3, 4);
+static void parse_warning(struct wh_parser *p, uint32_t offset, const char *fmt, ...)
+{
+    char path[sizeof((struct wh_err *)0)->path], msg[512];
+    struct wh_err *e = wh_errlist_warn(p->errs);
+    va_list ap;
+
+    if (!e)
+        return;
+    place_text(p, offset, path, sizeof path);
+    va_start(ap, fmt);
+    vsnprintf(msg, sizeof msg, fmt, ap);
+    va_end(ap);
+    wh_err_set(e, WH_ERR_SPEC, -EINVAL, path, "%s", msg);
+}
+
 void wh_parse_error(struct wh_parser *p, uint32_t offset, const char *fmt, ...)
 {
     va_list ap;
@@ -203,12 +219,20 @@ void wh_parse_integer(struct wh_parser *p, const struct wh_row *row, void *where
 /* What an error has room for beside the value; longer lists are in the manual. */
 #define MAX_LIST 220
 
-static bool unknown_value(struct wh_parser *p, const struct wh_names *names, const char *s, uint32_t offset)
+static bool unknown_value(struct wh_parser *p, const struct wh_row *row, const char *s, uint32_t offset)
 {
+    const struct wh_names *names = row->sub.names;
     const char *near = errors_full(p) ? NULL : wh_names_nearest(names, s);
     struct wh_buf b = { 0 }, list = { 0 };
 
     wh_buf_escape(&b, s, true);
+    if (row->flags & WH_F_LENIENT) {
+        parse_warning(p, offset, "unknown %s \"%.80s%s\" is left out%s%s%s", names->what, b.data ? b.data : "",
+                      b.data && b.len > 80 ? "..." : "", near ? ", did you mean \"" : "", near ? near : "",
+                      near ? "\"?" : "");
+        wh_buf_done(&b);
+        return false;
+    }
     for (size_t i = 0; !near && names->v && i < names->n; i++)
         if (names->v[i].name[0])
             wh_buf_printf(&list, "%s%s", i ? ", " : ": want one of ", names->v[i].name);
@@ -264,12 +288,12 @@ bool wh_parse_word(struct wh_parser *p, const struct wh_row *row, const struct w
     if (names->lookup) {
         *ret = v->len < sizeof s ? names->lookup(s) : -1;
         if (*ret < 0)
-            return unknown_value(p, names, s, v->offset);
+            return unknown_value(p, row, s, v->offset);
         return true;
     }
     found = v->len < sizeof s ? wh_names_find(names, s) : NULL;
     if (!found)
-        return unknown_value(p, names, s, v->offset);
+        return unknown_value(p, row, s, v->offset);
     *ret = found->value;
     if (ret_text)
         ret_text->v = found->name;

@@ -229,6 +229,10 @@ static int member(struct wh_parser *p, struct frame *f, const struct wh_json_val
             return 0;
         }
         f->seen |= UINT64_C(1) << i;
+        /* Go programs write strings that they did not fill in as "": nothing is named, as with null. */
+        if (row->kind == WH_K_STR && v->type == WH_JSON_STRING && v->len == 0 &&
+            (row->flags & (WH_F_NONEMPTY | WH_F_REQUIRED)) == WH_F_NONEMPTY)
+            return 0;
         return store(p, row, f->object, v, row->kind == WH_K_IGNORED ? 0 : new_node(p, f->node, v));
     }
     return unknown_key(p, f, v);

@@ -99,6 +99,11 @@ void wh_check_process(struct wh_check *c, const struct wh_process *p)
     if (p->user.additional_gids.n > 65536)
         wh_check_error(c, p->user.additional_gids.src, "has %zu groups, more than the 65536 that the kernel takes",
                        p->user.additional_gids.n);
+    /* The specification requires both; engines and people leave them out, and runc and crun take 0. */
+    if (p->user.set && !p->user.gid.set)
+        wh_check_warning(c, p->user.src, "the required property \"gid\" is missing: 0 is taken");
+    if (p->ioprio.set && !p->ioprio.priority.set)
+        wh_check_warning(c, p->ioprio.src, "the required property \"priority\" is missing: 0 is taken");
     check_rlimits(c, p);
     check_scheduler(c, &p->scheduler);
     check_caps(c, &p->capabilities);

@@ -26,6 +26,20 @@ void wh_check_error(struct wh_check *c, wh_node node, const char *fmt, ...)
     wh_err_set(e, WH_ERR_SPEC, -EINVAL, wh_spec_where(c->s, node, where, sizeof where), "%s", msg);
 }
 
+void wh_check_warning(struct wh_check *c, wh_node node, const char *fmt, ...)
+{
+    char where[sizeof((struct wh_err *)0)->path], msg[512];
+    struct wh_err *e = wh_errlist_warn(c->errs);
+    va_list ap;
+
+    if (!e)
+        return;
+    va_start(ap, fmt);
+    vsnprintf(msg, sizeof msg, fmt, ap);
+    va_end(ap);
+    wh_err_set(e, WH_ERR_SPEC, -EINVAL, wh_spec_where(c->s, node, where, sizeof where), "%s", msg);
+}
+
 void wh_check_error_in(struct wh_check *c, wh_node object, const char *name, const char *text)
 {
     wh_check_error(c, wh_spec_child(c->s, object, name), "%s", text);

@@ -12,7 +12,9 @@ struct wh_check {
 
 /* Notes an error at a node. */
 void wh_check_error(struct wh_check *c, wh_node at, const char *fmt, ...) WH_PRINTF(3, 4);
-/* The same at the member `name` of an object whose struct keeps no place for it. */
+/* Notes what is accepted with another meaning than the specification gives it (base/err.h). */
+void wh_check_warning(struct wh_check *c, wh_node at, const char *fmt, ...) WH_PRINTF(3, 4);
+/* An error at the member `name` of an object whose struct keeps no place for it. */
 void wh_check_error_in(struct wh_check *c, wh_node object, const char *name, const char *text);
 
 /* Is id inside one of the ranges of the container's side? */
