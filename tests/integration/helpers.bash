@@ -130,6 +130,11 @@ need() {
 }
 
 # ---------------------------------------------------------------- what must not be left
+threads_of() { # PID
+    set -- "/proc/$1/task/"*
+    if [ -d "$1" ]; then echo $#; else echo 0; fi
+}
+
 # Processes in a cgroup of ours, below a rootfs of ours, or that were started for an id of ours.
 left_processes() {
     local pid
@@ -138,8 +143,10 @@ left_processes() {
         grep -lsF -- "$CID" /proc/[0-9]*/cgroup /proc/[0-9]*/cmdline
         find /proc -maxdepth 2 -name root -path '/proc/[0-9]*' -lname "$BATS_TEST_TMPDIR/*" 2>/dev/null
     } | cut -d/ -f3 | sort -nu | while read -r pid; do
-        # A zombie waits for its parent, and runs nothing.
-        case $(sed 's/.*) //' "/proc/$pid/stat" 2>/dev/null) in Z* | X* | '') continue ;; esac
+        # A zombie waits for its parent, and runs nothing: unless it is but the first of several threads.
+        case $(sed 's/.*) //' "/proc/$pid/stat" 2>/dev/null) in
+        Z* | X* | '') [ "$(threads_of "$pid")" -gt 1 ] || continue ;;
+        esac
         [ "$pid" = "$$" ] || [ "$pid" = "$BASHPID" ] || echo "$pid"
     done
 }

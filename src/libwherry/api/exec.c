@@ -205,6 +205,20 @@ static int stopped(const struct executing *x, struct wh_err *err)
                       "cannot exec in a stopped container%s%s%s", oom ? " (" : "", oom ? why : "", oom ? ")" : "");
 }
 
+/* How long a process that has none any more may take to end. */
+#define LAST_MS 1000
+
+/* A first thread that has ended is in no namespaces any more, though others of the process run: they are entered by the first one alone. */
+static int no_namespaces(const struct executing *x, struct wh_err *err)
+{
+    if (wh_pidfd_wait(x->target.pidfd, LAST_MS) != -ETIMEDOUT)
+        return stopped(x, err);
+    return wh_err_set(err, WH_ERR_STATE, -ESRCH, NULL,
+                      "cannot exec in container %s: the first thread of its init has ended, and without it the kernel "
+                      "gives no access to the namespaces of the others",
+                      x->target.state.id);
+}
+
 static int refuse(const struct executing *x, struct wh_err *err)
 {
     switch (x->target.status) {
@@ -343,7 +357,7 @@ static int load(struct executing *x, wherry_ctx *ctx, const char *id, const stru
     if (r == 0)
         r = find_namespaces(x, err);
     if (r == -ESRCH && err->code == 0)
-        return stopped(x, err);
+        return no_namespaces(x, err);
     if (r == 0)
         r = find_cgroup(x, err);
     if (r < 0)

@@ -129,9 +129,9 @@ int wh_api_destroy(const wherry_ctx *ctx, struct wh_target *t, const char *id, s
 
     if (t->pidfd >= 0) {
         wh_pidfd_kill(t->pidfd, SIGKILL);
-        /* With a frozen cgroup the signal waits for the thaw; cgroup.kill below needs none, but the wait is here. */
-        if (t->status == WH_STATUS_PAUSED)
-            wh_cgroup_freeze(&t->cgroup, false, KILL_MS, NULL);
+        /* All of it, before init is waited for: one that traces init can keep its end, and a paused container's signal waits for the thaw, which
+         * this needs not. What goes wrong here is said below. */
+        (void)wh_cgroup_kill(&t->cgroup, KILL_MS, &(struct wh_err){ 0 });
         r = wh_pidfd_wait(t->pidfd, KILL_MS);
         if (r < 0)
             return wh_err_set(err, WH_ERR_STATE, r, NULL, "container init still running");
@@ -283,8 +283,11 @@ static int send_signal(struct wh_target *t, int sig, bool all, struct wh_err *er
     if (r < 0)
         return wh_err_sys(err, r, "send signal %d to container init", sig);
     if (sig == SIGKILL && t->status == WH_STATUS_PAUSED)
-        return wh_cgroup_freeze(&t->cgroup, false, KILL_MS, err);
-    return 0;
+        r = wh_cgroup_freeze(&t->cgroup, false, KILL_MS, err);
+    /* With init all of its pid namespace ends; but not while one of that traces init and keeps its end. */
+    if (sig == SIGKILL && wh_cgroup_exists(&t->cgroup))
+        (void)wh_cgroup_signal(&t->cgroup, sig, &(struct wh_err){ 0 });
+    return r;
 }
 
 int wherry_kill(wherry_ctx *ctx, const char *id, int signal, uint32_t flags, wherry_error **reterr)

@@ -262,7 +262,7 @@ static int destroy_own(struct wh_creation *c, struct wh_err *err)
     t.proc_fd = c->load.proc_fd;
     t.state = c->state;
     t.cgroup = c->cgroup;
-    t.pidfd = -1;
+    t.pidfd = c->run.pidfd_b;
     r = wh_api_destroy(c->ctx, &t, c->id, err);
     c->cgroup = t.cgroup;
     return r;
@@ -307,9 +307,11 @@ static void end_run(struct wh_creation *c)
 
     wh_tty_done(&c->tty);
     wh_pidfd_kill(c->run.pidfd_b, SIGKILL);
-    wh_pidfd_reap(c->run.pidfd_b, NULL);
-    wh_closep(&c->run.pidfd_b);
+    /* Ends the others too, without which init may not end; what does not end is not waited for here a second time. */
     destroy_own(c, &ignored);
+    if (wh_pidfd_wait(c->run.pidfd_b, 0) == 0)
+        wh_pidfd_reap(c->run.pidfd_b, NULL);
+    wh_closep(&c->run.pidfd_b);
 }
 
 int wherry_run(wherry_ctx *ctx, const char *id, const struct wherry_create_opts *opts, int *ret_status,

@@ -126,7 +126,7 @@ int wh_store_connect(int dir_fd);
 enum wh_status { WH_STATUS_STOPPED, WH_STATUS_CREATED, WH_STATUS_RUNNING, WH_STATUS_PAUSED, WH_STATUS_CREATING };
 const char *wh_status_name(enum wh_status s);
 
-/* Init as a pidfd if it lives: same pid, start time, boot and pid namespace, and no zombie. fd, or -ESRCH; another errno when that cannot be
+/* Init as a pidfd if it lives: same pid, start time, boot and pid namespace, and not all of its threads have ended. fd, or -ESRCH; another errno when that cannot be
  * told. */
 int wh_state_pidfd(const struct wh_state *s, int proc_fd);
 /* Whether it was made in another pid namespace than ours since this boot: then only its cgroup tells whether it lives. */

@@ -358,7 +358,6 @@ int wh_state_pidfd(const struct wh_state *s, int proc_fd)
 {
     char boot_id[WH_BOOT_ID_SIZE];
     WH_CLEANUP_FD int fd = -1;
-    struct wh_proc_stat st;
     uint64_t pidns = 0;
     int r;
 
@@ -375,10 +374,10 @@ int wh_state_pidfd(const struct wh_state *s, int proc_fd)
     fd = wh_pidfd_open(proc_fd, s->pid, s->start);
     if (fd < 0)
         return fd;
-    r = wh_proc_stat(proc_fd, s->pid, &st);
-    if (r < 0)
-        return r;
-    return st.start == s->start && st.state != 'Z' && st.state != 'X' ? wh_take_fd(&fd) : -ESRCH;
+    /* Not the state letter of /proc/PID/stat: a first thread that has called pthread_exit(3) is a zombie there while the others run. The
+     * pidfd becomes readable when the last of them has ended. */
+    r = wh_pidfd_wait(fd, 0);
+    return r == -ETIMEDOUT ? wh_take_fd(&fd) : r < 0 ? r : -ESRCH;
 }
 
 bool wh_state_elsewhere(const struct wh_state *s, int proc_fd)

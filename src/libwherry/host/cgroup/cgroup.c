@@ -614,8 +614,8 @@ int wh_cgroup_freeze(struct wh_cgroup *cg, bool freeze, int timeout_ms, struct w
 
 int wh_cgroup_signal(struct wh_cgroup *cg, int sig, struct wh_err *err)
 {
-    struct wh_pids pids = { 0 };
     char was[8] = "0";
+    size_t n;
     int r;
 
     if (!wh_cgroup_exists(cg))
@@ -632,14 +632,7 @@ int wh_cgroup_signal(struct wh_cgroup *cg, int sig, struct wh_err *err)
         return wh_err_sys(err, r, "read cgroup.freeze of cgroup %s%s", cg->two.mount, cg->two.path);
     if (was[0] != '1' && wh_write_at(cg->two.fd, "cgroup.freeze", "1") == 0)
         (void)wh_cg_wait_event(cg->two.fd, "frozen", 1, wh_cg_now() + FREEZE_MS);
-    r = wh_cg_collect(cg->two.fd, &pids);
-    for (size_t i = 0; i < pids.n; i++) {
-        int s = wh_cg_signal_pid(pids.v[i], sig);
-
-        if (r == 0)
-            r = s;
-    }
-    free(pids.v);
+    r = wh_cg_signal_all(cg->two.fd, sig, &n);
     if (was[0] != '1') {
         int t = thaw(cg->two.fd);
 

@@ -109,13 +109,10 @@ int wh_cg_v1_kill(const struct wh_cgroup_dir *dir, int64_t deadline)
     /* cgroup2 has killed them already, unless one was moved out of there; the hierarchies are updated one after the other
      * while a process exits, and v1 tells nobody when a directory becomes empty. */
     for (long nap = 100000;; nap = nap < 20000000 ? nap * 2 : nap) {
-        struct wh_pids pids = { 0 };
-        int r = wh_cg_collect(dir->fd, &pids);
+        size_t n;
+        int r = wh_cg_signal_all(dir->fd, SIGKILL, &n);
 
-        for (size_t i = 0; r == 0 && i < pids.n; i++)
-            r = wh_cg_signal_pid(pids.v[i], SIGKILL);
-        free(pids.v);
-        if (r < 0 || pids.n == 0)
+        if (r < 0 || n == 0)
             return r;
         if (wh_cg_left(deadline) == 0)
             return -ETIMEDOUT;

@@ -35,7 +35,8 @@ struct wh_pids {
 };
 /* Adds the pids of a directory and of all below it. */
 int wh_cg_collect(int dirfd, struct wh_pids *pids);
-int wh_cg_signal_pid(pid_t pid, int sig);
+/* A signal to every process of a directory and of all below it, each by a pidfd that is known to be of one there. *ret_n: how many there were. */
+int wh_cg_signal_all(int dirfd, int sig, size_t *ret_n);
 /* Removes all that is below an open directory, deepest first, however deep; not the directory itself. */
 int wh_cg_remove_below(int dirfd, int64_t deadline);
 /* Removes the parents, upwards, while they are empty and made by us: by this container, or by another one (the mark). */

@@ -402,13 +402,48 @@ int wh_cg_collect(int dirfd, struct wh_pids *pids)
     return r;
 }
 
-int wh_cg_signal_pid(pid_t pid, int sig)
+static int pid_order(const void *a, const void *b)
 {
-    WH_CLEANUP_FD int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+    const pid_t *x = a, *y = b;
 
-    if (fd < 0 || syscall(SYS_pidfd_send_signal, fd, sig, NULL, 0) < 0)
-        return errno == ESRCH ? 0 : -errno;
-    return 0;
+    return (*x > *y) - (*x < *y);
+}
+
+/* How many processes are held by pidfds at a time. */
+#define SIGNAL_BATCH 64
+
+int wh_cg_signal_all(int dirfd, int sig, size_t *ret_n)
+{
+    struct wh_pids pids = { 0 };
+    int r = wh_cg_collect(dirfd, &pids);
+
+    *ret_n = pids.n;
+    for (size_t at = 0; r == 0 && at < pids.n; at += SIGNAL_BATCH) {
+        size_t n = pids.n - at < SIGNAL_BATCH ? pids.n - at : SIGNAL_BATCH;
+        int fd[SIGNAL_BATCH], open_error = 0;
+        struct wh_pids now = { 0 };
+
+        for (size_t i = 0; i < n; i++) {
+            fd[i] = (int)syscall(SYS_pidfd_open, pids.v[at + i], 0);
+            if (fd[i] < 0 && errno != ESRCH)
+                open_error = -errno;
+        }
+        /* Read again: a number that is still here belongs to a process of this cgroup, so what is held by it is that process, or one that
+         * has ended. One that is not here any more may be anybody's by now. */
+        r = wh_cg_collect(dirfd, &now);
+        if (now.n > 1)
+            qsort(now.v, now.n, sizeof *now.v, pid_order);
+        for (size_t i = 0; i < n; i++) {
+            if (r == 0 && fd[i] >= 0 && now.n && bsearch(&pids.v[at + i], now.v, now.n, sizeof *now.v, pid_order) &&
+                syscall(SYS_pidfd_send_signal, fd[i], sig, NULL, 0) < 0 && errno != ESRCH)
+                open_error = -errno;
+            wh_close(fd[i]);
+        }
+        free(now.v);
+        r = r < 0 ? r : open_error;
+    }
+    free(pids.v);
+    return r;
 }
 
 /* Removes the subdirectories that can be; *ret_child: one that has children of its own, opened, or -1. Returns 1 when

@@ -103,26 +103,42 @@ int wh_cg_enable(const struct wh_cgroup_dir *dir, const char *controllers, struc
 /* A cgroup that cannot be killed as one (threaded): stop everything first, else a fork bomb outruns us. */
 static int kill_frozen(int dirfd, int64_t deadline)
 {
-    struct wh_pids pids = { 0 };
+    size_t n;
     int r = wh_write_at(dirfd, "cgroup.freeze", "1");
 
     if (r >= 0)
         (void)wh_cg_wait_event(dirfd, "frozen", 1, deadline);
-    r = wh_cg_collect(dirfd, &pids);
-    for (size_t i = 0; r == 0 && i < pids.n; i++)
-        r = wh_cg_signal_pid(pids.v[i], SIGKILL);
-    free(pids.v);
+    r = wh_cg_signal_all(dirfd, SIGKILL, &n);
     (void)wh_write_at(dirfd, "cgroup.freeze", "0");
     return r;
 }
 
+/* How long what was killed as one may take to end before it is looked at one by one. */
+#define ONE_BY_ONE_MS 20
+
 int wh_cg_kill_two(int dirfd, int64_t deadline)
 {
-    int r = wh_write_at(dirfd, "cgroup.kill", "1");
+    int64_t now = wh_cg_now();
+    int step = ONE_BY_ONE_MS, r = wh_write_at(dirfd, "cgroup.kill", "1");
+    size_t n;
 
     if (r == -ENODEV)
         return 0; /* removed by another delete */
     if (r == -EOPNOTSUPP || r == -ENOENT)
         r = kill_frozen(dirfd, deadline);
-    return r < 0 ? r : wh_cg_wait_event(dirfd, "populated", 0, deadline);
+    /* cgroup.kill does not reach a process whose first thread has ended while others run: the kernel sends the signal to each process's first
+     * thread alone. By pidfd it goes to the process. */
+    for (; r == 0; step = step < 1000 ? step * 2 : step) {
+        int64_t until = now + step < deadline ? now + step : deadline;
+
+        r = wh_cg_wait_event(dirfd, "populated", 0, until);
+        if (r != -ETIMEDOUT)
+            return r;
+        r = wh_cg_signal_all(dirfd, SIGKILL, &n);
+        now = wh_cg_now();
+        if (r == 0 && now >= deadline)
+            /* What these have ended is not waited for, nor told from what does not end. */
+            return wh_cg_wait_event(dirfd, "populated", 0, now);
+    }
+    return r;
 }
