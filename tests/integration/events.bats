@@ -292,7 +292,7 @@ greedy() {
     [ "$(jq -r .status <<<"$output")" = stopped ]
     run wherry exec "$CID" true
     have_status 255
-    have "cannot exec in a stopped container (memory limit reached: "
+    have "cannot exec in a stopped container (the OOM killer ended 1 of its processes: memory limit reached: "
     have "limit 16777216)"
 }
 

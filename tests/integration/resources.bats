@@ -533,3 +533,33 @@ each_write() {
     [ "$status" = 0 ] || skip "not all of these controllers are there"
     each_write 4 in_cgroup2_view
 }
+
+# A hook of the runtime's knows init's pid: the way to kill a helper at a point of one's choice. It is stopped there, and killed when the hook has ended.
+killer() { # KIND
+    config '.hooks = {($k): [{path: "/bin/sh", args: ["sh", "-c", $s]}]}' --arg k "$1" \
+        --arg s 'p=$(jq .pid); kill -s STOP $p; (sleep 0.3; kill -s KILL $p) >/dev/null 2>&1 &'
+}
+
+@test "a helper that is killed by hand was not OOM-killed, whatever the cgroup counted before" {
+    controller memory memory
+    need jq
+    resources '{memory: {limit: 134217728}}'
+    killer createRuntime
+    detached create "$CID"
+    have_status 1
+    have "container init was killed by signal 9 during step "
+    have "not by the OOM killer, which counted nothing in its cgroup; RLIMIT_CPU, systemd-oomd, an engine that gave up and kill -9 send this signal too"
+    have_not "OOM-killed"
+    # The same cgroup, in which a process has been ended by the OOM killer.
+    mkdir -p "$DIR"
+    if [ "$V" = 1 ]; then echo 4194304 >"$DIR/memory.limit_in_bytes"; else echo 4194304 >"$DIR/memory.max"; fi
+    run sh -c 'echo $$ >"$0/cgroup.procs"; exec tail /dev/zero' "$DIR"
+    have_status 137
+    if [ "$V" = 1 ]; then echo -1 >"$DIR/memory.limit_in_bytes"; else echo max >"$DIR/memory.max"; fi
+    killer createRuntime
+    detached create "$CID"
+    have "not by the OOM killer, which counted nothing in its cgroup"
+    have_not "OOM-killed"
+    rmdir "$DIR" 2>/dev/null || true
+    rmdir "${DIR%/*}" 2>/dev/null || true
+}

@@ -2,3 +2,4 @@
 # unit_tests += tests/unit/NAME
 unit_tests += tests/unit/check
 unit_tests += tests/unit/embed
+unit_tests += tests/unit/oom

@@ -302,10 +302,23 @@ static void test_one(void)
     has_str(stats(&cg), "\"usage\":{\"limit\":30,\"usage\":10,", "memory of v1 where it has one");
 
     put(d, "memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 2\n");
+    put(d, "memory.limit_in_bytes", "30000000\n");
+    put(d, "memory.failcnt", "0\n");
     is_int(wh_cgroup_memory(&cg, &m), 0, "v1 memory is known");
     is_u64(m.kills, 2, "its kills");
-    is_u64(m.limit, 30, "its limit");
-    is_str(wh_memory_text(&m, text, sizeof text), "memory limit reached: peak 20, limit 30", "and its text");
+    is_u64(m.limit, 30000000, "its limit");
+    is_str(wh_memory_text(&m, text, sizeof text),
+           "out of memory: peak 20, limit 30000000, which was not reached (the host or a cgroup above it ran out)",
+           "a limit that nothing failed at is not what killed");
+    put(d, "memory.memsw.failcnt", "1\n");
+    is_int(wh_cgroup_memory(&cg, &m), 0, "v1 memory and swap, whose limit is hit first where the two are the same");
+    is_str(wh_memory_text(&m, text, sizeof text), "memory limit reached: peak 20, limit 30000000", "and its text");
+    put(d, "memory.memsw.failcnt", "0\n");
+    put(d, "memory.max_usage_in_bytes", "29900000\n");
+    is_int(wh_cgroup_memory(&cg, &m), 0, "v1 memory of a kernel that does not count failures");
+    is_str(wh_memory_text(&m, text, sizeof text), "memory limit reached: peak 29900000, limit 30000000",
+           "is known by its peak");
+    put(d, "memory.max_usage_in_bytes", "20\n");
     put(d, "memory.limit_in_bytes", "9223372036854771712\n");
     is_int(wh_cgroup_memory(&cg, &m), 0, "v1 memory without a limit");
     is_str(wh_memory_text(&m, text, sizeof text),

@@ -199,10 +199,15 @@ static int load_config(struct executing *x, struct wh_err *err)
 static int stopped(const struct executing *x, struct wh_err *err)
 {
     char why[WH_OOM_TEXT];
-    bool oom = wh_api_oom_since(&x->target.cgroup, 0, why, sizeof why);
+    uint64_t kills = wh_api_oom_kills(&x->target.cgroup);
 
-    return wh_err_set((*err = (struct wh_err){ 0 }, err), WH_ERR_STATE, -ESRCH, NULL,
-                      "cannot exec in a stopped container%s%s%s", oom ? " (" : "", oom ? why : "", oom ? ")" : "");
+    *err = (struct wh_err){ 0 };
+    /* How many, and not that this is why it stopped: they may have been others than its init, and long ago. */
+    if (kills > 0 && wh_api_oom_since(&x->target.cgroup, 0, why, sizeof why))
+        return wh_err_set(err, WH_ERR_STATE, -ESRCH, NULL,
+                          "cannot exec in a stopped container (the OOM killer ended %llu of its processes: %s)",
+                          (unsigned long long)kills, why);
+    return wh_err_set(err, WH_ERR_STATE, -ESRCH, NULL, "cannot exec in a stopped container");
 }
 
 /* How long a process that has none any more may take to end. */

@@ -29,18 +29,31 @@ void wh_api_oom_explain(const struct wh_cgroup *cg, uint64_t before, struct wh_e
 {
     char text[WH_OOM_TEXT];
     size_t len = strlen(err->msg);
+    struct wh_memory m;
 
     /* Killed before it could say anything; all else has a reason of its own. */
-    if (err->code == -ECHILD && wh_api_oom_since(cg, before, text, sizeof text))
-        snprintf(err->msg + len, sizeof err->msg - len, ": %s", text);
+    if (err->code != -ECHILD)
+        return;
+    if (wh_api_oom_since(cg, before, text, sizeof text))
+        snprintf(err->msg + len, sizeof err->msg - len, ": OOM-killed (memory limit too low?): %s", text);
+    else if (err->killed && wh_cgroup_exists(cg) && wh_cgroup_memory(cg, &m) == 0)
+        snprintf(
+            err->msg + len, sizeof err->msg - len,
+            ": not by the OOM killer, which counted nothing in its cgroup; RLIMIT_CPU, systemd-oomd, an engine that "
+            "gave up and kill -9 send this signal too");
+    else if (err->killed)
+        snprintf(err->msg + len, sizeof err->msg - len,
+                 ": the OOM killer may have done it, but its cgroup has no count of that; RLIMIT_CPU, systemd-oomd, an "
+                 "engine "
+                 "that gave up and kill -9 send this signal too");
 }
 
 void wh_api_oom_log(const wherry_ctx *ctx, const struct wh_cgroup *cg, uint64_t before, int status, const char *what)
 {
     char text[WH_OOM_TEXT];
 
-    /* A shell ends with the same status as the child that was killed. Somebody who lives with the loss of a process gets no word: nothing went
-     * wrong that it did not mend. */
+    /* A shell ends with the same status as the child that was killed. A payload that survives the loss of a process has dealt
+     * with it, and there is nothing to report. */
     if (status == 128 + SIGKILL && wh_api_oom_since(cg, before, text, sizeof text))
         wh_api_log(ctx, WHERRY_LOG_ERROR, "%s was killed: %s", what, text);
 }

@@ -26,6 +26,8 @@ enum wh_err_kind {
 struct wh_err {
     int code; /* negative errno; 0 = no error */
     uint8_t kind;
+    uint8_t
+        killed; /* the process that this is about was ended by SIGKILL, which says nothing of who sent it: api/oom.c asks the cgroup */
     char path[160], msg[864];
 };
 

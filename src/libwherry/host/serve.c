@@ -162,10 +162,12 @@ static int epitaph(struct wh_run *r, const struct wh_spec *spec, const char *ste
         wh_explain_step(r->plan, step, WH_EXPLAIN_REDACT, &text);
         wh_buf_puts(&text, ")");
     }
-    if (ex && ex->signalled)
-        return wh_err_set(err, WH_ERR_STEP, -ECHILD, NULL, "%s was killed by signal %d during step %u%s%s", what,
-                          ex->value, mbox.step, text.data ? text.data : "",
-                          ex->value == SIGKILL ? ": OOM-killed (memory limit too low?)" : "");
+    if (ex && ex->signalled) {
+        wh_err_set(err, WH_ERR_STEP, -ECHILD, NULL, "%s was killed by signal %d during step %u%s", what, ex->value,
+                   mbox.step, text.data ? text.data : "");
+        err->killed = ex->value == SIGKILL;
+        return err->code;
+    }
     return wh_err_set(err, WH_ERR_STEP, -ECHILD, NULL, "%s ended during step %u%s without a reason", what, mbox.step,
                       text.data ? text.data : "");
 }

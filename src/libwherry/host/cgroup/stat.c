@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "host/cgroup/internal.h"
 #include "host/cgroup/stat-read.h"
@@ -146,10 +147,25 @@ void wh_cgroup_stats(const struct wh_cgroup *cg, struct wh_json *j)
 /* v1 has no "max": without a limit the file has the largest number of pages that fits, in bytes (page_counter.h). */
 #define V1_UNLIMITED ((uint64_t)INT64_MAX / 65536 * 65536)
 
+/* Processes charge memory in batches of 64 pages (memcontrol.h), of which the last may not have fitted. */
+#define BATCH 64
+
+/* The counters of failures stay 0 on kernels since 6.15 that have the v1 hierarchy; peaks are kept. */
+static bool v1_hit(int fd, const char *limit, const char *peak, const char *failures)
+{
+    uint64_t max, top;
+
+    if (wh_stat_value(fd, failures) > 0)
+        return true;
+    return wh_stat_number(fd, limit, &max) && wh_stat_number(fd, peak, &top) && max < V1_UNLIMITED &&
+           top + (uint64_t)BATCH * (uint64_t)sysconf(_SC_PAGESIZE) > max;
+}
+
 int wh_cgroup_memory(const struct wh_cgroup *cg, struct wh_memory *ret)
 {
     int fd = v1(cg, "memory");
     bool one = fd >= 0;
+    uint64_t hits = 0;
     char *events;
     int r = 0;
 
@@ -158,9 +174,16 @@ int wh_cgroup_memory(const struct wh_cgroup *cg, struct wh_memory *ret)
     events = wh_stat_file(fd, one ? "memory.oom_control" : "memory.events");
     if (!wh_stat_key(events, "oom_kill", &ret->kills))
         r = -ENODATA;
+    /* The kernel counts "oom" where the limit is, and upwards; a kill where the process was. */
+    if (!one)
+        wh_stat_key(events, "oom", &hits);
     free(events);
     if (r < 0)
         return r;
+    ret->reached =
+        one ? v1_hit(fd, "memory.limit_in_bytes", "memory.max_usage_in_bytes", "memory.failcnt") ||
+                  v1_hit(fd, "memory.memsw.limit_in_bytes", "memory.memsw.max_usage_in_bytes", "memory.memsw.failcnt")
+            : hits > 0;
     ret->usage = wh_stat_value(fd, one ? "memory.usage_in_bytes" : "memory.current");
     ret->peak = wh_stat_value(fd, one ? "memory.max_usage_in_bytes" : "memory.peak");
     if (!wh_stat_number(fd, one ? "memory.limit_in_bytes" : "memory.max", &ret->limit) ||
@@ -177,6 +200,10 @@ const char *wh_memory_text(const struct wh_memory *m, char *buf, size_t size)
         snprintf(peak, sizeof peak, "peak %llu, ", (unsigned long long)m->peak);
     if (m->limit == UINT64_MAX)
         snprintf(buf, size, "out of memory: %sno limit of its own (the host or a cgroup above it ran out)", peak);
+    else if (!m->reached)
+        snprintf(buf, size,
+                 "out of memory: %slimit %llu, which was not reached (the host or a cgroup above it ran out)", peak,
+                 (unsigned long long)m->limit);
     else
         snprintf(buf, size, "memory limit reached: %slimit %llu", peak, (unsigned long long)m->limit);
     return buf;

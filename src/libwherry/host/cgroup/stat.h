@@ -20,10 +20,11 @@ struct wh_memory {
     uint64_t kills; /* processes that the OOM killer ended, in it and below */
     uint64_t usage, peak; /* bytes; peak 0: not known (before Linux 5.19) */
     uint64_t limit; /* bytes; UINT64_MAX: none of its own */
+    bool reached; /* something did not fit in that limit, once at least */
 };
 /* -ENODATA where memory is not accounted to the container. */
 int wh_cgroup_memory(const struct wh_cgroup *cg, struct wh_memory *ret);
-/* "memory limit reached: peak 67108864, limit 67108864" (bytes), into buf, which it returns. */
+/* "memory limit reached: peak 67108864, limit 67108864" (bytes), or that it was not that limit, into buf, which it returns. */
 const char *wh_memory_text(const struct wh_memory *m, char *buf, size_t size);
 /* The same as a member: {"kills":1,"peak":…,"limit":…}; without what is not known. */
 void wh_memory_json(const struct wh_memory *m, const char *key, struct wh_json *j);
