@@ -181,6 +181,29 @@ background() { "$WHERRY" --root "$ROOT" "$@" </dev/null >"$BATS_TEST_TMPDIR/bg" 
     have "none.json not found"
 }
 
+@test "a filter that another build of wherry compiled is not used" {
+    need root
+    local id other=$BATS_TEST_TMPDIR/other at
+    id=$(readelf -nW "$WHERRY" 2>/dev/null | sed -n 's/.*Build ID: //p')
+    [ -n "$id" ] || skip "$WHERRY has no build id"
+    config '.linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", syscalls: [{names: ["acct"], action: "SCMP_ACT_ERRNO"}]}'
+    shell_is true
+    cp "$WHERRY" "$other"
+    # The note begins with 16 bytes of lengths and of its owner's name.
+    at=$((0x$(readelf -SW "$WHERRY" | sed -n 's/.*\.note\.gnu\.build-id *NOTE *[0-9a-f]* \([0-9a-f]*\) .*/\1/p') + 16))
+    head -c 20 /dev/zero | dd of="$other" bs=1 seek="$at" conv=notrunc status=none
+    for program in "$WHERRY" "$WHERRY" "$other" "$other"; do
+        run "$program" --root "$ROOT" run -b "$BUNDLE" "$CID" </dev/null
+        have_status 0
+    done
+    # One of each, and each says who made it.
+    [ "$(find "$ROOT/.cache/seccomp" -type f | wc -l)" = 2 ]
+    [ "$(grep -alx "wherry $id" "$ROOT"/.cache/seccomp/* | wc -l)" = 1 ]
+    [ "$(grep -alx "wherry $(printf '0%.0s' {1..40})" "$ROOT"/.cache/seccomp/* | wc -l)" = 1 ]
+    [ "$(grep -alx "kernel $(uname -r)" "$ROOT"/.cache/seccomp/* | wc -l)" = 2 ]
+    [ "$(grep -al "^libseccomp $(wherry --version | sed -n 's/^libseccomp: //p') native " "$ROOT"/.cache/seccomp/* | wc -l)" = 2 ]
+}
+
 @test "the seccomp filter is compiled once, and not from a file that was tampered with" {
     need root
     jq -f "$CONFIGS/base.jq" --arg id "$CID" --argjson args '["true"]' "$CONFIGS/podman-4.3-default.json" |

@@ -531,19 +531,20 @@ static void test_key(void)
     const char *a, *b;
     size_t n;
 
-    ok(!wh_seccomp_key(&none, arena, &n) && n == 0, "no filter, no key");
+    ok(!wh_seccomp_key(&none, "by", arena, &n) && n == 0, "no filter, no key");
     allow_basics(p);
     allow_basics(q);
-    a = wh_seccomp_key(&p->spec, arena, &n);
+    a = wh_seccomp_key(&p->spec, "by", arena, &n);
     is_u64(n, strlen(a), "the length of the key");
-    is_str(a, wh_seccomp_key(&q->spec, arena, &n), "equal profiles, equal keys");
+    is_str(a, wh_seccomp_key(&q->spec, "by", arena, &n), "equal profiles, equal keys");
     has_str(a, "libseccomp 2.", "the version of the library is part of it");
+    ok(strcmp(a, wh_seccomp_key(&q->spec, "other", arena, &n)) != 0, "so is what compiles it");
 
 #define DIFFERS(change, text)                                                                                          \
     do {                                                                                                               \
-        a = wh_seccomp_key(&q->spec, arena, &n);                                                                       \
+        a = wh_seccomp_key(&q->spec, "by", arena, &n);                                                                 \
         change;                                                                                                        \
-        b = wh_seccomp_key(&q->spec, arena, &n);                                                                       \
+        b = wh_seccomp_key(&q->spec, "by", arena, &n);                                                                 \
         ok(strcmp(a, b) != 0, "another key: %s", text);                                                                \
     } while (0)
 
@@ -560,7 +561,7 @@ static void test_key(void)
     q->names[0].v = "exit\nname 4:read";
     p->names[0].v = "exit";
     rule(p, "SCMP_ACT_ALLOW", "read", 0);
-    ok(strcmp(wh_seccomp_key(&p->spec, arena, &n), wh_seccomp_key(&q->spec, arena, &n)) != 0,
+    ok(strcmp(wh_seccomp_key(&p->spec, "by", arena, &n), wh_seccomp_key(&q->spec, "by", arena, &n)) != 0,
        "no name can look like two");
     free(p);
     free(q);

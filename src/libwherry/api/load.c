@@ -6,10 +6,12 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "api/api.h"
 #include "base/fd.h"
+#include "host/build-id.h"
 #include "host/seccomp-cache.h"
 
 void wh_load_init(struct wh_load *l)
@@ -220,16 +222,31 @@ static int compile_filter(struct wh_load *l, const void **ret, size_t *ret_len, 
     return 0;
 }
 
+/* What compiled the filter, and under which kernel: one that another build made, with a defect that this one does not have, is not taken from the
+ * cache. Null: there is nothing to tell builds apart by, and no cache then. */
+static const char *made_by(struct wh_load *l)
+{
+    char build[WH_BUILD_ID_TEXT];
+    struct utsname kernel;
+
+    if (!wh_build_id(build) || uname(&kernel) < 0)
+        return NULL;
+    return wh_arena_printf(l->arena, "wherry %s\nkernel %s", build, kernel.release);
+}
+
 static int load_filter(struct wh_load *l, int root_fd, struct wh_err *err)
 {
     size_t key_len = 0, len = 0;
     const void *filter = NULL;
-    const char *key;
+    const char *key, *by;
     int r = wh_seccomp_data(l->spec, l->arena, &l->req.seccomp_bpf, &l->req.seccomp_bpf_len, err);
 
     if (r < 0 || l->req.seccomp_bpf)
         return r;
-    key = wh_seccomp_key(l->spec, l->arena, &key_len);
+    by = made_by(l);
+    if (!by)
+        root_fd = -1;
+    key = wh_seccomp_key(l->spec, by ? by : "", l->arena, &key_len);
     if (!key)
         return wh_arena_failed(l->arena) ? wh_err_sys(err, -ENOMEM, "load the seccomp filter") : 0;
     if (root_fd < 0 || !wh_seccomp_cache_get(root_fd, key, key_len, l->arena, &filter, &len)) {

@@ -40,6 +40,7 @@ cold_host_sources += src/libwherry/host/netstat.c src/libwherry/host/netstat.h
 cold_host_sources += src/libwherry/host/rtnl.c src/libwherry/host/rtnl.h
 host_sources += src/libwherry/host/proc.c src/libwherry/host/proc.h
 host_sources += src/libwherry/host/seccomp-cache.c src/libwherry/host/seccomp-cache.h
+host_sources += src/libwherry/host/build-id.c src/libwherry/host/build-id.h
 host_sources += src/libwherry/host/serve.c src/libwherry/host/serve.h
 cold_host_sources += src/libwherry/host/subid.c src/libwherry/host/subid.h
 host_sources += src/libwherry/host/spawn.c src/libwherry/host/spawn.h

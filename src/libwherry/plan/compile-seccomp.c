@@ -84,10 +84,11 @@ const char *wh_seccomp_arch_name(size_t i)
     return NULL;
 }
 
-const char *wh_seccomp_key(const struct wh_spec *spec, struct wh_arena *arena, size_t *ret_len)
+const char *wh_seccomp_key(const struct wh_spec *spec, const char *made_by, struct wh_arena *arena, size_t *ret_len)
 {
     const char *key = filter_of(spec) ? wh_arena_strndup(arena, "none", 4) : NULL;
 
+    (void)made_by;
     *ret_len = key ? 4 : 0;
     return key;
 }
@@ -337,7 +338,7 @@ static void key_opt(struct wh_buf *b, const struct wh_opt_u32 *o)
         wh_buf_printf(b, "errno %lu\n", (unsigned long)o->v);
 }
 
-const char *wh_seccomp_key(const struct wh_spec *spec, struct wh_arena *arena, size_t *ret_len)
+const char *wh_seccomp_key(const struct wh_spec *spec, const char *made_by, struct wh_arena *arena, size_t *ret_len)
 {
     const struct wh_seccomp *f = filter_of(spec);
     const struct scmp_version *v = seccomp_version();
@@ -347,7 +348,7 @@ const char *wh_seccomp_key(const struct wh_spec *spec, struct wh_arena *arena, s
     *ret_len = 0;
     if (!f)
         return NULL;
-    wh_buf_printf(&b, FORMAT "\nlibseccomp %u.%u.%u native %lx\n", v->major, v->minor, v->micro,
+    wh_buf_printf(&b, FORMAT "\n%s\nlibseccomp %u.%u.%u native %lx\n", made_by, v->major, v->minor, v->micro,
                   (unsigned long)seccomp_arch_native());
     key_str(&b, "default ", f->default_action.v);
     key_opt(&b, &f->default_errno_ret);

@@ -21,9 +21,9 @@ int wh_compile(const struct wh_spec *spec, const struct wh_request *req, const s
 
 /* ---- seccomp: compiled by libseccomp, which writes to an fd; so the host brings the fd and the cache ---- */
 
-/* The canonical text of all that decides the filter (rules, flags, architectures, libseccomp version): the cache key. In
- * arena. Null when the spec has no filter. */
-const char *wh_seccomp_key(const struct wh_spec *spec, struct wh_arena *arena, size_t *ret_len);
+/* The canonical text of all that decides the filter (rules, flags, architectures, libseccomp version): the cache key. `made_by` names the code that
+ * compiles and where it runs, which this floor does not know. In arena. Null when the spec has no filter. */
+const char *wh_seccomp_key(const struct wh_spec *spec, const char *made_by, struct wh_arena *arena, size_t *ret_len);
 /*
  * The filter is two parts, one after the other: the -ENOSYS stub of compile-seccomp.c (struct sock_filter[] in arena,
  * *ret_len bytes, perhaps 0), which this floor cannot write for want of write(2), and what libseccomp compiles. The caller
