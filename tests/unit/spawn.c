@@ -337,7 +337,7 @@ static void test_holder(void)
        "done, it is gone and reaped");
 
     proc = wh_proc_open(&err);
-    ns = wh_idmap_userns(proc, NULL, "0 1000 1", "0 1000 1", &err);
+    ns = wh_idmap_userns(proc, NULL, "0 1000 1", "0 1000 1", -1, &err);
     if (geteuid() != 0 || ns < 0) {
         skip("no right to map the ids of others");
         return;
@@ -345,7 +345,7 @@ static void test_holder(void)
     ok(fstat(ns, &theirs) == 0 && theirs.st_ino != ours.st_ino, "a user namespace that nobody is in");
     is_int(fcntl(ns, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC, "closed on exec");
     memset(&err, 0, sizeof err);
-    is_int(wh_idmap_userns(proc, NULL, "0 1000 2\n1 5000 2", "0 1000 1", &err), -EINVAL, "maps that overlap");
+    is_int(wh_idmap_userns(proc, NULL, "0 1000 2\n1 5000 2", "0 1000 1", -1, &err), -EINVAL, "maps that overlap");
     is_str(err.msg, "write uid_map \"0 1000 2\n1 5000 2\": invalid argument", "are told");
     ok(waitid(P_ALL, 0, &si, WEXITED | WNOHANG | __WALL) < 0 && errno == ECHILD, "no process is left");
 }

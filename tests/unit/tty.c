@@ -90,13 +90,13 @@ static void test_connect(void)
     ok(bind(listener, (struct sockaddr *)&sa, sizeof sa) == 0 && listen(listener, 1) == 0, "a socket in it");
     snprintf(path, sizeof path, "%s/%s/s", dir, deep);
     ok(strlen(path) > sizeof sa.sun_path, "its path is too long for sockaddr_un");
-    if (is_int(wh_console_connect(path, "console socket", &fd, &err), 0, "connects all the same: %s", err.msg)) {
+    if (is_int(wh_console_connect(path, "console socket", -1, &fd, &err), 0, "connects all the same: %s", err.msg)) {
         WH_CLEANUP_FD int peer = accept4(listener, NULL, NULL, SOCK_CLOEXEC),
                           null = open("/dev/null", O_RDONLY | O_CLOEXEC);
         WH_CLEANUP_FD int got = -1;
         struct stat a, b;
 
-        is_int(wh_console_send(fd, null, "standard", "pidfd socket", &err), 0, "sends an fd");
+        is_int(wh_console_send(fd, null, "standard", "pidfd socket", -1, &err), 0, "sends an fd");
         got = receive_fd(peer, payload, sizeof payload);
         is_str(payload, "standard", "with its payload");
         ok(got >= 0 && fstat(got, &a) == 0 && fstat(null, &b) == 0 && a.st_rdev == b.st_rdev, "it is that one");
@@ -105,15 +105,15 @@ static void test_connect(void)
     }
     close(wh_take_fd(&listener));
     memset(&err, 0, sizeof err);
-    is_int(wh_console_connect(path, "console socket", &fd, &err), -ECONNREFUSED, "nobody listens");
+    is_int(wh_console_connect(path, "console socket", -1, &fd, &err), -ECONNREFUSED, "nobody listens");
     has_str(err.msg, "connect to console socket ", "verb and object");
     has_str(err.msg, ": connection refused", "and why");
     unlinkat(dirfd, "s", 0);
     memset(&err, 0, sizeof err);
-    is_int(wh_console_connect(path, "console socket", &fd, &err), -ENOENT, "no such socket");
+    is_int(wh_console_connect(path, "console socket", -1, &fd, &err), -ENOENT, "no such socket");
     has_str(err.msg, ": no such file or directory", "why");
     memset(&err, 0, sizeof err);
-    is_int(wh_console_connect(dir, "console socket", &fd, &err), -ENOTSOCK, "a directory is no socket");
+    is_int(wh_console_connect(dir, "console socket", -1, &fd, &err), -ENOTSOCK, "a directory is no socket");
     has_str(err.msg, "it is not a socket", "why");
     snprintf(path, sizeof path, "%s/%s", dir, deep);
     rmdir(path);
@@ -183,7 +183,7 @@ static bool rig_start(struct rig *g, bool terminal, void (*payload)(void))
     sigaddset(&set, SIGWINCH);
     sigprocmask(SIG_BLOCK, &set, NULL);
     g->signal_fd = signalfd(-1, &set, SFD_CLOEXEC);
-    ok(wh_console_send(g->t.console, master, " ", "console", &err) == 0, "the master is sent");
+    ok(wh_console_send(g->t.console, master, " ", "console", -1, &err) == 0, "the master is sent");
     close(master);
     wh_tty_release(&g->t);
     is_int(wh_tty_receive(&g->t, &err), 0, "and received: %s", err.msg);
@@ -485,7 +485,7 @@ static void test_receive(void)
     is_int(wh_tty_open(&t, &err), 0, "open");
     is_int(wh_tty_receive(&t, &err), -EAGAIN, "nothing was sent: no wait");
     memset(&err, 0, sizeof err);
-    wh_console_send(t.console, null, " ", "console", &err);
+    wh_console_send(t.console, null, " ", "console", -1, &err);
     is_int(wh_tty_receive(&t, &err), -EPROTO, "what is no pty is refused");
     has_str(err.msg, "what came is none", "and said");
     memset(&err, 0, sizeof err);

@@ -52,7 +52,7 @@ int wh_api_opts(void *to, size_t size, const void *opts, struct wh_err *err);
 /* Which of fds 0-2 are closed, and whether the preserved ones are open. Before we open any. */
 int wh_api_look_at_fds(uint32_t preserve, uint32_t listen, uint32_t *ret_closed, struct wh_err *err);
 /* What is told of a process that is there; a null path is success. */
-int wh_api_send_pidfd(const char *socket, int pidfd, const char *payload, struct wh_err *err);
+int wh_api_send_pidfd(const char *socket, int pidfd, const char *payload, int cancel_fd, struct wh_err *err);
 int wh_api_write_pid_file(const char *path, pid_t pid, struct wh_err *err);
 
 /* A path of the caller, made absolute with the working directory. In arena; null when that fails (errno). */
@@ -185,7 +185,7 @@ struct wh_foreground {
 };
 /* Where the payload's terminal goes: the console socket, connected into *ret_fd (`socket` may be null: nothing), or a terminal of
  * our own (`tty`, null for none). Both are the caller's to close, also on failure. */
-int wh_api_open_console(const char *socket, int *ret_fd, struct wh_tty *tty, struct wh_err *err);
+int wh_api_open_console(const char *socket, int cancel_fd, int *ret_fd, struct wh_tty *tty, struct wh_err *err);
 /* Waits for its end. On failure it was killed. *ret_status: exit code, or 128 + signal. */
 int wh_api_foreground(const struct wh_foreground *f, int *ret_status, struct wh_err *err);
 /* Children that nobody waits for, but for `init`. */

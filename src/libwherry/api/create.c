@@ -462,7 +462,7 @@ static int make(struct wh_creation *c, struct wh_err *err)
     c->listen_fd = wh_store_listen(c->dir_fd, err);
     if (c->listen_fd < 0)
         return c->listen_fd;
-    r = wh_api_open_console(l->opts.console_socket, &c->console_fd, c->own_tty ? &c->tty : NULL, err);
+    r = wh_api_open_console(l->opts.console_socket, c->run.cancel_fd, &c->console_fd, c->own_tty ? &c->tty : NULL, err);
     if (r < 0)
         return r;
     r = spawn_init(c, err);
@@ -519,7 +519,7 @@ static int commit(struct wh_creation *c, enum wh_verb verb, struct wh_err *err)
         return r;
     r = wh_store_write(c->dir_fd, "state.json", &state, err);
     if (r == 0)
-        r = wh_api_send_pidfd(pidfd_socket(c), c->run.pidfd_b, "standard", err);
+        r = wh_api_send_pidfd(pidfd_socket(c), c->run.pidfd_b, "standard", c->run.cancel_fd, err);
     return r < 0 ? r : wh_api_write_pid_file(c->load.opts.pid_file, c->state.pid, err);
 }
 

@@ -18,6 +18,7 @@
 #include "host/init.h"
 #include "host/intelrdt.h"
 #include "host/listener.h"
+#include "host/waits.h"
 
 /* One exec. No lock is taken: kill, state and delete never wait for it. What a delete takes away meanwhile (init's pidfd, the
  * cgroup) is held by fd, and using it fails. */
@@ -255,7 +256,7 @@ static int find_cgroup(struct executing *x, struct wh_err *err)
 
 static int ask_namespaces(struct executing *x, struct wh_err *err)
 {
-    WH_CLEANUP_FD int ctl = wh_store_connect(x->target.dir_fd);
+    WH_CLEANUP_FD int ctl = wh_store_connect(x->target.dir_fd, x->opts.cancel_fd > 0 ? x->opts.cancel_fd : -1);
     int fds[WH_ASK_MAX_FDS], r;
     unsigned n;
 
@@ -441,12 +442,14 @@ static int on_still(void *data, struct wh_err *err)
 {
     struct executing *x = data;
 
-    if (x->opts.flags & WHERRY_EXEC_IGNORE_PAUSED || wh_cgroup_stands(&x->target.cgroup) != 1)
+    if (wh_cgroup_stands(&x->target.cgroup) != 1)
         return 0;
+    if (x->opts.flags & WHERRY_EXEC_IGNORE_PAUSED)
+        return 1;
     return wh_err_set(err, WH_ERR_STATE, -ETIMEDOUT, NULL,
                       "the cgroup of the process has been frozen for %d s (use --ignore-paused to wait until it is "
                       "thawed)",
-                      WH_STILL_MS / 1000);
+                      wh_waits.frozen / 1000);
 }
 
 static const struct wh_serve_ops serve_ops = { .forked = on_forked, .still = on_still };
@@ -464,7 +467,6 @@ static int spawn(struct executing *x, struct wh_err *err)
     s.root_fd = x->target.root_fd;
     s.mbox_fd = x->mbox_fd;
     s.cgroup_fd = x->late ? -1 : wh_cgroup_fd(&x->target.cgroup);
-    s.exec_ms = s.cgroup_fd >= 0 ? WH_STILL_MS : 0;
     s.closed_stdio = x->closed_stdio;
     s.slot[WH_SLOT_PROC] = x->target.proc_fd;
     s.slot[WH_SLOT_CONSOLE] = x->own_tty ? x->tty.console : x->console_fd;
@@ -510,12 +512,12 @@ static int make(struct executing *x, struct wh_err *err)
                                             .metadata = x->target.state.listener_metadata,
                                             .state = &x->target.state,
                                             .status = wh_status_name(x->target.status) };
-        r = wh_listener_connect(&x->listener, err);
+        r = wh_listener_connect(&x->listener, x->run.cancel_fd, err);
         if (r < 0)
             return r;
         x->run.listener = &x->listener;
     }
-    r = wh_api_open_console(x->opts.console_socket, &x->console_fd, x->own_tty ? &x->tty : NULL, err);
+    r = wh_api_open_console(x->opts.console_socket, x->run.cancel_fd, &x->console_fd, x->own_tty ? &x->tty : NULL, err);
     if (r < 0)
         return r;
     r = spawn(x, err);
@@ -544,7 +546,7 @@ static int tell(struct executing *x, struct wh_err *err)
     int r = x->own_tty ? wh_tty_receive(&x->tty, err) : 0;
 
     if (r == 0)
-        r = wh_api_send_pidfd(x->opts.pidfd_socket, x->run.pidfd_b, "setns", err);
+        r = wh_api_send_pidfd(x->opts.pidfd_socket, x->run.pidfd_b, "setns", x->run.cancel_fd, err);
     if (r == 0)
         r = wh_api_write_pid_file(x->opts.pid_file, x->run.pid_b, err);
     if (r == 0)

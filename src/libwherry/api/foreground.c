@@ -113,9 +113,9 @@ int wh_api_foreground(const struct wh_foreground *f, int *ret_status, struct wh_
     return r;
 }
 
-int wh_api_open_console(const char *socket, int *ret_fd, struct wh_tty *tty, struct wh_err *err)
+int wh_api_open_console(const char *socket, int cancel_fd, int *ret_fd, struct wh_tty *tty, struct wh_err *err)
 {
-    int r = socket ? wh_console_connect(socket, "console socket", ret_fd, err) : 0;
+    int r = socket ? wh_console_connect(socket, "console socket", cancel_fd, ret_fd, err) : 0;
 
     return r < 0 || !tty ? r : wh_tty_open(tty, err);
 }

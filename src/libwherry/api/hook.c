@@ -155,7 +155,7 @@ static int start_hook(const struct wh_hooking *k, const struct wh_load *l, const
             r = wh_err_sys(err, -errno, "open rootfs %s", k->state->rootfs);
     }
     if (r == 0 && notifies) {
-        r = wh_listener_connect(&listener, err);
+        r = wh_listener_connect(&listener, k->cancel_fd, err);
         run->listener = &listener;
     }
     if (r == 0) {

@@ -45,15 +45,15 @@ int wh_api_look_at_fds(uint32_t preserve, uint32_t listen, uint32_t *ret_closed,
     return 0;
 }
 
-int wh_api_send_pidfd(const char *socket, int pidfd, const char *payload, struct wh_err *err)
+int wh_api_send_pidfd(const char *socket, int pidfd, const char *payload, int cancel_fd, struct wh_err *err)
 {
     WH_CLEANUP_FD int sock = -1;
     int r;
 
     if (!socket)
         return 0;
-    r = wh_console_connect(socket, "pidfd socket", &sock, err);
-    return r < 0 ? r : wh_console_send(sock, pidfd, payload, "pidfd socket", err);
+    r = wh_console_connect(socket, "pidfd socket", cancel_fd, &sock, err);
+    return r < 0 ? r : wh_console_send(sock, pidfd, payload, "pidfd socket", cancel_fd, err);
 }
 
 /* Complete or absent, no newline. The caller's directory, so the caller's umask. */

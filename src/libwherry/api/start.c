@@ -14,6 +14,7 @@
 #include "host/hooks.h"
 #include "host/listener.h"
 #include "host/notify.h"
+#include "host/waits.h"
 
 #define KILL_MS 10000
 
@@ -70,7 +71,7 @@ static const struct wh_serve_ops start_ops = { .hook = on_hook };
 
 int wh_api_start(const struct wh_starting *s, uint32_t *ret_step, struct wh_err *err)
 {
-    WH_CLEANUP_FD int ctl = wh_store_connect(s->dir_fd);
+    WH_CLEANUP_FD int ctl = wh_store_connect(s->dir_fd, s->cancel_fd);
     struct wh_run run = { .plan = s->plan,
                           .proc_fd = s->proc_fd,
                           .ctl = ctl,
@@ -98,11 +99,18 @@ int wh_api_start(const struct wh_starting *s, uint32_t *ret_step, struct wh_err 
     char *steps;
     int r;
 
+    if (ctl == -ETIMEDOUT) {
+        char what[160];
+
+        wh_proc_waits(s->proc_fd, s->state->pid, what, sizeof what);
+        return wh_err_set(err, WH_ERR_STATE, ctl, NULL, "container init has not accepted for %d s: it is %s",
+                          wh_waits.peer / 1000, what);
+    }
     if (ctl < 0)
         return wh_err_sys(err, ctl, "connect to the created container");
     if (listener.path) {
         /* Before START: nothing has happened yet, and start can be tried again. */
-        r = wh_listener_connect(&listener, err);
+        r = wh_listener_connect(&listener, s->cancel_fd, err);
         if (r < 0)
             return r;
         run.listener = &listener;

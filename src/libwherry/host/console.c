@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -12,8 +13,8 @@
 #include <unistd.h>
 
 #include "base/fd.h"
-
-#define SEND_SECONDS 10
+#include "host/proc.h"
+#include "host/waits.h"
 
 int wh_console_check(bool terminal, bool detach, bool socket, struct wh_err *err)
 {
@@ -46,56 +47,73 @@ int wh_console_look(const char *path, const char *what, struct wh_err *err)
     return at < 0 ? at : 0;
 }
 
-int wh_console_connect(const char *path, const char *what, int *ret_fd, struct wh_err *err)
+static int canceled(struct wh_err *err)
+{
+    return wh_err_set(err, WH_ERR_HOST, -ECANCELED, NULL, "canceled");
+}
+
+int wh_console_connect(const char *path, const char *what, int cancel_fd, int *ret_fd, struct wh_err *err)
 {
     struct sockaddr_un sa = { .sun_family = AF_UNIX };
     WH_CLEANUP_FD int at = find(path, what, err), fd = -1;
-    struct timeval limit = { .tv_sec = SEND_SECONDS };
+    struct timeval limit = { .tv_sec = wh_waits.peer / 1000, .tv_usec = wh_waits.peer % 1000 * 1000 };
+    int r;
 
     if (at < 0)
         return at;
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return wh_err_sys(err, -errno, "make a socket for %s %s", what, path);
-    /* It bounds connect() too: a full backlog makes it wait. */
+    /* For wherry-init, which sends the terminal. */
     if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) < 0)
         return wh_err_sys(err, -errno, "set a time limit for %s %s", what, path);
-    if (strlen(path) < sizeof sa.sun_path)
-        memcpy(sa.sun_path, path, strlen(path));
-    else
-        snprintf(sa.sun_path, sizeof sa.sun_path, "/proc/self/fd/%d", at);
-    if (connect(fd, (struct sockaddr *)&sa, sizeof sa) < 0) {
-        int r = errno == EAGAIN || errno == EINPROGRESS ? -ETIMEDOUT : -errno;
-
+    /* Not by its path, which is too long for some, and would be looked up a second time. */
+    snprintf(sa.sun_path, sizeof sa.sun_path, "/proc/self/fd/%d", at);
+    r = wh_wait_connect(fd, (struct sockaddr *)&sa, sizeof sa, cancel_fd);
+    if (r == -ECANCELED)
+        return canceled(err);
+    if (r == -ETIMEDOUT)
+        return wh_err_set(err, WH_ERR_HOST, r, NULL,
+                          "connect to %s %s: nobody has accepted for %d s: connection timed out", what, path,
+                          wh_waits.peer / 1000);
+    if (r < 0)
         return wh_err_sys(err, r, "connect to %s %s", what, path);
-    }
     *ret_fd = wh_take_fd(&fd);
     return 0;
 }
 
-int wh_console_send(int sock, int fd, const char *payload, const char *what, struct wh_err *err)
+int wh_console_send(int sock, int fd, const char *payload, const char *what, int cancel_fd, struct wh_err *err)
 {
     union {
         struct cmsghdr h;
         char buf[CMSG_SPACE(sizeof(int))];
     } c;
-    size_t len = strlen(payload);
+    size_t len = strlen(payload), done = 0;
     struct iovec iov = { .iov_base = (void *)(uintptr_t)payload, .iov_len = len };
     struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = c.buf, .msg_controllen = sizeof c.buf };
-    ssize_t n;
+    int64_t end = wh_now_ms() + wh_waits.peer;
 
     memset(&c, 0, sizeof c);
     c.h.cmsg_len = CMSG_LEN(sizeof(int));
     c.h.cmsg_level = SOL_SOCKET;
     c.h.cmsg_type = SCM_RIGHTS;
     memcpy(CMSG_DATA(&c.h), &fd, sizeof fd);
-    do
-        n = sendmsg(sock, &m, MSG_NOSIGNAL);
-    while (n < 0 && errno == EINTR);
-    /* The fd went with the first part. */
-    for (size_t done = n < 0 ? 0 : (size_t)n; n >= 0 && done < len; done += n < 0 ? 0 : (size_t)n)
-        do
-            n = send(sock, payload + done, len - done, MSG_NOSIGNAL);
-        while (n < 0 && errno == EINTR);
-    return n < 0 ? wh_err_sys(err, errno == EAGAIN ? -ETIMEDOUT : -errno, "send to %s", what) : 0;
+    while (done < len) {
+        /* The fd went with the first part. */
+        ssize_t n = done == 0 ? sendmsg(sock, &m, MSG_NOSIGNAL | MSG_DONTWAIT)
+                              : send(sock, payload + done, len - done, MSG_NOSIGNAL | MSG_DONTWAIT);
+        int r = n < 0 && errno == EAGAIN  ? wh_wait_fd(sock, POLLOUT, cancel_fd, end)
+                : n < 0 && errno != EINTR ? -errno
+                                          : 0;
+
+        if (r == -ECANCELED)
+            return canceled(err);
+        if (r == -ETIMEDOUT)
+            return wh_err_set(err, WH_ERR_HOST, r, NULL, "send to %s: nobody has read for %d s: connection timed out",
+                              what, wh_waits.peer / 1000);
+        if (r < 0)
+            return wh_err_sys(err, r, "send to %s", what);
+        done += n < 0 ? 0 : (size_t)n;
+    }
+    return 0;
 }

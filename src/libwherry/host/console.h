@@ -15,15 +15,15 @@
 int wh_console_check(bool terminal, bool detach, bool socket, struct wh_err *err);
 
 /* Connects to a listening stream socket. `path` may be longer than the 107 bytes of sockaddr_un and is relative to the
- * working directory; `what` names it in messages: "console socket". The fd is the caller's, with a send time limit, so that
- * a peer that does not accept cannot hold a create for ever. */
-int wh_console_connect(const char *path, const char *what, int *ret_fd, struct wh_err *err);
+ * working directory; `what` names it in messages: "console socket". The fd is the caller's. A peer that does
+ * not accept, or read, is waited for as wh_waits.peer says: -ETIMEDOUT; -ECANCELED when cancel_fd (-1 = none) became readable. */
+int wh_console_connect(const char *path, const char *what, int cancel_fd, int *ret_fd, struct wh_err *err);
 
 /* 0 when there is a socket of that path: said before anything is made, so that one that is missing costs nothing. */
 int wh_console_look(const char *path, const char *what, struct wh_err *err);
 
 /* `payload` (not empty) with exactly one fd at its first byte: one message, unless it is larger than the socket's buffer.
  * fd stays the caller's. */
-int wh_console_send(int sock, int fd, const char *payload, const char *what, struct wh_err *err);
+int wh_console_send(int sock, int fd, const char *payload, const char *what, int cancel_fd, struct wh_err *err);
 
 #endif

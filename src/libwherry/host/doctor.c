@@ -326,7 +326,7 @@ static void subids(struct wh_doctor *d, int proc_fd)
              (unsigned long long)uids.count);
     snprintf(gmap, sizeof gmap, "0 %u 1\n1 %llu %llu", getegid(), (unsigned long long)gids.first,
              (unsigned long long)gids.count);
-    fd = wh_idmap_userns(proc_fd, d->path, umap, gmap, &err);
+    fd = wh_idmap_userns(proc_fd, d->path, umap, gmap, -1, &err);
     if (fd >= 0) {
         set(d, WH_PROBE_SUBIDS, WH_PROBE_OK, "%llu uids from %llu, %llu gids from %llu", (unsigned long long)uids.count,
             (unsigned long long)uids.first, (unsigned long long)gids.count, (unsigned long long)gids.first);
@@ -361,7 +361,7 @@ static void idmapped(struct wh_doctor *d, int proc_fd)
         set(d, WH_PROBE_IDMAPPED, WH_PROBE_SKIPPED, "for root only: it needs rights over the file system");
         return;
     }
-    ns = wh_idmap_userns(proc_fd, d->path, "0 100000 65536", "0 100000 65536", &err);
+    ns = wh_idmap_userns(proc_fd, d->path, "0 100000 65536", "0 100000 65536", -1, &err);
     if (ns < 0) {
         set(d, WH_PROBE_IDMAPPED, WH_PROBE_SKIPPED, "not tried: %s", err.msg);
         return;

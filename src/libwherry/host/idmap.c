@@ -3,11 +3,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -17,6 +20,7 @@
 #include "host/proc.h"
 #include "host/spawn.h"
 #include "host/subid.h"
+#include "host/waits.h"
 
 /* newuidmap PID CID HID SIZE … : the words of the map. */
 static const char **helper_argv(struct wh_arena *a, const char *tool, int pid, const char *map)
@@ -102,7 +106,7 @@ static int refused(const char *tool, int tool_fd, const struct wh_exit *ex, cons
                       tool, ex->signalled ? "signal" : "exit status", ex->value, *said ? ": " : "", said);
 }
 
-static int helper(const char *path, const char *tool, int pid, const char *map, struct wh_err *err)
+static int helper(const char *path, const char *tool, int pid, const char *map, int cancel_fd, struct wh_err *err)
 {
     static const char *const empty[] = { NULL };
     WH_CLEANUP_FD int fd = wh_spawn_find(path, tool), pidfd = -1, out = -1, in = -1;
@@ -110,6 +114,7 @@ static int helper(const char *path, const char *tool, int pid, const char *map, 
     struct wh_exit ex = { 0 };
     char said[256];
     struct wh_spawn s;
+    pid_t helper_pid = 0;
     int pipefd[2], r;
 
     if (fd < 0)
@@ -130,10 +135,24 @@ static int helper(const char *path, const char *tool, int pid, const char *map, 
     s.stdio[0] = s.stdio[1] = WH_SPAWN_NULL;
     s.stdio[2] = out;
     s.session = s.reset_signals = true;
-    r = wh_spawn(&s, &pidfd, NULL, err);
+    s.cancel_fd = cancel_fd;
+    r = wh_spawn(&s, &pidfd, &helper_pid, err);
     if (r < 0)
         return r;
-    r = wh_pidfd_reap(pidfd, &ex);
+    r = wh_wait_fd(pidfd, POLLIN, cancel_fd, wh_now_ms() + wh_waits.helper);
+    if (r < 0) {
+        /* With what it started: it leads a session. It is not reaped yet, so the number is still its own. */
+        syscall(SYS_kill, -helper_pid, SIGKILL);
+        wh_pidfd_kill(pidfd, SIGKILL);
+        (void)wh_pidfd_reap(pidfd, NULL);
+    }
+    if (r == -ECANCELED)
+        return wh_err_set(err, WH_ERR_HOST, r, NULL, "canceled");
+    if (r == -ETIMEDOUT)
+        return wh_err_set(err, WH_ERR_HOST, r, NULL, "%s (process %d) did not end within %d s", tool, (int)helper_pid,
+                          wh_waits.helper / 1000);
+    if (r == 0)
+        r = wh_pidfd_reap(pidfd, &ex);
     if (r < 0)
         return wh_err_sys(err, r, "wait for %s", tool);
     if (!ex.signalled && ex.value == 0)
@@ -144,14 +163,14 @@ static int helper(const char *path, const char *tool, int pid, const char *map, 
 
 /* One of the files, directly or by its helper. */
 static int write_map(int dir, const char *file, const char *path, const char *tool, pid_t pid, const char *map,
-                     struct wh_err *err)
+                     int cancel_fd, struct wh_err *err)
 {
     long page = sysconf(_SC_PAGESIZE);
     size_t len = strlen(map);
     int r = wh_write_at(dir, file, map);
 
     if (r == -EPERM)
-        return helper(path, tool, pid, map, err);
+        return helper(path, tool, pid, map, cancel_fd, err);
     /* In one write, and of less than a page: 340 ranges are taken only if their numbers are short. */
     if (r == -EINVAL && page > 0 && len >= (size_t)page)
         return wh_err_set(
@@ -163,7 +182,7 @@ static int write_map(int dir, const char *file, const char *path, const char *to
 }
 
 static int write_maps(int proc_fd, const char *path, pid_t pid, const char *uid_map, const char *gid_map,
-                      const char *setgroups, struct wh_err *err)
+                      const char *setgroups, int cancel_fd, struct wh_err *err)
 {
     WH_CLEANUP_FD int dir = -1;
     char name[16];
@@ -180,8 +199,8 @@ static int write_maps(int proc_fd, const char *path, pid_t pid, const char *uid_
         if (r < 0)
             return wh_err_sys(err, r, "write setgroups of the container");
     }
-    r = write_map(dir, "uid_map", path, "newuidmap", pid, uid_map, err);
-    return r < 0 ? r : write_map(dir, "gid_map", path, "newgidmap", pid, gid_map, err);
+    r = write_map(dir, "uid_map", path, "newuidmap", pid, uid_map, cancel_fd, err);
+    return r < 0 ? r : write_map(dir, "gid_map", path, "newgidmap", pid, gid_map, cancel_fd, err);
 }
 
 int wh_idmap_write(int proc_fd, const char *path, const struct wh_plan *plan, const struct wh_ask *ask,
@@ -192,10 +211,11 @@ int wh_idmap_write(int proc_fd, const char *path, const struct wh_plan *plan, co
     if (ask->pid <= 0)
         return wh_err_sys(err, -ESRCH, "write id maps");
     return write_maps(proc_fd, path, ask->pid, wh_plan_str(plan, s->uid_map), wh_plan_str(plan, s->gid_map),
-                      wh_plan_str(plan, s->setgroups), err);
+                      wh_plan_str(plan, s->setgroups), ask->cancel_fd, err);
 }
 
-int wh_idmap_userns(int proc_fd, const char *path, const char *uid_map, const char *gid_map, struct wh_err *err)
+int wh_idmap_userns(int proc_fd, const char *path, const char *uid_map, const char *gid_map, int cancel_fd,
+                    struct wh_err *err)
 {
     struct wh_holder h;
     WH_CLEANUP_FD int fd = -1;
@@ -204,7 +224,7 @@ int wh_idmap_userns(int proc_fd, const char *path, const char *uid_map, const ch
 
     if (r < 0)
         return r;
-    r = write_maps(proc_fd, path, h.pid, uid_map, gid_map, "allow", err);
+    r = write_maps(proc_fd, path, h.pid, uid_map, gid_map, "allow", cancel_fd, err);
     if (r == 0) {
         snprintf(name, sizeof name, "%d/ns/user", (int)h.pid);
         fd = openat(proc_fd, name, O_RDONLY | O_CLOEXEC);

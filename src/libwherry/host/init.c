@@ -75,7 +75,7 @@ int wh_init_start(const struct wh_init_start *p, struct wh_run *run, struct wh_e
             s.fds[s.nfds++] = p->slot[i];
         }
     s.cgroup_fd = p->cgroup_fd;
-    s.exec_ms = p->exec_ms;
+    s.cancel_fd = run->cancel_fd;
     initial_cpus(p->plan, &s);
     r = wh_spawn(&s, &run->pidfd_a, NULL, err);
     if (r == -EACCES && wh_startswith(err->msg, "execute")) {

@@ -18,11 +18,10 @@ struct wh_init_start {
     int stdio[3]; /* for fds 0-2; -1 = ours */
     uint32_t closed_stdio; /* bit i: fd i was closed when the caller was called; it becomes /dev/null */
     int slot[WH_SLOTS]; /* -1 = none */
-    int exec_ms; /* wh_spawn.exec_ms */
 };
 void wh_init_start_init(struct wh_init_start *s, const struct wh_plan *plan);
 
-/* 0, and run->ctl and run->pidfd_a are there; or -errno with nothing left behind. */
+/* 0, and run->ctl and run->pidfd_a are there; -ECANCELED when run->cancel_fd became readable; or -errno with nothing left behind. */
 int wh_init_start(const struct wh_init_start *s, struct wh_run *run, struct wh_err *err);
 
 #endif

@@ -16,9 +16,9 @@
 
 #define WHAT "seccomp listener"
 
-int wh_listener_connect(struct wh_listener *l, struct wh_err *err)
+int wh_listener_connect(struct wh_listener *l, int cancel_fd, struct wh_err *err)
 {
-    return wh_console_connect(l->path, WHAT, &l->sock, err);
+    return wh_console_connect(l->path, WHAT, cancel_fd, &l->sock, err);
 }
 
 void wh_listener_done(struct wh_listener *l)
@@ -70,7 +70,8 @@ static bool is_listener(int proc_fd, int fd)
     return wh_streq(buf, "anon_inode:seccomp notify");
 }
 
-int wh_listener_send(struct wh_listener *l, int proc_fd, int pidfd, pid_t pid, int number, struct wh_err *err)
+int wh_listener_send(struct wh_listener *l, int proc_fd, int pidfd, pid_t pid, int number, int cancel_fd,
+                     struct wh_err *err)
 {
     WH_CLEANUP_FD int fd = (int)syscall(SYS_pidfd_getfd, pidfd, number, 0);
     WH_CLEANUP_BUF struct wh_buf text = { 0 };
@@ -90,7 +91,7 @@ int wh_listener_send(struct wh_listener *l, int proc_fd, int pidfd, pid_t pid, i
     message(l, pid, &text);
     if (text.failed)
         return wh_err_sys(err, -ENOMEM, "write the container process state");
-    r = wh_console_send(l->sock, fd, text.data, WHAT, err);
+    r = wh_console_send(l->sock, fd, text.data, WHAT, cancel_fd, err);
     /* Also on failure: one connection for one process. Our copy of the listener goes as well, so that the end of the one who answers
      * is the end of the listener. */
     wh_listener_done(l);

@@ -19,13 +19,14 @@ struct wh_listener {
 };
 
 /* Connects, before the process can load its filter: a listener that is not there fails what can still be undone. */
-int wh_listener_connect(struct wh_listener *l, struct wh_err *err);
+int wh_listener_connect(struct wh_listener *l, int cancel_fd, struct wh_err *err);
 void wh_listener_done(struct wh_listener *l);
 
 /*
  * Takes fd `number` out of the process, checks that it is a seccomp listener, sends the message with it and closes the
  * connection and our copies. -ESRCH without err when the process is gone.
  */
-int wh_listener_send(struct wh_listener *l, int proc_fd, int pidfd, pid_t pid, int number, struct wh_err *err);
+int wh_listener_send(struct wh_listener *l, int proc_fd, int pidfd, pid_t pid, int number, int cancel_fd,
+                     struct wh_err *err);
 
 #endif

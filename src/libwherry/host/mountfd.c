@@ -41,7 +41,8 @@ static int userns(struct wh_mountfd *m, const struct wh_plan *plan, const struct
     /* Equal strings are one string in a plan. */
     if (m->userns >= 0 && m->uid_map == s->uid_map && m->gid_map == s->gid_map)
         return m->userns;
-    fd = wh_idmap_userns(m->proc_fd, m->path, wh_plan_str(plan, s->uid_map), wh_plan_str(plan, s->gid_map), err);
+    fd = wh_idmap_userns(m->proc_fd, m->path, wh_plan_str(plan, s->uid_map), wh_plan_str(plan, s->gid_map),
+                         m->cancel_fd, err);
     if (fd < 0)
         return fd;
     wh_closep(&m->userns);
@@ -80,6 +81,7 @@ int wh_mountfd_open(struct wh_mountfd *m, const struct wh_plan *plan, const stru
     WH_CLEANUP_FD int fd = -1;
     int r;
 
+    m->cancel_fd = ask->cancel_fd;
     if (s->recursive)
         flags |= AT_RECURSIVE;
     if (s->nofollow)

@@ -6,7 +6,7 @@
 
 /* What the mounts of one container share. fds are borrowed but for the last. */
 struct wh_mountfd {
-    int proc_fd;
+    int proc_fd, cancel_fd; /* cancel_fd: that of the last ask */
     const char *path; /* value of PATH, for newuidmap; may be null */
     int joined_userns; /* the user namespace that the container joins, or -1 */
     /* The user namespace made for the last id-mapped mount, and its maps (strings of the plan): a pod's mounts have the same. */

@@ -18,6 +18,7 @@
 #include "abi/kernel.h"
 #include "base/fd.h"
 #include "base/str.h"
+#include "host/waits.h"
 
 #ifndef P_PIDFD
 #define P_PIDFD 3
@@ -254,12 +255,61 @@ int wh_pidfd_wait(int pidfd, int ms)
     }
 }
 
-/* How long a process that has ended may stay with whoever traces it. A debugger takes its end within a moment. */
-#define TRACED_MS 5000
+uint64_t wh_proc_progress(int proc_fd, pid_t pid)
+{
+    char path[32], text[4096], *p;
+    uint64_t v = 0;
+
+    snprintf(path, sizeof path, "%d/status", (int)pid);
+    /* Its last two lines: voluntary_ctxt_switches and nonvoluntary_ctxt_switches. */
+    if (pid <= 0 || wh_read_at(proc_fd, path, text, sizeof text - 1) < 0)
+        return 0;
+    for (p = strstr(text, "voluntary_ctxt_switches:"); p && *p; p++)
+        if (*p >= '0' && *p <= '9')
+            v = v * 31 + (uint64_t)*p;
+    return v;
+}
+
+void wh_proc_waits(int proc_fd, pid_t pid, char *buf, size_t size)
+{
+    static const struct {
+        const char *symbol, *words;
+    } places[] = {
+        { "request_wait_answer", "waiting for a FUSE file system" },
+        { "fuse_", "waiting for a FUSE file system" },
+        { "rpc_wait_bit_killable", "waiting for an NFS server" },
+        { "do_freezer_trap", "in a frozen cgroup" },
+        { "__refrigerator", "in a frozen cgroup" },
+        { "seccomp_do_user_notification", "waiting for a seccomp agent" },
+    };
+    WH_CLEANUP_FD int own = proc_fd < 0 ? wh_proc_open(NULL) : -1;
+    struct wh_proc_stat st = { 0 };
+    char path[32], where[128];
+
+    proc_fd = proc_fd < 0 ? own : proc_fd;
+    snprintf(buf, size, "waiting in the kernel");
+    if (wh_proc_stat(proc_fd, pid, &st) < 0)
+        return;
+    snprintf(path, sizeof path, "%d/wchan", (int)pid);
+    if (wh_read_at(proc_fd, path, where, sizeof where - 1) <= 0)
+        where[0] = '\0';
+    for (size_t i = 0; i < WH_ELEMENTSOF(places); i++)
+        if (wh_startswith(where, places[i].symbol)) {
+            snprintf(buf, size, "%s", places[i].words);
+            return;
+        }
+    if (st.state == 'T')
+        snprintf(buf, size, "stopped by a signal (SIGCONT lets it go on)");
+    else if (st.state == 't')
+        snprintf(buf, size, "stopped by a process that traces it");
+    /* "0": it runs, or we may not know. */
+    else if (where[0] && !wh_streq(where, "0"))
+        snprintf(buf, size, "waiting in the kernel (%s)", where);
+}
 
 int wh_pidfd_reap(int pidfd, struct wh_exit *ret)
 {
-    int64_t end = 0;
+    int64_t end = wh_now_ms() + wh_waits.killed;
     siginfo_t si;
 
     for (;;) {
@@ -274,15 +324,15 @@ int wh_pidfd_reap(int pidfd, struct wh_exit *ret)
         /* It lives, or it has ended and a process beside it that traces it does not let it go (ptrace(2)): that may be one of the container's,
          * which would keep a blocking call here for as long as it likes. */
         if (wh_pidfd_wait(pidfd, 0) == -ETIMEDOUT) {
-            int r = wh_pidfd_wait(pidfd, -1);
+            int64_t left = end - wh_now_ms();
+            int r = left > 0 ? wh_pidfd_wait(pidfd, (int)left) : -ETIMEDOUT;
 
             if (r < 0)
                 return r;
             continue;
         }
-        if (end == 0)
-            end = wh_now_ms() + TRACED_MS;
-        else if (wh_now_ms() >= end)
+        /* A debugger takes the end of a process within a moment. */
+        if (wh_now_ms() >= end)
             return -EBUSY;
         else
             poll(NULL, 0, 10);

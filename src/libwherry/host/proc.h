@@ -24,6 +24,12 @@ struct wh_proc_stat {
 /* -ESRCH when there is no such process. */
 int wh_proc_stat(int proc_fd, pid_t pid, struct wh_proc_stat *ret);
 
+/* A number that changes whenever the process gets on in any way, if only from one wait in the kernel to the next: it is made of the counts of
+ * its context switches. 0 where nobody can tell. */
+uint64_t wh_proc_progress(int proc_fd, pid_t pid);
+/* What a process that does not get on is doing, for messages: "waiting for a FUSE file system". proc_fd may be -1. */
+void wh_proc_waits(int proc_fd, pid_t pid, char *buf, size_t size);
+
 /* Inode number of a namespace of this process; `link` is a path below /proc: "self/ns/pid". 0 or -errno. */
 int wh_proc_ns_ino(int proc_fd, const char *link, uint64_t *ret);
 
@@ -45,8 +51,8 @@ struct wh_exit {
 /* How a process that has ended did, when it is nobody's child of ours: of a zombie /proc says it, of one that was reaped the pidfd does since Linux
  * 6.15. -ENODATA where neither knows. */
 int wh_pidfd_exit(int proc_fd, int pidfd, pid_t pid, uint64_t start, struct wh_exit *ret);
-/* Reaps a child, also one whose exit signal is not SIGCHLD (it never exec'd): __WALL. Blocks while it lives. -ECHILD when somebody else did;
- * -EBUSY when it has ended and a process that traces it has kept it for seconds. */
+/* Reaps a child that was killed or has ended, also one whose exit signal is not SIGCHLD (it never exec'd): __WALL. -ECHILD when another
+ * thread did; after wh_waits.killed -ETIMEDOUT when it lives still, -EBUSY when it has ended and a process that traces it keeps it. */
 int wh_pidfd_reap(int pidfd, struct wh_exit *ret);
 
 /* True if the caller's process ignores the signal. Looks only: sigaction(2), which changes a whole process, is not the library's. */

@@ -16,6 +16,7 @@
 #include "host/listener.h"
 #include "host/prio.h"
 #include "host/proc.h"
+#include "host/waits.h"
 #include "plan/plan.h"
 
 #ifndef P_PIDFD
@@ -31,6 +32,9 @@
 
 /* How often the mailbox is looked at for a listener. The filter may forbid the process to wake us up. */
 #define LISTENER_MS 1
+
+/* How often it is looked at whether a process that says nothing gets on. */
+#define LOOK_MS 250
 
 struct inbox {
     struct wh_msg m;
@@ -172,7 +176,8 @@ static int epitaph(struct wh_run *r, const struct wh_spec *spec, const char *ste
                       text.data ? text.data : "");
 }
 
-static int finish(struct wh_run *r, int *pidfd, struct wh_exit *ex)
+/* err, if there is one: what it is that does not end. */
+static int finish(struct wh_run *r, int *pidfd, struct wh_exit *ex, struct wh_err *err)
 {
     int rc;
 
@@ -181,11 +186,22 @@ static int finish(struct wh_run *r, int *pidfd, struct wh_exit *ex)
     wh_pidfd_kill(*pidfd, SIGKILL);
     rc = wh_pidfd_reap(*pidfd, ex);
     /* Not our child (start by another process): at least it is dead. */
-    if (rc < 0)
+    if (rc < 0 && rc != -ETIMEDOUT)
         wh_pidfd_wait(*pidfd, DYING_MS);
+    if (rc == -ETIMEDOUT) {
+        char what[160];
+        int pid = wh_pidfd_pid(r->proc_fd, *pidfd);
+        size_t len = err ? strlen(err->msg) : 0;
+
+        r->left = true;
+        wh_proc_waits(r->proc_fd, pid, what, sizeof what);
+        if (err)
+            snprintf(err->msg + len, sizeof err->msg - len,
+                     "; process %d was killed, but has not ended within %d s: it is %s, and is left to its cgroup", pid,
+                     wh_waits.killed / 1000, what);
+    }
     wh_close(*pidfd);
     *pidfd = -1;
-    (void)r;
     return rc;
 }
 
@@ -197,7 +213,7 @@ static int ended(struct wh_run *r, const struct wh_spec *spec, struct wh_err *er
     struct wh_exit ex = { 0 };
     int rc;
 
-    finish(r, pidfd, &ex);
+    finish(r, pidfd, &ex, NULL);
     if (!lives)
         return epitaph(r, spec, NULL, 0, &ex, err);
     rc = wh_err_set(err, WH_ERR_PROTOCOL, -EPROTO, NULL, "protocol error: wherry-init closed its socket");
@@ -251,7 +267,7 @@ static int dispatch(const struct wh_run *r, const struct wh_ask *ask, int *ret_f
 /* Start by another process than create: there is no plan to look the step up in, but which one it must be is known. */
 static int on_start_hook(struct wh_run *r, const struct inbox *in, struct wh_err *err)
 {
-    struct wh_ask ask = { .number = in->m.step, .pid = r->pid_b, .pidfd = r->pidfd_b };
+    struct wh_ask ask = { .number = in->m.step, .pid = r->pid_b, .pidfd = r->pidfd_b, .cancel_fd = r->cancel_fd };
     int fd = -1, rc;
 
     if (!r->hook_step || in->m.step != r->hook_step || !r->ops || !r->ops->hook)
@@ -279,10 +295,12 @@ static int on_ask(struct wh_run *r, const struct wh_spec *spec, const struct inb
         return violation(r, in, err);
     r->next_ask = in->m.step + 1;
     if (phase != WH_PH_A)
-        finish(r, &r->pidfd_a, NULL); /* has nothing to do since FORKED; so it counts against no pids.max any more */
+        finish(r, &r->pidfd_a, NULL,
+               NULL); /* has nothing to do since FORKED; so it counts against no pids.max any more */
     ask = (struct wh_ask){ .step = step,
                            .number = in->m.step,
                            .pidfd = phase == WH_PH_A ? r->pidfd_a : r->pidfd_b,
+                           .cancel_fd = r->cancel_fd,
                            .fds = in->fds,
                            .nfds = in->nfds };
     ask.pid = phase == WH_PH_A ? wh_pidfd_pid(r->proc_fd, r->pidfd_a) : r->pid_b;
@@ -336,7 +354,7 @@ static int hand_over(struct wh_run *r, struct wh_err *err)
 
     if (r->pidfd_b < 0 || wh_mbox_read(r->mbox_fd, &mbox) < 0 || mbox.notify_fd <= 0)
         return 0;
-    rc = wh_listener_send(r->listener, r->proc_fd, r->pidfd_b, r->pid_b, mbox.notify_fd, err);
+    rc = wh_listener_send(r->listener, r->proc_fd, r->pidfd_b, r->pid_b, mbox.notify_fd, r->cancel_fd, err);
     /* Gone: the pidfd tells, and the mailbox knows why. */
     if (rc == -ESRCH && err->code == 0)
         return 0;
@@ -351,29 +369,86 @@ static int hand_over(struct wh_run *r, struct wh_err *err)
     return rc;
 }
 
+/* What a process that says nothing has been seen at. */
+struct silence {
+    int64_t began, moved, look; /* when it began, when the process last got on, when to look again */
+    uint64_t progress;
+    uint32_t step;
+};
+
+static int stuck(struct wh_run *r, pid_t pid, int64_t now, const struct silence *q, struct wh_err *err)
+{
+    WH_CLEANUP_BUF struct wh_buf text = { 0 };
+    const struct wh_step *step = step_at(r, q->step);
+    bool late = r->until && now >= r->until;
+    char what[160];
+
+    if (step) {
+        wh_buf_puts(&text, " (");
+        wh_explain_step(r->plan, step, WH_EXPLAIN_REDACT, &text);
+        wh_buf_puts(&text, ")");
+    }
+    wh_proc_waits(r->proc_fd, pid, what, sizeof what);
+    r->failed_step = q->step;
+    if (late)
+        return wh_err_set(err, WH_ERR_STEP, -ETIMEDOUT, NULL, "%s was not executed within %d s: it is %s, in step %u%s",
+                          r->what ? r->what : "the process", wh_waits.exec / 1000, what, q->step,
+                          text.data ? text.data : "");
+    return wh_err_set(err, WH_ERR_STEP, -ETIMEDOUT, NULL, "%s has been %s for %d s, in step %u%s",
+                      r->what ? r->what : "container init", what, wh_waits.still / 1000, q->step,
+                      text.data ? text.data : "");
+}
+
+/* Nothing was to be received. 0: it is waited on. */
+static int look(struct wh_run *r, struct silence *q, struct wh_err *err)
+{
+    int64_t now = wh_now_ms();
+    struct wh_mbox mbox = { .step = q->step };
+    uint64_t progress;
+    pid_t pid;
+    int rc = 0;
+
+    if (now < q->look)
+        return 0;
+    q->look = now + LOOK_MS;
+    if (r->ops && r->ops->still && now - q->began >= wh_waits.frozen) {
+        rc = r->ops->still(r->data, err);
+        if (rc < 0)
+            return rc;
+    }
+    pid = r->pidfd_b >= 0 ? r->pid_b : wh_pidfd_pid(r->proc_fd, r->pidfd_a);
+    wh_mbox_read(r->mbox_fd, &mbox);
+    progress = wh_proc_progress(r->proc_fd, pid);
+    if (rc == 1 || progress != q->progress || mbox.step != q->step)
+        q->moved = now;
+    if (rc == 1 && r->until)
+        r->until = now + wh_waits.exec;
+    q->progress = progress;
+    q->step = mbox.step;
+    return now - q->moved >= wh_waits.still || (r->until && now >= r->until) ? stuck(r, pid, now, q, err) : 0;
+}
+
 /* Waits for the socket, the process and the caller. 0 = something to receive, 1 = the process ended and the socket is drained,
- * -ECANCELED, -errno. */
+ * -ECANCELED, -ETIMEDOUT, -errno. */
 static int await(struct wh_run *r, struct wh_err *err)
 {
     struct pollfd p[3] = { { .fd = r->ctl, .events = POLLIN },
                            { .fd = r->pidfd_b >= 0 ? r->pidfd_b : r->pidfd_a, .events = POLLIN },
                            { .fd = r->cancel_fd, .events = POLLIN } };
+    int64_t now = wh_now_ms();
+    struct silence q = { .began = now, .moved = now, .look = now + LOOK_MS };
 
-    for (int still = 0;;) {
-        bool expected = r->listener && r->listener->sock >= 0, told = r->ops && r->ops->still;
-        int wait = expected ? LISTENER_MS : told ? WH_STILL_MS : -1;
-        int n = poll(p, r->cancel_fd >= 0 ? 3 : 2, wait), rc;
+    for (;;) {
+        bool expected = r->listener && r->listener->sock >= 0;
+        int n = poll(p, r->cancel_fd >= 0 ? 3 : 2, expected ? LISTENER_MS : LOOK_MS), rc;
 
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
             return wh_err_sys(err, -errno, "poll");
         rc = expected ? hand_over(r, err) : 0;
-        still = n == 0 ? still + wait : 0;
-        if (rc == 0 && told && still >= WH_STILL_MS) {
-            rc = r->ops->still(r->data, err);
-            still = 0;
-        }
+        if (rc == 0 && n == 0)
+            rc = look(r, &q, err);
         if (rc < 0)
             return rc;
         if (n == 0)
@@ -421,10 +496,14 @@ static int serve_spawn(struct wh_run *r, const struct wh_spec *spec, bool exec, 
     int rc;
 
     r->failed_step = WH_NO_STEP;
+    r->until = exec ? wh_now_ms() + wh_waits.exec : 0;
     rc = serve(r, spec, exec, err);
-    finish(r, &r->pidfd_a, NULL);
+    /* Both at once: the kernel frees them side by side. */
+    if (rc < 0 && r->pidfd_b >= 0)
+        wh_pidfd_kill(r->pidfd_b, SIGKILL);
+    finish(r, &r->pidfd_a, NULL, rc < 0 ? err : NULL);
     if (rc < 0)
-        finish(r, &r->pidfd_b, NULL);
+        finish(r, &r->pidfd_b, NULL, r->left ? NULL : err);
     return rc;
 }
 
@@ -457,6 +536,9 @@ int wh_serve_start(struct wh_run *r, const struct wh_spec *spec, const char *ste
         CLEANUP_INBOX struct inbox in = { .nfds = 0 };
 
         rc = await(r, err);
+        /* It was let go already: what was given up must not run later. */
+        if (rc == -ETIMEDOUT)
+            wh_pidfd_kill(r->pidfd_b, SIGKILL);
         if (rc < 0)
             return rc;
         rc = rc == 1 ? 0 : receive(r->ctl, &in);

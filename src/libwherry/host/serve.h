@@ -2,6 +2,7 @@
 #ifndef WH_HOST_SERVE_H
 #define WH_HOST_SERVE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -20,6 +21,7 @@ struct wh_ask {
     uint32_t number; /* of the step, from 0 */
     pid_t pid; /* of the asking process, as our pid namespace numbers it */
     int pidfd; /* of the same */
+    int cancel_fd; /* the run's */
     const int *fds;
     unsigned nfds;
 };
@@ -37,11 +39,9 @@ struct wh_serve_ops {
     int (*mount)(void *data, const struct wh_ask *ask, int *ret_fd, struct wh_err *err);
     int (*netdev)(void *data, const struct wh_ask *ask, int *ret_fd, struct wh_err *err);
     int (*hook)(void *data, const struct wh_ask *ask, int *ret_fd, struct wh_err *err);
-    /* Nothing was heard of it for WH_STILL_MS: 0 waits on. Null: for ever. */
+    /* Nothing was heard of it for wh_waits.frozen, and for each second after that. 1: it may be still for as long as it likes. May be null. */
     int (*still)(void *data, struct wh_err *err);
 };
-
-#define WH_STILL_MS 10000
 
 /* One process tree from spawn to READY, or from START to EXEC. fds are borrowed but for those marked. */
 struct wh_run {
@@ -58,6 +58,8 @@ struct wh_run {
      * Null where no filter does. */
     struct wh_listener *listener;
     uint32_t next_ask; /* lowest step that may still ask */
+    int64_t until; /* when the process must have been executed, of wh_now_ms(); 0 = as long as it gets on */
+    bool left; /* something that was killed has not ended: the cgroup is what is left to find it by */
     uint32_t hook_step; /* the one ASK_HOOK of a start without a plan; 0 = none */
     /* The step that failed, for the caller's error object; WH_NO_STEP when none did. */
     uint32_t failed_step;
@@ -65,8 +67,9 @@ struct wh_run {
 #define WH_NO_STEP UINT32_MAX
 
 /*
- * Serves one spawn until READY. 0: B waits for start, A is reaped. Negative errno: A and B are dead and reaped, err says
- * why. The spec names places in messages and may be null. -ECANCELED when cancel_fd became readable.
+ * Serves one spawn until READY. 0: B waits for start, A is reaped. Negative errno: A and B are dead and reaped, unless
+ * `left`; err says why. The spec names places in messages and may be null. -ECANCELED when cancel_fd became readable; -ETIMEDOUT when
+ * init was in one system call for wh_waits.still.
  */
 struct wh_spec;
 int wh_serve_create(struct wh_run *r, const struct wh_spec *spec, struct wh_err *err);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -19,12 +20,10 @@
 #include "abi/kernel.h"
 #include "base/fd.h"
 #include "host/proc.h"
+#include "host/waits.h"
 
 /* Enough for the calls below with a stack protector; never touched by the program that is exec'd. */
 #define STACK_SIZE (16u * 1024u)
-
-/* How long a killed process may take to be gone. */
-#define DYING_MS 10000
 
 #ifndef AT_EMPTY_PATH
 #define AT_EMPTY_PATH 0x1000
@@ -207,7 +206,9 @@ static long raw_clone3(struct wh_clone_args *args, int (*fn)(void *), void *arg)
 static long spawn_clone(struct child *c, char *stack, int *pidfd)
 {
     struct wh_clone_args args = {
-        .flags = CLONE_VM | CLONE_VFORK | CLONE_PIDFD,
+        /* Not CLONE_VFORK: nothing but SIGKILL ends that wait, and a frozen cgroup or a mute file system makes it one for ever. */
+        .flags = CLONE_VM | CLONE_CHILD_CLEARTID | CLONE_PIDFD,
+        .child_tid = (unsigned long long)(uintptr_t)c->here,
         .pidfd = (unsigned long long)(uintptr_t)pidfd,
         .stack = (unsigned long long)(uintptr_t)stack,
         .stack_size = STACK_SIZE,
@@ -215,10 +216,6 @@ static long spawn_clone(struct child *c, char *stack, int *pidfd)
     int cgroup_fd = c->s->cgroup_fd;
     long r;
 
-    if (c->s->exec_ms > 0) {
-        args.flags = CLONE_VM | CLONE_CHILD_CLEARTID | CLONE_PIDFD;
-        args.child_tid = (unsigned long long)(uintptr_t)c->here;
-    }
     if (cgroup_fd >= 0 && c->s->cpus_len == 0) {
         args.flags |= CLONE_INTO_CGROUP;
         args.cgroup = (unsigned long long)cgroup_fd;
@@ -243,41 +240,51 @@ static long spawn_clone(struct child *c, char *stack, int *pidfd)
     return r;
 }
 
-/* True as well when nobody can tell. */
+/* True as well when nobody can tell, of a process that was born in a cgroup. */
 static bool is_frozen(int cgroup_fd)
 {
     char text[256];
 
-    return cgroup_fd < 0 || wh_read_at(cgroup_fd, "cgroup.events", text, sizeof text - 1) < 0 ||
-           strstr(text, "frozen 1");
+    return cgroup_fd >= 0 &&
+           (wh_read_at(cgroup_fd, "cgroup.events", text, sizeof text - 1) < 0 || strstr(text, "frozen 1"));
 }
 
-/* True when the child has left our memory; else it is dead, or *ret_lost. */
-static bool has_left(struct child *c, int pidfd, bool *ret_lost)
+/* 0 when the child has left our memory; else why not, and it is dead, or *ret_lost. */
+static int leave(struct child *c, pid_t pid, int pidfd, bool *ret_lost, struct wh_err *err)
 {
-    int64_t end = wh_now_ms() + c->s->exec_ms;
+    const struct wh_spawn *s = c->s;
+    struct pollfd cancel = { .fd = s->cancel_fd, .events = POLLIN };
+    /* A memfd has no file system that could be mute. */
+    int limit = s->exec_fd >= 0 ? wh_waits.still : wh_waits.file;
+    int64_t began = wh_now_ms(), passed = 0;
+    char what[160];
+    int r = 0;
 
-    for (;;) {
-        int64_t left = end - wh_now_ms();
-        struct timespec ts = { .tv_sec = left / 1000, .tv_nsec = left % 1000 * 1000000 };
-
-        if (atomic_load(c->here) == 0)
-            return true;
-        if (left <= 0 && is_frozen(c->s->cgroup_fd))
-            break;
-        if (left <= 0) {
-            end += c->s->exec_ms;
-            continue;
-        }
+    while (r == 0 && atomic_load(c->here) != 0) {
         /* Not FUTEX_PRIVATE: that is not how the kernel wakes. Errors are looked at by looking again. */
-        syscall(SYS_futex, c->here, FUTEX_WAIT, 1, &ts, NULL, 0);
+        syscall(SYS_futex, c->here, FUTEX_WAIT, 1, &(struct timespec){ .tv_nsec = 50000000 }, NULL, 0);
+        passed = wh_now_ms() - began;
+        if (passed >= limit || (passed >= wh_waits.frozen && is_frozen(s->cgroup_fd)))
+            r = -ETIMEDOUT;
+        else if (s->cancel_fd >= 0 && poll(&cancel, 1, 0) > 0)
+            r = -ECANCELED;
     }
+    if (atomic_load(c->here) == 0)
+        return 0;
+    wh_proc_waits(-1, pid, what, sizeof what);
+    if (r == -ECANCELED)
+        wh_err_set(err, WH_ERR_HOST, r, NULL, "canceled");
+    else if (passed < limit)
+        wh_err_set(err, WH_ERR_HOST, r, NULL, "%s was not executed within %d s: its cgroup is frozen", s->what,
+                   wh_waits.frozen / 1000);
+    else
+        wh_err_set(err, WH_ERR_HOST, r, NULL, "%s was not executed within %d s: it is %s", s->what, limit / 1000, what);
     /* The freezer of cgroup2 lets go of what is killed. */
     wh_pidfd_kill(pidfd, SIGKILL);
-    *ret_lost = wh_pidfd_wait(pidfd, DYING_MS) < 0;
+    *ret_lost = wh_pidfd_wait(pidfd, wh_waits.killed) < 0;
     if (!*ret_lost)
         wh_pidfd_reap(pidfd, NULL);
-    return false;
+    return r;
 }
 
 static int open_null(struct wh_err *err)
@@ -315,13 +322,16 @@ int wh_spawn_find(const char *path, const char *tool)
 
 void wh_spawn_init(struct wh_spawn *s, const char *what)
 {
-    *s = (struct wh_spawn){ .what = what, .exec_fd = -1, .stdio = { -1, -1, -1 }, .cgroup_fd = -1, .cwd_fd = -1 };
+    *s = (struct wh_spawn){
+        .what = what, .exec_fd = -1, .stdio = { -1, -1, -1 }, .cgroup_fd = -1, .cwd_fd = -1, .cancel_fd = -1
+    };
 }
 
 int wh_spawn(const struct wh_spawn *s, int *ret_pidfd, pid_t *ret_pid, struct wh_err *err)
 {
     struct child c = { .s = s, .null_fd = -1, .self_procs = -1 };
-    bool left = true, lost = false;
+    bool lost = false;
+    int gone = 0;
     WH_CLEANUP_FD int null_fd = -1, pidfd = -1;
     unsigned long all = ~0ul, before;
     char *stack;
@@ -341,15 +351,15 @@ int wh_spawn(const struct wh_spawn *s, int *ret_pidfd, pid_t *ret_pid, struct wh
     /* By system call: the C library's sigfillset leaves out its own signals, whose handlers would run in the child too. */
     syscall(SYS_rt_sigprocmask, SIG_BLOCK, &all, &before, 8);
     r = spawn_clone(&c, stack, &pidfd);
-    if (r >= 0 && s->exec_ms > 0)
-        left = has_left(&c, pidfd, &lost);
+    /* The child keeps its own mask; a signal that ends this process must not wait for it. */
     syscall(SYS_rt_sigprocmask, SIG_SETMASK, &before, NULL, 8);
+    if (r >= 0)
+        gone = leave(&c, (pid_t)r, pidfd, &lost, err);
     /* Of one that lives still, whatever holds it, that is all there is to stand on. */
     if (!lost)
         munmap(stack, STACK_SIZE);
-    if (!left)
-        return wh_err_set(err, WH_ERR_HOST, -ETIMEDOUT, NULL, "%s was not executed within %d s: its cgroup is frozen",
-                          s->what, s->exec_ms / 1000);
+    if (gone < 0)
+        return gone;
     /* Whoever moves a process needs rights over the cgroup that has both ends below it (cgroup-v2.rst, "Delegation
      * Containment"). */
     if (r == -EACCES && s->cgroup_fd >= 0)
@@ -415,9 +425,6 @@ int wh_spawn_holder(struct wh_holder *ret, struct wh_err *err)
     return 0;
 }
 
-/* How long a killed process may take to be gone. It runs no code of ours by then, whatever the machine is busy with. */
-#define HOLDER_MS DYING_MS
-
 void wh_holder_done(struct wh_holder *h)
 {
     /* It ends by nothing else: a sandbox that hides the call must not make us wait for ever. Nobody but us can have reaped it while it lives, so the
@@ -425,7 +432,7 @@ void wh_holder_done(struct wh_holder *h)
     if (wh_pidfd_kill(h->pidfd, SIGKILL) < 0)
         syscall(SYS_kill, h->pid, SIGKILL);
     /* Whoever reaped it: it is dead then, and its stack free. If that cannot be known, the stack stays. */
-    if (wh_pidfd_wait(h->pidfd, HOLDER_MS) == 0)
+    if (wh_pidfd_wait(h->pidfd, wh_waits.killed) == 0)
         munmap(h->stack, STACK_SIZE);
     wh_pidfd_reap(h->pidfd, NULL);
     wh_close(h->pidfd);

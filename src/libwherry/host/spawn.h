@@ -37,8 +37,7 @@ struct wh_spawn {
     bool session; /* setsid: a hook leads a process group of its own, which a timeout can kill */
     bool reset_signals; /* default dispositions, nothing blocked (wherry-init does that by itself) */
     int cwd_fd; /* directory, or -1 */
-    /* How long it may take to exec while its cgroup is frozen, which may be as long as those like that live in it: -ETIMEDOUT. 0 = for ever. */
-    int exec_ms;
+    int cancel_fd; /* readable = give up: -ECANCELED; -1 = none */
     /* A mask for sched_setaffinity(2), set before the cgroup is entered: then it enters by itself, because clone3 would place it at once. */
     const void *cpus;
     size_t cpus_len; /* 0 = as ours */
@@ -49,7 +48,8 @@ struct wh_spawn {
 /* A spec with no fds, our stdio, no cgroup. */
 void wh_spawn_init(struct wh_spawn *s, const char *what);
 
-/* 0 and *ret_pidfd (O_CLOEXEC, the caller's; reap with wh_pidfd_reap), or -errno with nothing left behind. *ret_pid
+/* 0 and *ret_pidfd (O_CLOEXEC, the caller's; reap with wh_pidfd_reap), or -errno with nothing left behind. -ETIMEDOUT when its cgroup is
+ * frozen, or its file system does not answer. *ret_pid
  * may be null. */
 int wh_spawn(const struct wh_spawn *s, int *ret_pidfd, pid_t *ret_pid, struct wh_err *err);
 

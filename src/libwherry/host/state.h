@@ -119,7 +119,7 @@ int wh_mbox_read(int fd, struct wh_mbox *ret);
 
 int wh_store_listen(int dir_fd, struct wh_err *err);
 /* Connected, or -errno without err: -ECONNREFUSED when nobody listens any more. */
-int wh_store_connect(int dir_fd);
+int wh_store_connect(int dir_fd, int cancel_fd);
 
 /* ---- status (contract: created, running, paused, stopped) ---- */
 

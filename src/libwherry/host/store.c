@@ -15,6 +15,7 @@
 #include "host/intelrdt.h"
 #include "host/netdev.h"
 #include "host/state.h"
+#include "host/waits.h"
 
 /* A state holds annotations and hooks of one configuration: never near this. */
 #define STATE_MAX (80u * 1024u * 1024u)
@@ -337,11 +338,12 @@ int wh_store_listen(int dir_fd, struct wh_err *err)
     return wh_take_fd(&fd);
 }
 
-int wh_store_connect(int dir_fd)
+int wh_store_connect(int dir_fd, int cancel_fd)
 {
     WH_CLEANUP_FD int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
     struct sockaddr_un sa;
     struct stat st;
+    int r;
 
     /* A symlink in its place would lead us elsewhere. */
     if (fd < 0 || fstatat(dir_fd, "start.sock", &st, AT_SYMLINK_NOFOLLOW) < 0)
@@ -349,9 +351,8 @@ int wh_store_connect(int dir_fd)
     if (!S_ISSOCK(st.st_mode))
         return -ENOTSOCK;
     sock_addr(dir_fd, &sa);
-    if (connect(fd, (struct sockaddr *)&sa, sizeof sa) < 0)
-        return -errno;
-    return wh_take_fd(&fd);
+    r = wh_wait_connect(fd, (struct sockaddr *)&sa, sizeof sa, cancel_fd);
+    return r < 0 ? r : wh_take_fd(&fd);
 }
 
 int wh_state_pidfd(const struct wh_state *s, int proc_fd)

@@ -1,0 +1,271 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: LGPL-2.1-or-later
+# Whatever does not answer, each command ends within its bound, says what it waited for, and ends at once when it is told to.
+# shellcheck disable=SC2016 # programs of jq
+bats_require_minimum_version 1.5.0
+load helpers
+
+setup_file() {
+    [ -x "$WHERRY" ] || return 0
+    # The bounds of a copy are seconds. The proportions are those of host/waits.c.
+    "$BATS_TEST_DIRNAME/../tools/shorter-waits" "$WHERRY" "$BATS_FILE_TMPDIR/wherry" \
+        killed=1500 still=2500 exec=3000 frozen=1500 file=1500 peer=1500 helper=1500
+}
+
+test_setup() {
+    need root
+    PATIENT=$WHERRY
+    WHERRY=$BATS_FILE_TMPDIR/wherry
+    PIDS=()
+}
+
+test_teardown() {
+    local pid
+    for pid in "${PIDS[@]}"; do kill -CONT "$pid"; kill "$pid"; done 2>/dev/null
+    for pid in "${PIDS[@]}"; do wait "$pid"; done 2>/dev/null
+    return 0
+}
+
+mute() { # DIR [PID]
+    [ -c /dev/fuse ] || skip "needs /dev/fuse"
+    "$SRC/tests/tools/mute-fuse" "$@" >"$BATS_TEST_TMPDIR/mute" 3>&- 4>&- &
+    PIDS+=($!)
+    for _ in $(seq 100); do grep -q mute "$BATS_TEST_TMPDIR/mute" && return 0; sleep 0.05; done
+    echo "no mute file system"
+    return 1
+}
+
+up() { # a container whose payload sleeps
+    command_is sleep 1000
+    wherry run -d -b "$BUNDLE" "$CID" </dev/null >/dev/null 2>&1
+}
+
+# The command ends by itself with a failure, within SECONDS.
+ends() { # SECONDS COMMAND…
+    local began=$EPOCHREALTIME limit=$1
+    shift
+    run timeout -k 1 30 "$WHERRY" --root "$ROOT" "$@" </dev/null 3>&- 4>&-
+    echo "$* took $(bc <<<"$EPOCHREALTIME - $began") s: $output"
+    [ "$status" -ne 124 ] && [ "$status" -ne 137 ] && [ "$(bc <<<"$EPOCHREALTIME - $began < $limit")" = 1 ]
+}
+
+# SIGTERM, and SIGINT, end the command while it waits.
+told() { # COMMAND…
+    local signal pid began
+    for signal in TERM INT; do
+        # A background process of a shell without job control ignores SIGINT.
+        perl -e '$SIG{INT} = "DEFAULT"; exec @ARGV' "$PATIENT" --root "$ROOT" "$@" </dev/null >"$BATS_TEST_TMPDIR/told" 2>&1 3>&- 4>&- &
+        pid=$!
+        sleep 0.7
+        kill -0 "$pid" || { echo "$* does not wait: $(cat "$BATS_TEST_TMPDIR/told")"; return 1; }
+        began=$EPOCHREALTIME
+        kill -s "$signal" "$pid"
+        status=0
+        wait "$pid" || status=$?
+        echo "$signal: $* took $(bc <<<"$EPOCHREALTIME - $began") s: $status $(cat "$BATS_TEST_TMPDIR/told")"
+        [ "$(bc <<<"$EPOCHREALTIME - $began < 5")" = 1 ] || return 1
+    done
+}
+
+@test "a mute file system on /etc of the container: exec has an end, and so has every other command" {
+    up
+    mute /etc "$(pid_of "$CID")"
+    ends 5 exec "$CID" true
+    have_status 255
+    have_line 'exec failed: the process has been waiting for a FUSE file system for 2 s, in step [0-9]+ \(HOME of uid 0 from /etc/passwd'
+    # Nothing is looked up in /etc before the program itself is.
+    ends 5 exec --env HOME=/ "$CID" /etc/program
+    have_line 'exec failed: .*the process has been waiting for a FUSE file system for 2 s, in step [0-9]+ \(.*/etc/program'
+    told exec "$CID" true
+    have_status 255
+    grep -q 'exec failed: canceled' "$BATS_TEST_TMPDIR/told"
+    told exec -d "$CID" true
+    for what in "state $CID" list "ps $CID" "events --stats $CID" "update --pids-limit 100 $CID" "pause $CID" "resume $CID" "kill $CID 0"; do
+        # shellcheck disable=SC2086 # words
+        ends 3 $what
+        have_status 0
+    done
+    ends 3 delete -f "$CID"
+    have_status 0
+}
+
+@test "a mute file system below the root file system: create and run have an end, and leave nothing" {
+    local what
+    mkdir rootfs/mnt
+    mute "$BUNDLE/rootfs/mnt"
+    config '.mounts += [{destination: "/mnt/below", type: "tmpfs", source: "tmpfs"}]'
+    for what in create run 'run -d'; do
+        # shellcheck disable=SC2086 # words
+        ends 6 $what -b "$BUNDLE" "$CID"
+        have_status 1
+        have_line "${what%% *} failed: container init has been waiting for a FUSE file system for 2 s, in step [0-9]+ \(.*/mnt/below"
+        [ ! -e "$ROOT/$CID" ]
+        # shellcheck disable=SC2086 # words
+        told $what -b "$BUNDLE" "$CID"
+        grep -q "${what%% *} failed: .*canceled" "$BATS_TEST_TMPDIR/told"
+        [ ! -e "$ROOT/$CID" ]
+    done
+    ends 3 check -b "$BUNDLE"
+    ends 3 explain -b "$BUNDLE"
+    have_status 0
+    umount -l "$BUNDLE/rootfs/mnt"
+}
+
+@test "a pid 1 that is stopped: start says so, and kill and delete end it" {
+    command_is sleep 1000
+    wherry create -b "$BUNDLE" "$CID" </dev/null >/dev/null 2>&1
+    kill -STOP "$(pid_of "$CID")"
+    told start "$CID"
+    ends 5 exec "$CID" true
+    ends 3 state "$CID"
+    ends 5 start "$CID"
+    have_status 1
+    have "wherry: container init has not accepted for 1 s: it is stopped by a signal (SIGCONT lets it go on)"
+    ends 3 delete -f "$CID"
+    have_status 0
+
+    wherry create -b "$BUNDLE" "$CID" </dev/null >/dev/null 2>&1
+    kill -STOP "$(pid_of "$CID")"
+    ends 5 start "$CID"
+    have_status 1
+    have "wherry: container init has been stopped by a signal (SIGCONT lets it go on) for 2 s, in step"
+    wait_status "$CID" stopped
+    ends 3 delete "$CID"
+    have_status 0
+
+    up
+    kill -STOP "$(pid_of "$CID")"
+    for what in "exec $CID true" "state $CID" "ps $CID" list "pause $CID" "resume $CID" "update --pids-limit 100 $CID" "events --stats $CID"; do
+        # shellcheck disable=SC2086 # words
+        ends 3 $what
+        have_status 0
+    done
+    ends 3 delete -f "$CID"
+    have_status 0
+}
+
+deaf() { # [--full | --accept] NAME
+    local socket=$BATS_TEST_TMPDIR/${*: -1}
+    "$SRC/tests/tools/deaf" "${@:1:$#-1}" "$socket" >"$socket.said" 3>&- 4>&- &
+    PIDS+=($!)
+    for _ in $(seq 100); do grep -q deaf "$socket.said" && return 0; sleep 0.05; done
+    echo "no socket"
+    return 1
+}
+
+@test "sockets whose backlog is full: the console's, the pidfd's, the seccomp agent's" {
+    deaf --full full
+    local full=$BATS_TEST_TMPDIR/full what
+    config '.process.terminal = true'
+    for what in create 'run -d'; do
+        # shellcheck disable=SC2086 # words
+        ends 4 $what -b "$BUNDLE" --console-socket "$full" "$CID"
+        have_status 1
+        have "${what%% *} failed: connect to console socket $full: nobody has accepted for 1 s: connection timed out"
+        # shellcheck disable=SC2086 # words
+        told $what -b "$BUNDLE" --console-socket "$full" "$CID"
+        grep -q canceled "$BATS_TEST_TMPDIR/told"
+    done
+    config '.process.terminal = false'
+    for what in create run; do
+        ends 4 "$what" -b "$BUNDLE" --pidfd-socket "$full" "$CID"
+        have "$what failed: connect to pidfd socket $full: nobody has accepted for 1 s"
+        told "$what" -b "$BUNDLE" --pidfd-socket "$full" "$CID"
+        [ ! -e "$ROOT/$CID" ]
+    done
+    config '.linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", listenerPath: $p, syscalls: [{names: ["mkdir"], action: "SCMP_ACT_NOTIFY"}]}' --arg p "$full"
+    ends 4 run -b "$BUNDLE" "$CID"
+    have "run failed: connect to seccomp listener $full: nobody has accepted for 1 s"
+    told run -b "$BUNDLE" "$CID"
+    wherry create -b "$BUNDLE" "$CID" </dev/null >/dev/null 2>&1
+    told start "$CID"
+    ends 4 start "$CID"
+    have "wherry: connect to seccomp listener $full: nobody has accepted for 1 s"
+    # Nothing has happened to it: it can be started when there is an agent.
+    wait_status "$CID" created
+    ends 3 delete -f "$CID"
+    have_status 0
+
+    config 'del(.linux.seccomp)'
+    up
+    for what in '-t --console-socket' --pidfd-socket; do
+        # shellcheck disable=SC2086 # words
+        ends 4 exec -d $what "$full" "$CID" true
+        have_status 255
+        have "$full: nobody has accepted for 1 s: connection timed out"
+        # shellcheck disable=SC2086 # words
+        told exec -d $what "$full" "$CID" true
+        grep -q canceled "$BATS_TEST_TMPDIR/told"
+    done
+}
+
+@test "a seccomp agent that accepts, and one that does not, and neither answers" {
+    local how what
+    config '.linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", listenerPath: $p, syscalls: [{names: ["execve"], action: "SCMP_ACT_NOTIFY"}]}' \
+        --arg p "$BATS_TEST_TMPDIR/agent"
+    for how in --accept --; do
+        rm -f "$BATS_TEST_TMPDIR/agent"
+        deaf "$how" agent
+        ends 5 run -b "$BUNDLE" "$CID"
+        have_status 1
+        have_line 'run failed: .*container init has been waiting for a seccomp agent for 2 s, in step [0-9]+ \(exec'
+        told run -b "$BUNDLE" "$CID"
+        wherry create -b "$BUNDLE" "$CID" </dev/null >/dev/null 2>&1
+        ends 5 start "$CID"
+        have_line 'wherry: .*container init has been waiting for a seccomp agent for 2 s, in step [0-9]+$'
+        wait_status "$CID" stopped
+        ends 3 delete "$CID"
+        have_status 0
+    done
+}
+
+@test "newuidmap that does not end" {
+    need userns
+    local bin=$BATS_TEST_TMPDIR/bin home=$BATS_TEST_TMPDIR/home
+    mkdir "$bin" "$home"
+    # A script would not do: it is executed by fd. This one writes to /dev/null for ever.
+    cp "$(command -v yes)" "$bin/newuidmap"
+    cp "$(command -v yes)" "$bin/newgidmap"
+    chmod 755 "$bin"/* "$BATS_TEST_TMPDIR" "$BATS_FILE_TMPDIR" "$BATS_RUN_TMPDIR"
+    jq -f "$CONFIGS/base.jq" --arg id "$CID" --argjson args '["true"]' "$CONFIGS/runc-1.1-spec.json" |
+        jq 'del(.linux.resources, .linux.cgroupsPath, .hostname) | .linux.namespaces = [{type: "user"}, {type: "mount"}, {type: "pid"}] | .mounts = [] |
+            .linux.uidMappings = [{containerID: 0, hostID: 1000, size: 1}, {containerID: 1, hostID: 100000, size: 10}] |
+            .linux.gidMappings = .linux.uidMappings' >config.json
+    chown -R 1000:1000 "$BUNDLE" "$home"
+    cat >"$home/run" <<END
+#!/bin/bash
+cd "$BUNDLE" && PATH="$bin:\$PATH" exec "\$0.program" --root "$home/state" run -b . "$CID"
+END
+    chmod 755 "$home/run"
+    cp "$WHERRY" "$home/run.program"
+    chmod 755 "$home/run.program"
+    local began=$EPOCHREALTIME
+    run timeout 20 setpriv --reuid 1000 --regid 1000 --clear-groups --inh-caps=-all "$home/run" </dev/null 3>&- 4>&-
+    have_status 1
+    have_line 'run failed: .*newuidmap \(process [0-9]+\) did not end within 1 s'
+    [ "$(bc <<<"$EPOCHREALTIME - $began < 5")" = 1 ]
+    run ! pgrep -u 1000 -f "$bin/newuidmap|^newuidmap"
+    # And when it is told to.
+    cp "$PATIENT" "$home/run.program"
+    setpriv --reuid 1000 --regid 1000 --clear-groups --inh-caps=-all "$home/run" </dev/null >"$BATS_TEST_TMPDIR/said" 2>&1 3>&- 4>&- &
+    local pid=$!
+    sleep 0.7
+    began=$EPOCHREALTIME
+    kill "$pid"
+    status=0
+    wait "$pid" || status=$?
+    [ "$status" -ne 0 ]
+    [ "$(bc <<<"$EPOCHREALTIME - $began < 5")" = 1 ]
+    grep -q 'run failed: .*canceled' "$BATS_TEST_TMPDIR/said"
+    run ! pgrep -u 1000 -f "$bin/newuidmap|^newuidmap"
+}
+
+@test "the bounds are those of the table: as many names in it as fields, and all are used" {
+    local name
+    while read -r name; do
+        grep -rqE "wh_waits\.$name\b" "$SRC/src/libwherry" || { echo "nobody uses $name"; return 1; }
+        grep -qE "^    \.$name = [0-9]+," "$SRC/src/libwherry/host/waits.c" || { echo "$name has no value"; return 1; }
+    done < <(sed -n '/^struct wh_waits {/,/^}/s/^    int \([a-z]*\);.*/\1/p' "$SRC/src/libwherry/host/waits.h")
+    run "$SRC/tests/tools/shorter-waits" "$PATIENT" "$BATS_TEST_TMPDIR/copy" nosuch=1
+    [ "$status" -ne 0 ]
+}
