@@ -55,8 +55,35 @@ static void test_text(void)
     is_int(wh_parse_u64("", 9, &v), -EINVAL, "nothing");
     is_int(wh_parse_u64("+1", 9, &v), -EINVAL, "a sign");
     is_int(wh_parse_u64("1 ", 9, &v), -EINVAL, "a blank behind");
+    is_int(wh_parse_u64_front("12 34", 99, &v), 0, "digits with something behind them");
+    is_u64(v, 12, "their value");
+    is_int(wh_parse_u64_front("99999999999999999999 ", UINT64_MAX, &v), -ERANGE, "too many digits");
+    is_int(wh_parse_u64_front("2147483648\n", INT32_MAX, &v), -ERANGE, "more than allowed");
+    is_int(wh_parse_u64_front("-1", 9, &v), -EINVAL, "a sign");
+    is_int(wh_parse_u64_front("", 9, &v), -EINVAL, "nothing");
     is_int(wh_edit_distance("destinaton", "destination"), 1, "one letter");
     is_int(wh_edit_distance("", "abc"), 3, "from nothing");
+}
+
+static void test_octal(void)
+{
+    static const struct {
+        const char *text, *want, *what;
+    } t[] = {
+        { "/a\\040b\\011c\\134d", "/a b\tc\\d", "blank, tab and backslash" },
+        { "\\377\\400\\777", "\377\\400\\777", "no more than a byte" },
+        { "\\!!!\\08x\\1", "\\!!!\\08x\\1", "what is no octal number stays" },
+        { "\\04", "\\04", "also at the end" },
+        { "", "", "nothing" },
+    };
+
+    for (size_t i = 0; i < WH_ELEMENTSOF(t); i++) {
+        char buf[64];
+
+        snprintf(buf, sizeof buf, "%s", t[i].text);
+        wh_unescape_octal(buf);
+        is_str(buf, t[i].want, "octal escapes: %s", t[i].what);
+    }
 }
 
 static void test_time(void)
@@ -173,6 +200,7 @@ int main(void)
     test_duration();
     test_err();
     test_text();
+    test_octal();
     test_time();
     test_arena();
     test_files();

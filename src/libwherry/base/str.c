@@ -92,22 +92,45 @@ void wh_buf_done(struct wh_buf *b)
     *b = (struct wh_buf){ 0 };
 }
 
-int wh_parse_u64(const char *s, uint64_t max, uint64_t *ret)
+int wh_parse_u64_front(const char *s, uint64_t max, uint64_t *ret)
 {
     uint64_t v = 0;
 
-    if (!*s)
+    if (*s < '0' || *s > '9')
         return -EINVAL;
-    for (; *s; s++) {
-        if (*s < '0' || *s > '9')
-            return -EINVAL;
+    for (; *s >= '0' && *s <= '9'; s++)
         if (__builtin_mul_overflow(v, 10u, &v) || __builtin_add_overflow(v, (uint64_t)(*s - '0'), &v))
             return -ERANGE;
-    }
     if (v > max)
         return -ERANGE;
     *ret = v;
     return 0;
+}
+
+int wh_parse_u64(const char *s, uint64_t max, uint64_t *ret)
+{
+    return s[strspn(s, "0123456789")] ? -EINVAL : wh_parse_u64_front(s, max, ret);
+}
+
+static bool octal(char c)
+{
+    return c >= '0' && c <= '7';
+}
+
+void wh_unescape_octal(char *s)
+{
+    char *to = s;
+
+    while (*s) {
+        /* The first digit is at most 3: three of them are a byte. */
+        if (s[0] == '\\' && s[1] >= '0' && s[1] <= '3' && octal(s[2]) && octal(s[3])) {
+            *to++ = (char)((s[1] - '0') << 6 | (s[2] - '0') << 3 | (s[3] - '0'));
+            s += 4;
+        } else {
+            *to++ = *s++;
+        }
+    }
+    *to = '\0';
 }
 
 unsigned wh_edit_distance(const char *a, const char *b)

@@ -45,6 +45,11 @@ void wh_buf_done(struct wh_buf *b);
 
 /* Decimal number without sign, spaces or leading plus; the whole string. 0 or -EINVAL / -ERANGE. */
 int wh_parse_u64(const char *s, uint64_t max, uint64_t *ret);
+/* The same of the digits that s begins with, whatever follows them. */
+int wh_parse_u64_front(const char *s, uint64_t max, uint64_t *ret);
+
+/* mountinfo(5) writes blank, tab, newline and backslash as three octal digits behind a backslash: undoes that in place. */
+void wh_unescape_octal(char *s);
 
 /* Go's notation of durations, "1m30s", "1.5h", "100ms", without a sign: nanoseconds. 0, -EINVAL or -ERANGE. */
 int wh_parse_duration(const char *s, uint64_t *ret);

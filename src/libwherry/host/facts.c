@@ -120,21 +120,12 @@ static const char *own_cgroup(const char *text, const char *controllers, struct 
     return NULL;
 }
 
-/* mountinfo writes blank, tab, newline and backslash as \ooo. */
 static char *unescape(struct wh_arena *arena, const char *s, size_t len)
 {
-    char *r = wh_arena_strndup(arena, s, len), *to = r;
+    char *r = wh_arena_strndup(arena, s, len);
 
-    if (!r)
-        return NULL;
-    for (const char *p = r; *p;) {
-        if (p[0] == '\\' && p[1] && p[2] && p[3]) {
-            *to++ = (char)((p[1] - '0') << 6 | (p[2] - '0') << 3 | (p[3] - '0'));
-            p += 4;
-        } else
-            *to++ = *p++;
-    }
-    *to = '\0';
+    if (r)
+        wh_unescape_octal(r);
     return r;
 }
 
@@ -194,7 +185,7 @@ static int probe_hybrid(int proc_fd, const char *own, struct wh_facts *f, struct
     WH_CLEANUP_FD int fd = openat(proc_fd, "self/mountinfo", O_RDONLY | O_CLOEXEC);
     WH_CLEANUP_BUF struct wh_buf text = { 0 };
     WH_UNINITIALIZED char chunk[8192];
-    char *save;
+    char *save = NULL;
     ssize_t n;
 
     if (fd < 0 || !v1)
@@ -203,7 +194,8 @@ static int probe_hybrid(int proc_fd, const char *own, struct wh_facts *f, struct
         wh_buf_add(&text, chunk, (size_t)n);
     if (n < 0 || text.failed)
         return wh_err_sys(err, n < 0 ? -errno : -ENOMEM, "read /proc/self/mountinfo");
-    for (char *line = strtok_r(text.data, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
+    /* No mount at all is an empty file: in a chroot none of them can be reached. */
+    for (char *line = text.data ? strtok_r(text.data, "\n", &save) : NULL; line; line = strtok_r(NULL, "\n", &save))
         mount_line(line, own, v1, f, arena);
     f->v1 = v1;
     f->cgroup_mode = f->cgroup2_mount ? (f->nv1 ? WH_CGROUP_HYBRID : WH_CGROUP_UNIFIED) : WH_CGROUP_NONE;

@@ -36,7 +36,7 @@ static int kernel_remove(int dir_fd, const char *name)
 /* The mount point of one line of mountinfo (proc(5)), cut in place; null if it is another file system. */
 static const char *mount_point(char *line)
 {
-    char *dash = strstr(line, " - "), *p = line, *to;
+    char *dash = strstr(line, " - "), *p = line;
 
     if (!dash || !wh_startswith(dash + 3, "resctrl "))
         return NULL;
@@ -47,17 +47,7 @@ static const char *mount_point(char *line)
         p++;
     }
     p[strcspn(p, " ")] = '\0';
-    /* Blanks and the like are written \ooo. */
-    to = p;
-    for (const char *from = p; *from;) {
-        if (from[0] == '\\' && from[1] && from[2] && from[3]) {
-            *to++ = (char)((from[1] - '0') << 6 | (from[2] - '0') << 3 | (from[3] - '0'));
-            from += 4;
-        } else {
-            *to++ = *from++;
-        }
-    }
-    *to = '\0';
+    wh_unescape_octal(p);
     return p;
 }
 

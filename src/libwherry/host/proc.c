@@ -72,10 +72,10 @@ static int stat_fields(int proc_fd, pid_t pid, char *buf, size_t size, char **re
     return 0;
 }
 
-/* From the third field to another one; -1 without it. */
+/* From the third field to another one; -1 without it, or where it is no number. */
 static int64_t stat_number(const char *p, int field)
 {
-    int64_t v = 0;
+    uint64_t v;
 
     for (int at = 3; at < field; at++) {
         p = strchr(p, ' ');
@@ -83,9 +83,7 @@ static int64_t stat_number(const char *p, int field)
             return -1;
         p++;
     }
-    for (; *p >= '0' && *p <= '9'; p++)
-        v = v * 10 + (*p - '0');
-    return v;
+    return wh_parse_u64_front(p, INT64_MAX, &v) < 0 ? -1 : (int64_t)v;
 }
 
 int wh_proc_stat(int proc_fd, pid_t pid, struct wh_proc_stat *ret)
@@ -181,8 +179,8 @@ int wh_proc_boot_id(int proc_fd, char buf[WH_BOOT_ID_SIZE])
 int wh_pidfd_pid(int proc_fd, int pidfd)
 {
     char path[48], buf[1024], *p;
+    uint64_t pid;
     ssize_t n;
-    int pid = 0;
 
     snprintf(path, sizeof path, "self/fdinfo/%d", pidfd);
     n = wh_read_at(proc_fd, path, buf, sizeof buf - 1);
@@ -193,11 +191,7 @@ int wh_pidfd_pid(int proc_fd, int pidfd)
         return -EINVAL;
     p += 6;
     /* -1: it has been reaped; 0: it is in no pid namespace of ours. */
-    if (*p < '1' || *p > '9')
-        return -ESRCH;
-    for (; *p >= '0' && *p <= '9'; p++)
-        pid = pid * 10 + (*p - '0');
-    return pid;
+    return wh_parse_u64_front(p, INT32_MAX, &pid) < 0 || pid == 0 ? -ESRCH : (int)pid;
 }
 
 int wh_pidfd_open(int proc_fd, pid_t pid, uint64_t start)

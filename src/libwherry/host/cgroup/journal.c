@@ -96,13 +96,30 @@ static const char *was_in(const struct undo *u, const struct wh_cgroup_dir *dir,
     for (size_t i = 0; i < u->n; i++) {
         char *p = after(u->line[i], "moved", dir->controller), *from = p ? strchr(p, ' ') : NULL;
 
-        if (!from)
+        /* It becomes a path below the mount: what cannot be a cgroup's is a damaged line. */
+        if (!from || !wh_cg_path_ok(from + 1))
             continue;
         first = first ? first : from + 1;
         if (wh_startswith(p, number))
             return from + 1;
     }
     return first;
+}
+
+/* Moves back those that are there now; whether there were any. */
+static bool undo_moves_of(const struct wh_cgroup_dir *dir, const struct undo *u)
+{
+    struct wh_cg_moves moves = { 0 };
+    struct wh_pids there = { 0 };
+    int r = wh_cg_collect(dir->fd, &there);
+
+    moves.v = r < 0 ? NULL : calloc(there.n + 1, sizeof *moves.v);
+    for (size_t k = 0; moves.v && k < there.n; k++)
+        moves.v[moves.n++] = (struct wh_cg_moved){ there.v[k], (char *)(uintptr_t)was_in(u, dir, there.v[k]) };
+    wh_cg_move_back(dir, &moves);
+    free(moves.v);
+    free(there.v);
+    return moves.n > 0;
 }
 
 static void undo_moves(const struct wh_cgroup *cg, const struct undo *u)
@@ -113,21 +130,9 @@ static void undo_moves(const struct wh_cgroup *cg, const struct undo *u)
     /* One that is not moved back yet bears its children here. */
     while (more && wh_cg_left(deadline) > 0) {
         more = false;
-        for (uint32_t i = 0; i < cg->none; i++) {
-            const struct wh_cgroup_dir *dir = &cg->one[i];
-            struct wh_cg_moves moves = { 0 };
-            struct wh_pids there = { 0 };
-
-            if (dir->fd < 0 || !was_in(u, dir, 0) || wh_cg_collect(dir->fd, &there) < 0)
-                continue;
-            moves.v = calloc(there.n + 1, sizeof *moves.v);
-            for (size_t k = 0; moves.v && k < there.n; k++)
-                moves.v[moves.n++] = (struct wh_cg_moved){ there.v[k], (char *)(uintptr_t)was_in(u, dir, there.v[k]) };
-            more |= moves.n > 0;
-            wh_cg_move_back(dir, &moves);
-            free(moves.v);
-            free(there.v);
-        }
+        for (uint32_t i = 0; i < cg->none; i++)
+            if (cg->one[i].fd >= 0 && was_in(u, &cg->one[i], 0))
+                more |= undo_moves_of(&cg->one[i], u);
     }
 }
 

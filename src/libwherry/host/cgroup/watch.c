@@ -84,8 +84,15 @@ static unsigned read_counters(int fd, struct counter *v, unsigned *n, struct cou
             c->value = 0;
         }
         if (now > c->value && delta) {
-            delta[changed] = *c;
-            delta[changed++].value = now - c->value;
+            struct counter *d = find(delta, changed, name);
+
+            /* A name that is there twice must not be two entries: there is room for one of each counter. */
+            if (!d) {
+                d = &delta[changed++];
+                *d = *c;
+                d->value = 0;
+            }
+            d->value += now - c->value;
         }
         c->value = now;
     }
