@@ -3,6 +3,7 @@
 #define WH_FAKE_SYS
 #include "init/home.c"
 
+#define FUZZ_NAME "home"
 #include "fuzz.h"
 
 /* What home.c needs of the rest of init, which is not under test here. */

@@ -1,17 +1,12 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Any bytes as config.json: a spec whose every place can be told, or errors that have one. */
+#define FUZZ_NAME "spec"
 #include "fuzz.h"
 
 #include <errno.h>
 
 #include "../unit/read-file.h"
 #include "spec/spec.h"
-
-static void must(bool good)
-{
-    if (!good)
-        abort();
-}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Any bytes as a plan. What is accepted must be readable without a further check: every string and vector is walked, as the executor and
  * the renderer do. */
+#define FUZZ_NAME "verify"
 #include "fuzz.h"
 
 #include "../unit/init-plan.h"

@@ -6,6 +6,7 @@ unit_tests += tests/unit/devbpf
 unit_tests += tests/unit/resources
 unit_tests += tests/unit/seccomp
 unit_tests += tests/unit/mountopts
+unit_tests += tests/fuzz/fuzz-mountopts
 unit_tests += tests/unit/cgroup-path
 unit_tests += tests/unit/compile
 unit_tests += tests/unit/annotations
