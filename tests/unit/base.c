@@ -195,8 +195,16 @@ static void test_duration(void)
     }
 }
 
+static void test_absent(void)
+{
+    ok(wh_streq("a", "a") && !wh_streq("a", "b"), "strings are compared");
+    ok(!wh_streq(NULL, "") && !wh_streq("", NULL) && !wh_streq(NULL, "a"), "an absent string equals none");
+    ok(!wh_startswith(NULL, "") && wh_startswith("ab", "a"), "and begins with nothing");
+}
+
 int main(void)
 {
+    test_absent();
     test_duration();
     test_err();
     test_text();

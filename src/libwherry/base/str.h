@@ -14,14 +14,18 @@ struct wh_strv {
     size_t n;
 };
 
+/*
+ * A null pointer is a string that is absent: it equals no string, also not the empty one, and begins with nothing. Optional properties are
+ * compared everywhere, and the configurations of engines always have most of them: a missing check would be found by a user.
+ */
 static inline bool wh_streq(const char *a, const char *b)
 {
-    return strcmp(a, b) == 0;
+    return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
 static inline bool wh_startswith(const char *s, const char *prefix)
 {
-    return strncmp(s, prefix, strlen(prefix)) == 0;
+    return s && strncmp(s, prefix, strlen(prefix)) == 0;
 }
 
 /*
