@@ -233,6 +233,40 @@ static void joined_user(void)
     ok(!undumpable_first(1000, true), "who could not write the offsets of a new time namespace any more");
 }
 
+/* Of an exec whose process has this affinity: the CPUs, as a mask. */
+static uint64_t affinity(const char *cpus)
+{
+    WH_CLEANUP_ARENA struct wh_arena *arena = wh_arena_new();
+    WH_CLEANUP_SPEC struct wh_spec *spec = parse(config, sizeof config - 1), *file = NULL;
+    const struct wh_exec_request exec = { 0 };
+    const struct wh_request req = { .verb = WH_VERB_EXEC, .id = "box", .bundle = "/bundle", .exec = &exec };
+    const struct wh_plan *plan = NULL;
+    struct wh_errlist errs = { 0 };
+    uint64_t mask = 0;
+    char json[200];
+
+    snprintf(json, sizeof json,
+             "{\"cwd\":\"/\",\"args\":[\"/x\"],\"user\":{\"uid\":0,\"gid\":0},\"execCPUAffinity\":{\"final\":\"%s\"}}",
+             cpus);
+    is_int(wh_spec_parse_process(json, strlen(json), "p.json", &file, &errs), 0, "\"%s\" is a list of CPUs", cpus);
+    spec->exec = file;
+    is_int(wh_compile(spec, &req, &facts, arena, &plan, &errs), 0, "which is compiled");
+    for (uint32_t i = 0; plan && i < plan->nsteps; i++) {
+        const struct wh_step_affinity *s = (const void *)wh_plan_step(plan, i);
+
+        if (s->s.op == WH_OP_AFFINITY)
+            memcpy(&mask, wh_plan_at(plan, s->mask.off), sizeof mask);
+    }
+    return mask;
+}
+
+static void affinities(void)
+{
+    is_u64(affinity("0-2,5"), 0x27, "four CPUs");
+    is_u64(affinity(" 0 - 2 , 5 "), 0x27, "the same with blanks, which the specification's pattern allows");
+    is_u64(affinity("3 -3"), 0x8, "one CPU");
+}
+
 static double now(void)
 {
     struct timespec ts;
@@ -302,6 +336,7 @@ int main(void)
 {
     refusals();
     many_errors();
+    affinities();
     joined_user();
     large();
     return done_testing();

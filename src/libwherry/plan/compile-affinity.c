@@ -7,12 +7,15 @@
 /* As many as the kernel can be built for (CONFIG_NR_CPUS); it ignores bits beyond those that it has. */
 #define MAX_CPUS 8192u
 
+/* The blanks around it, too: the specification's pattern allows them. */
 static uint64_t number(const char **p)
 {
     uint64_t n = 0;
 
+    *p += strspn(*p, " ");
     for (; **p >= '0' && **p <= '9'; (*p)++)
         n = n < MAX_CPUS ? n * 10 + (uint64_t)(**p - '0') : n;
+    *p += strspn(*p, " ");
     return n;
 }
 
