@@ -318,8 +318,7 @@ static void compare_object(struct schema *s, const struct wh_type *type, struct 
         }
         if (s->ours)
             is_int(f.required, (row->flags & WH_F_REQUIRED) != 0, "%s: is it required", below);
-        else if (f.required && strcmp(below, "/linux/seccomp/defaultAction") != 0 && /* {} is no profile: validate.c */
-                 strcmp(below, "/process/user/gid") != 0 &&
+        else if (f.required && strcmp(below, "/process/user/gid") != 0 &&
                  strcmp(below, "/process/ioPriority/priority") != 0) /* 0, with a warning: validate-process.c */
             ok(row->flags & WH_F_REQUIRED, "%s is required", below);
         compare(s, row, f.found, below);

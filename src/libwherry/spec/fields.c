@@ -434,7 +434,7 @@ TYPE(seccomp_rule, .set = -1, .src = OFF(src), .key = -1);
 
 #define T struct wh_seccomp
 static const struct wh_row seccomp_rows[] = {
-    STR("defaultAction", default_action, 0, NAMED(seccomp_default)),
+    STR("defaultAction", default_action, REQ, NAMED(seccomp_action)),
     INT(U32, "defaultErrnoRet", default_errno_ret, 0, RANGE(0, UINT16_MAX)),
     STRV("architectures", architectures, 0, NAMED(seccomp_arch)),
     STRV("flags", flags, 0, NAMED(seccomp_flag)),

@@ -99,8 +99,7 @@ struct wh_spec *wh_parser_spec(struct wh_parser *p);
 /* values.c */
 extern const struct wh_names wh_names_ns, wh_names_cap, wh_names_rlimit, wh_names_sched_policy, wh_names_sched_flag,
     wh_names_ioprio, wh_names_device, wh_names_devrule, wh_names_propagation, wh_names_mpol, wh_names_mpol_flag,
-    wh_names_persona, wh_names_seccomp_action, wh_names_seccomp_default, wh_names_seccomp_arch, wh_names_seccomp_op,
-    wh_names_seccomp_flag;
+    wh_names_persona, wh_names_seccomp_action, wh_names_seccomp_arch, wh_names_seccomp_op, wh_names_seccomp_flag;
 /* The entry called `name`, or null. */
 const struct wh_name *wh_names_find(const struct wh_names *names, const char *name);
 /* The name most like `name`, or null when none is near. */

@@ -333,7 +333,7 @@ struct wh_seccomp_rule {
     size_t nargs;
 };
 struct wh_seccomp {
-    bool set; /* the object is there and not empty */
+    bool set;
     wh_node src;
     struct wh_sstr default_action, listener_path, listener_metadata;
     struct wh_opt_u32 default_errno_ret;

@@ -86,10 +86,6 @@ void wh_check_seccomp(struct wh_check *c, const struct wh_seccomp *s)
 {
     if (!s->set)
         return;
-    if (!s->default_action.v || !*s->default_action.v) {
-        wh_check_error(c, s->src, "the required property \"defaultAction\" is missing");
-        return;
-    }
     if (wh_streq(s->default_action.v, "SCMP_ACT_NOTIFY"))
         wh_check_error(c, s->default_action.src, "SCMP_ACT_NOTIFY cannot be used as default action");
     check_errno(c, "defaultErrnoRet", &s->default_errno_ret, &s->default_action);

@@ -297,13 +297,7 @@ static void check_linux(struct wh_check *c, const struct wh_linux *l)
 unsigned wh_spec_validate(struct wh_spec *s, struct wh_errlist *errs)
 {
     struct wh_check c = { .s = s, .errs = errs };
-    struct wh_seccomp *seccomp = &s->linux_.seccomp;
 
-    /* Go programs write a profile that they did not fill in as {} or {"defaultAction": ""}: there is none. */
-    if (seccomp->set && (!seccomp->default_action.v || !*seccomp->default_action.v) && seccomp->nrules == 0 &&
-        !seccomp->listener_path.v && !seccomp->listener_metadata.v && seccomp->flags.n == 0 &&
-        seccomp->architectures.n == 0)
-        seccomp->set = false;
     if (s->process)
         wh_check_process(&c, s->process);
     for (size_t i = 0; i < s->nmounts; i++)

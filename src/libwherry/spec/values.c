@@ -84,18 +84,6 @@ NAMES(persona, "personality domain", { { "LINUX", PER_LINUX }, { "LINUX32", PER_
 NAMES(seccomp_action, "seccomp action",
       { T(SCMP_ACT_KILL), T(SCMP_ACT_KILL_PROCESS), T(SCMP_ACT_KILL_THREAD), T(SCMP_ACT_TRAP), T(SCMP_ACT_ERRNO),
         T(SCMP_ACT_TRACE), T(SCMP_ACT_ALLOW), T(SCMP_ACT_LOG), T(SCMP_ACT_NOTIFY) });
-/* The empty word last: Go programs write it for a profile that they did not fill in (validate.c). */
-NAMES(seccomp_default, "seccomp action",
-      { T(SCMP_ACT_KILL),
-        T(SCMP_ACT_KILL_PROCESS),
-        T(SCMP_ACT_KILL_THREAD),
-        T(SCMP_ACT_TRAP),
-        T(SCMP_ACT_ERRNO),
-        T(SCMP_ACT_TRACE),
-        T(SCMP_ACT_ALLOW),
-        T(SCMP_ACT_LOG),
-        T(SCMP_ACT_NOTIFY),
-        { "", 0 } });
 NAMES(seccomp_arch, "seccomp architecture",
       { T(SCMP_ARCH_X86),         T(SCMP_ARCH_X86_64),      T(SCMP_ARCH_X32),      T(SCMP_ARCH_ARM),
         T(SCMP_ARCH_AARCH64),     T(SCMP_ARCH_LOONGARCH64), T(SCMP_ARCH_M68K),     T(SCMP_ARCH_MIPS),
