@@ -33,7 +33,7 @@ refuses() {
         '.linux.seccomp = { defaultAction: "SCMP_ACT_ALLOW", syscalls: [ { names: [ "mkdir" ], action: "SCMP_ACT_ERRNO", errnoRet: 5000 } ] }'
     refuses '/linux/cgroupsPath: cgroupsPath is the root of the hierarchy, which every process of the host is below: /' \
         '.linux.cgroupsPath = "/"'
-    refuses '/linux/cgroupsPath: cgroupsPath has a name that is longer than 255 bytes or has a line break' \
+    refuses '/linux/cgroupsPath: cgroupsPath has a name that is 300 bytes long, and the kernel takes at most 255' \
         '.linux.cgroupsPath = "/" + "x" * 300'
     refuses '/linux/timeOffsets: time namespace offsets specified, but the time namespace is joined and has its own' \
         '.linux.namespaces += [ { type: "time", path: "/proc/1/ns/time" } ] | .linux.timeOffsets = { monotonic: { secs: 1 } }'

@@ -70,8 +70,11 @@ static void test_refused(void)
     static const struct {
         const char *path, *want;
     } cases[] = {
-        { "/", "root of the hierarchy" }, { "/a/..", "root of the hierarchy" }, { "..", "root of the hierarchy" },
-        { "/a\nb", "line break" },        { longer, "longer than 255 bytes" },
+        { "/", "root of the hierarchy" },
+        { "/a/..", "root of the hierarchy" },
+        { "..", "root of the hierarchy" },
+        { "/a\nb", "line break" },
+        { longer, "a name that is 299 bytes long, and the kernel takes at most 255" },
     };
 
     memset(longer, 'a', sizeof longer - 1);
@@ -189,7 +192,7 @@ static void test_no_units(void)
         { ":p:a--b.slice", "invalid slice name \"a--b.slice\"" },
         { ":p:../n", "has no slash" },
         { ":p/q:n", "has no slash" },
-        { longer, "longer than 255 bytes" },
+        { longer, "bytes long, and systemd takes at most 255" },
     };
 
     memset(longer + 2, 'a', sizeof longer - 3);

@@ -10,4 +10,5 @@ unit_tests += tests/fuzz/fuzz-mountopts
 unit_tests += tests/unit/cgroup-path
 unit_tests += tests/unit/compile
 unit_tests += tests/unit/annotations
+unit_tests += tests/unit/limits
 tests_unit_resources_LDADD = $(LDADD) -lm

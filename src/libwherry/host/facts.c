@@ -261,7 +261,7 @@ static bool mount_namespace_foreign(int proc_fd)
 
 int wh_facts_probe(int proc_fd, unsigned want, struct wh_arena *arena, struct wh_facts *ret, struct wh_err *err)
 {
-    struct wh_facts f = { .euid = geteuid(), .egid = getegid() };
+    struct wh_facts f = { .euid = geteuid(), .egid = getegid(), .page_size = (uint32_t)sysconf(_SC_PAGESIZE) };
     uint64_t ino;
     int r = last_cap(&f.last_cap);
 

@@ -10,30 +10,40 @@
 #include <errno.h>
 #include <linux/bpf.h>
 
+#include "spec/fields.h"
+
 /* ---------------------------------------------------------------- the path */
 
 static int path_error(const struct wh_spec *spec, struct wh_err *err, enum wh_err_kind kind, int code, const char *text,
                       const char *what)
 {
-    wh_node src = spec->linux_.cgroups_path.src;
     char where[160];
 
-    return wh_err_set(err, kind, code, src ? wh_spec_where(spec, src, where, sizeof where) : NULL, "%s%s", text, what);
+    wh_spec_where(spec, wh_compile_place(spec, spec->linux_.cgroups_path.src), where, sizeof where);
+    return wh_err_set(err, kind, code, where, "%s%s", text, what);
 }
 
-/* Directory names: the kernel's limit, and its ban on line breaks (cgroup_mkdir). */
-static bool path_possible(const char *path)
+/* Directory names: the kernel's limit, and its ban on line breaks (cgroup_mkdir). Null, or what is wrong. */
+static const char *path_impossible(struct wh_arena *arena, const char *path, const char *mount)
 {
+    size_t room = WH_MAX_PATH - (strlen(mount) < WH_MAX_PATH ? strlen(mount) : WH_MAX_PATH);
+
+    if (strchr(path, '\n'))
+        return "has a line break";
     for (const char *s = path; *s;) {
         size_t len;
 
         s += strspn(s, "/");
         len = strcspn(s, "/");
-        if (len > 255 || memchr(s, '\n', len))
-            return false;
+        if (len > WH_MAX_NAME)
+            return wh_arena_printf(arena, "has a name that is %zu bytes long, and the kernel takes at most %u", len,
+                                   WH_MAX_NAME);
         s += len;
     }
-    return true;
+    if (strlen(path) > room)
+        return wh_arena_printf(arena, "is %zu bytes long, and below %s the kernel takes at most %zu", strlen(path),
+                               mount, room);
+    return NULL;
 }
 
 /* Beside our own cgroup: a cgroup with processes can have no limited children (no internal processes), and what limits us
@@ -64,7 +74,7 @@ static int not_permitted(const struct wh_spec *spec, wh_node src, struct wh_err 
 {
     char where[160];
 
-    return wh_err_set(err, WH_ERR_HOST, -EACCES, src ? wh_spec_where(spec, src, where, sizeof where) : NULL,
+    return wh_err_set(err, WH_ERR_HOST, -EACCES, wh_spec_where(spec, wh_compile_place(spec, src), where, sizeof where),
                       "rootless needs no limits + no cgrouppath when no permission is granted for cgroups (start it in "
                       "a cgroup that is yours: systemd-run --user --scope -p Delegate=yes wherry ...; or leave out "
                       "limits and cgroupsPath)");
@@ -80,7 +90,7 @@ bool wh_compile_rootless(const struct wh_request *req, const struct wh_facts *fa
 int wh_cgroup_path(const struct wh_spec *spec, const struct wh_request *req, const struct wh_facts *facts,
                    struct wh_arena *arena, const char **ret, struct wh_err *err)
 {
-    const char *path = spec->linux_.cgroups_path.v, *found;
+    const char *path = spec->linux_.cgroups_path.v, *found, *wrong;
     wh_node limit;
 
     *ret = NULL;
@@ -103,8 +113,9 @@ int wh_cgroup_path(const struct wh_spec *spec, const struct wh_request *req, con
         return not_permitted(spec, path && *path ? spec->linux_.cgroups_path.src : limit, err);
     }
     if (facts->cgroup_mode == WH_CGROUP_NONE || !facts->cgroup2_mount)
-        return wh_err_set(err, WH_ERR_HOST, -EOPNOTSUPP, NULL,
-                          "this host has no cgroup2 hierarchy mounted: mount one, or use --cgroup-manager=disabled");
+        return path_error(spec, err, WH_ERR_HOST, -EOPNOTSUPP,
+                          "this host has no cgroup2 hierarchy mounted: mount one, or use --cgroup-manager=disabled",
+                          "");
     /* A relative path is relative to the mount, not to the caller's cgroup: the same value has to lead to the same cgroup
      * whoever calls (specification). */
     if (path && *path)
@@ -118,9 +129,9 @@ int wh_cgroup_path(const struct wh_spec *spec, const struct wh_request *req, con
     if (wh_streq(found, "/"))
         return path_error(spec, err, WH_ERR_SPEC, -EINVAL,
                           "cgroupsPath is the root of the hierarchy, which every process of the host is below: ", path);
-    if (!path_possible(found))
-        return path_error(spec, err, WH_ERR_SPEC, -EINVAL,
-                          "cgroupsPath has a name that is longer than 255 bytes or has a line break", "");
+    wrong = path_impossible(arena, found, facts->cgroup2_mount);
+    if (wrong)
+        return path_error(spec, err, WH_ERR_SPEC, -EINVAL, "cgroupsPath ", wrong);
     *ret = found;
     return 0;
 }
@@ -224,7 +235,7 @@ static void compile_devices(struct wh_compile *c)
         /* In a user namespace no node can be made, and what is bound in is governed by who runs the outer container. */
         if (!c->facts->in_userns && c->facts->euid == 0 && !allows_everything(r))
             wh_compile_err(
-                c, -EOPNOTSUPP, r->devices.src,
+                c, -EOPNOTSUPP, wh_compile_place(c->spec, r->devices.src ? r->devices.src : r->src),
                 "this host cannot run device programs (CONFIG_CGROUP_BPF, and the right to load one): device "
                 "access cannot be denied");
         return;

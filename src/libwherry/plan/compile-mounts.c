@@ -9,6 +9,7 @@
 #include <errno.h>
 
 #include "abi/kernel.h"
+#include "spec/fields.h"
 
 /* ---------------------------------------------------------------- steps */
 
@@ -159,6 +160,13 @@ static void compile_fs(struct wh_compile *c, struct wh_mount_job *j)
 
     /* Media that cannot be written want a read-only superblock too. Only where the source is a device: a file system with
      * one superblock for all, such as debugfs, would become read-only on the host. */
+    if (source && strlen(source) > WH_MAX_NAME) {
+        /* fsconfig(2) copies no more of it; mount(2) would have. */
+        wh_compile_err(c, -EINVAL, j->m->source.src,
+                       "is %zu bytes long, and of what is no bind mount the kernel takes at most %u", strlen(source),
+                       WH_MAX_NAME);
+        return;
+    }
     if ((attr & WH_MOUNT_ATTR_RDONLY) && source && source[0] == '/') {
         params.v = wh_arena_new_array(c->arena, const char *, params.n + 2);
         if (!params.v)

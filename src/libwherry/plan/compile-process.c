@@ -5,6 +5,8 @@
 #include <linux/capability.h>
 #include <sys/resource.h>
 
+#include "spec/fields.h"
+
 #define CAP_BIT(cap) (UINT64_C(1) << (cap))
 
 /* ---- capabilities ---- */
@@ -228,6 +230,8 @@ static bool environment(struct wh_compile *c, const struct wh_process *p, struct
                 wh_compile_err(c, -EINVAL, p->env.v[i].src, "invalid environment variable: missing '='");
                 continue;
             }
+            if (!wh_compile_arg(c, &p->env.v[i], "the environment variable"))
+                continue;
         } else {
             entry = added[i - p->env.n];
         }
@@ -271,6 +275,12 @@ static void exec_check(struct wh_compile *c, const struct wh_process *p, const s
         wh_compile_err(c, -ENOENT, p->args.v[0].src, "exec: \"%s\": executable file not found in $PATH", name);
         return;
     }
+    if (strlen(name) > (slash ? WH_MAX_PATH : WH_MAX_NAME)) {
+        wh_compile_err(c, -EINVAL, p->args.v[0].src,
+                       "exec: \"%.40s...\" is %zu bytes long, and the kernel takes at most %u", name, strlen(name),
+                       slash ? WH_MAX_PATH : WH_MAX_NAME);
+        return;
+    }
     for (dir = slash ? "" : env->path; *dir; dir++)
         n += *dir == ':';
     v = wh_arena_new_array(c->arena, const char *, n);
@@ -294,6 +304,10 @@ static void exec_check(struct wh_compile *c, const struct wh_process *p, const s
                 return;
             }
         }
+        /* No file can have such a path: it is passed over, as by execvp(3). */
+        for (size_t i = n, k = n = 0; k < i; k++)
+            if (strlen(v[k]) <= WH_MAX_PATH)
+                v[n++] = v[k];
     }
     s->arg0 = wh_build_str(c->b, name);
     s->candidates = wh_build_strv(c->b, v, n);
@@ -308,8 +322,10 @@ static void exec(struct wh_compile *c, const struct wh_process *p, const struct 
         c->failed = true;
         return;
     }
-    for (size_t i = 0; i < p->args.n; i++)
+    for (size_t i = 0; i < p->args.n; i++) {
+        wh_compile_arg(c, &p->args.v[i], "the argument");
         v[i] = p->args.v[i].v;
+    }
     s->args = wh_build_strv(c->b, v, p->args.n);
     s->env = wh_build_strv(c->b, env->v, env->n);
 }

@@ -13,10 +13,10 @@
 
 static int bad_path(const struct wh_spec *spec, struct wh_err *err, const char *fmt, const char *what)
 {
-    wh_node src = spec->linux_.cgroups_path.src;
     char where[160];
 
-    return wh_err_set(err, WH_ERR_SPEC, -EINVAL, src ? wh_spec_where(spec, src, where, sizeof where) : NULL, fmt, what);
+    wh_spec_where(spec, wh_compile_place(spec, spec->linux_.cgroups_path.src), where, sizeof where);
+    return wh_err_set(err, WH_ERR_SPEC, -EINVAL, where, fmt, what);
 }
 
 static int no_memory(struct wh_err *err)
@@ -132,24 +132,27 @@ static const char *parent_slice(struct wh_arena *arena, const char *slice)
     return dash ? wh_arena_printf(arena, "%.*s.slice", (int)(dash - slice), slice) : "-.slice";
 }
 
-static int find_host(const struct wh_facts *facts, struct wh_err *err)
+static int find_host(const struct wh_spec *spec, const struct wh_facts *facts, struct wh_err *err)
 {
+    const char *lacks = NULL;
+    char where[160];
+
     if (!facts->systemd_root)
-        return wh_err_set(err, WH_ERR_HOST, -EOPNOTSUPP, NULL,
-                          facts->systemd_user
-                              ? "--systemd-cgroup: there is no systemd of this user (loginctl enable-linger starts "
-                                "one): use --cgroup-manager=cgroupfs"
-                              : "--systemd-cgroup: this host is not run by systemd: use --cgroup-manager=cgroupfs");
-    if (facts->cgroup_mode == WH_CGROUP_NONE)
-        return wh_err_set(err, WH_ERR_HOST, -EOPNOTSUPP, NULL,
-                          "--systemd-cgroup needs a systemd that uses cgroup2, which is not mounted on this host: boot "
-                          "with systemd.unified_cgroup_hierarchy=1");
+        lacks = facts->systemd_user
+                    ? "--systemd-cgroup: there is no systemd of this user (loginctl enable-linger starts one): use "
+                      "--cgroup-manager=cgroupfs"
+                    : "--systemd-cgroup: this host is not run by systemd: use --cgroup-manager=cgroupfs";
+    else if (facts->cgroup_mode == WH_CGROUP_NONE)
+        lacks = "--systemd-cgroup needs a systemd that uses cgroup2, which is not mounted on this host: boot with "
+                "systemd.unified_cgroup_hierarchy=1";
     /* systemd delegates no v1 controller to a user. */
-    if (facts->cgroup_mode == WH_CGROUP_HYBRID && facts->systemd_user)
-        return wh_err_set(err, WH_ERR_HOST, -EOPNOTSUPP, NULL,
-                          "--systemd-cgroup without root needs the unified cgroup hierarchy, and this host has v1 "
-                          "controllers: use --cgroup-manager=cgroupfs");
-    return 0;
+    else if (facts->cgroup_mode == WH_CGROUP_HYBRID && facts->systemd_user)
+        lacks = "--systemd-cgroup without root needs the unified cgroup hierarchy, and this host has v1 controllers: "
+                "use --cgroup-manager=cgroupfs";
+    if (!lacks)
+        return 0;
+    wh_spec_where(spec, wh_compile_place(spec, spec->linux_.cgroups_path.src), where, sizeof where);
+    return wh_err_set(err, WH_ERR_HOST, -EOPNOTSUPP, where, "%s", lacks);
 }
 
 /* Cuts "slice:prefix:name". */
@@ -181,7 +184,7 @@ int wh_unit_find(const struct wh_spec *spec, const struct wh_request *req, const
                  struct wh_arena *arena, struct wh_unit *ret, struct wh_err *err)
 {
     const char *part[3] = { "", "", "" }, *slice, *name, *path;
-    int r = find_host(facts, err);
+    int r = find_host(spec, facts, err);
 
     if (r == 0)
         r = split(spec, req->id ? req->id : "container", arena, part, err);
@@ -216,7 +219,8 @@ int wh_unit_find(const struct wh_spec *spec, const struct wh_request *req, const
     if (!slice || !path)
         return no_memory(err);
     if (strlen(name) > 255)
-        return bad_path(spec, err, "cgroupsPath: the unit's name is longer than 255 bytes: \"%.40s...\"", name);
+        return bad_path(spec, err, "cgroupsPath: the unit's name is %s bytes long, and systemd takes at most 255",
+                        wh_arena_printf(arena, "%zu", strlen(name)));
     ret->name = name;
     ret->slice = slice;
     ret->path = path;

@@ -38,6 +38,11 @@ void wh_compile_warn(struct wh_compile *c, int code, wh_node src, const char *fm
     wh_err_set(e, WH_ERR_SPEC, code, where, "%s", msg);
 }
 
+wh_node wh_compile_place(const struct wh_spec *spec, wh_node src)
+{
+    return src ? src : spec->linux_.src ? spec->linux_.src : WH_NODE_DOCUMENT;
+}
+
 uint32_t wh_compile_line(const struct wh_compile *c, wh_node src)
 {
     uint32_t col;
@@ -59,7 +64,7 @@ static void namespaces(struct wh_compile *c)
     /* Ids would be set, files owned and maps written with rights that only real root has. */
     if (c->facts->euid != 0 && !ns[WH_NS_USER].set)
         wh_compile_err(
-            c, -EINVAL, c->spec->linux_.src,
+            c, -EINVAL, wh_compile_place(c->spec, 0),
             "rootless container requires user namespaces (wherry spec --rootless writes a configuration that has one)");
 }
 
@@ -199,7 +204,8 @@ int wh_compile(const struct wh_spec *spec, const struct wh_request *req, const s
     namespaces(&c);
     c.keep_groups = wh_annotation_on(spec, WH_ANN_KEEP_GROUPS);
     if (!spec->root.set || !spec->root.path.v || !*spec->root.path.v)
-        wh_compile_err(&c, -EINVAL, spec->root.src, "root property must not be empty");
+        wh_compile_err(&c, -EINVAL, spec->root.src ? spec->root.src : WH_NODE_DOCUMENT,
+                       "root property must not be empty");
     if (!c.new_ns[WH_NS_MOUNT])
         refuse_setup(&c);
     c.process = spec->process;
@@ -207,7 +213,7 @@ int wh_compile(const struct wh_spec *spec, const struct wh_request *req, const s
         wh_compile_exec_process(&c);
     wh_compile_annotations(&c);
     if (!c.process)
-        wh_compile_err(&c, -EINVAL, 0, "process property must not be empty");
+        wh_compile_err(&c, -EINVAL, WH_NODE_DOCUMENT, "process property must not be empty");
     else if (c.process->args.n == 0)
         wh_compile_err(&c, -EINVAL, c.process->src, "args must not be empty");
     else if (req->verb == WH_VERB_EXEC)
@@ -222,12 +228,17 @@ int wh_compile(const struct wh_spec *spec, const struct wh_request *req, const s
     r = wh_build_finish(c.b, &plan, &first);
     if (r == 0 && c.failed)
         r = wh_err_set(&first, WH_ERR_HOST, -ENOMEM, NULL, "cannot allocate memory for the plan");
+    if (r == -E2BIG)
+        wh_spec_where(spec, WH_NODE_DOCUMENT, first.path, sizeof first.path);
     if (r < 0) {
         e = wh_errlist_next(errs);
         if (e)
             *e = first;
         return r;
     }
+    wh_compile_limits(&c, plan);
+    if (errs->n + errs->dropped > told)
+        return errs->e[told < errs->n ? told : 0].code;
     /* Not an assertion: what compile got wrong must not reach a process with privileges. */
     r = wh_plan_verify(plan, plan->size, &step);
     if (r != 0)

@@ -41,6 +41,8 @@ struct wh_compile {
 void wh_compile_warn(struct wh_compile *c, int code, wh_node src, const char *fmt, ...) WH_PRINTF(4, 5);
 int wh_compile_err(struct wh_compile *c, int code, wh_node src, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
+/* The place of what a host lacks, or a file: the property that asks for it, else what it would be in. */
+wh_node wh_compile_place(const struct wh_spec *spec, wh_node src);
 /* Line of a node for step headers. */
 uint32_t wh_compile_line(const struct wh_compile *c, wh_node src);
 
@@ -56,6 +58,11 @@ const char *wh_compile_map_text(struct wh_compile *c, const struct wh_idmaps *m)
 char *wh_compile_clean_path(struct wh_arena *arena, const char *base, const char *path);
 /* True if path is below dir, not dir itself; both clean. */
 bool wh_compile_is_below(const char *path, const char *dir);
+
+/* compile-limits.c: refuses what no kernel takes for its length; of a plan that is finished, before it is verified. */
+void wh_compile_limits(struct wh_compile *c, const struct wh_plan *plan);
+/* One argument or environment variable of a program; `what` it is. False after an error. */
+bool wh_compile_arg(struct wh_compile *c, const struct wh_sstr *s, const char *what);
 
 /* compile-exec.c: c->process of an exec; and its phase A, to CLONE_B. */
 void wh_compile_exec_process(struct wh_compile *c);

@@ -40,6 +40,7 @@ struct wh_facts {
     uint64_t feat;
     uid_t euid;
     gid_t egid;
+    uint32_t page_size; /* bytes; 0: the usual 4096 */
     uint8_t last_cap;
     uint64_t own_caps; /* our permitted set, bit per capability */
     uint8_t seccomp_api; /* libseccomp's API level; 0 without it */

@@ -26,6 +26,7 @@ plan_sources += src/libwherry/plan/compile-exec.c
 plan_sources += src/libwherry/plan/compile-affinity.c
 plan_sources += src/libwherry/plan/compile-hooks.c
 plan_sources += src/libwherry/plan/compile-idmap.c
+plan_sources += src/libwherry/plan/compile-limits.c
 plan_sources += src/libwherry/plan/compile-sysctl.c
 plan_sources += src/libwherry/plan/compile-annotations.c
 plan_sources += src/libwherry/plan/annotations.c src/libwherry/plan/annotations.h src/libwherry/plan/annotations.def

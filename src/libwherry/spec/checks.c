@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <linux/utsname.h>
 #include <net/if.h>
 #include <string.h>
 
@@ -72,11 +71,6 @@ const char *wh_check_env(const char *s)
     return !eq       ? "invalid environment variable: missing '='"
            : eq == s ? "invalid environment variable: name cannot be empty"
                      : NULL;
-}
-
-const char *wh_check_uts(const char *s)
-{
-    return strlen(s) > __NEW_UTS_LEN ? "must not be longer than 64 bytes" : NULL;
 }
 
 const char *wh_check_key(const char *s)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include "spec/fields.h"
 
+#include <linux/utsname.h>
+
 /*
  * Every property of config.json that Linux knows (runtime-spec 1.3.0, specs config.md and config-linux.md), one row
  * each. Ranges narrower than the C type are those of the kernel, or of the specification where it is stricter.
@@ -75,6 +77,8 @@ PAIR(struct wh_resources, network.prio, network.nprio);
         (lo), (hi)                                                                                                     \
     }
 #define CHECK(fn) .check = wh_check_##fn
+#define MAX(bytes) .max = (bytes)
+#define PATH MAX(WH_MAX_PATH)
 
 /* (uid_t)-1 and (gid_t)-1 mean "leave as it is" to the kernel. */
 #define ID RANGE(0, UINT32_MAX - 1)
@@ -160,7 +164,7 @@ TYPE(affinity, .set = OFF(set), .src = OFF(src), .key = -1);
 static const struct wh_row process_rows[] = {
     BOOL("terminal", terminal, 0),
     OBJ("consoleSize", console_size, 0, console_size),
-    STR("cwd", cwd, REQ | NONEMPTY, CHECK(cwd)),
+    STR("cwd", cwd, REQ | NONEMPTY, CHECK(cwd), PATH),
     STRV("env", env, 0, CHECK(env)),
     STRV("args", args, 0),
     STR("commandLine", command_line, 0),
@@ -168,8 +172,8 @@ static const struct wh_row process_rows[] = {
     OBJ("capabilities", capabilities, 0, caps),
     LIST("rlimits", rlimits, WH_F_HEAD, rlimit),
     BOOL("noNewPrivileges", no_new_privileges, 0),
-    STR("apparmorProfile", apparmor_profile, 0),
-    STR("selinuxLabel", selinux_label, 0),
+    STR("apparmorProfile", apparmor_profile, 0, MAX(WH_MAX_WRITE - sizeof "exec")),
+    STR("selinuxLabel", selinux_label, 0, MAX(WH_MAX_WRITE)),
     INT(I32, "oomScoreAdj", oom_score_adj, 0, RANGE(-1000, 1000)),
     OBJ("scheduler", scheduler, 0, scheduler),
     OBJ("ioPriority", ioprio, 0, ioprio),
@@ -182,7 +186,7 @@ TYPE(process, .set = -1, .src = OFF(src), .key = -1);
 
 #define T struct wh_root
 static const struct wh_row root_rows[] = {
-    STR("path", path, REQ | NONEMPTY),
+    STR("path", path, REQ | NONEMPTY, PATH),
     BOOL("readonly", readonly, 0),
 };
 TYPE(root, .set = OFF(set), .src = OFF(src), .key = -1);
@@ -199,9 +203,9 @@ TYPE(idmap, .set = -1, .src = OFF(src), .key = -1);
 
 #define T struct wh_mount_spec
 static const struct wh_row mount_rows[] = {
-    STR("destination", destination, REQ | NONEMPTY),
-    STR("type", type, 0),
-    STR("source", source, 0),
+    STR("destination", destination, REQ | NONEMPTY, PATH),
+    STR("type", type, 0, MAX(WH_MAX_WRITE)),
+    STR("source", source, 0, PATH),
     STRV("options", options, 0),
     LIST("uidMappings", uid, WH_F_HEAD, idmap),
     LIST("gidMappings", gid, WH_F_HEAD, idmap),
@@ -211,7 +215,7 @@ TYPE(mount, .set = -1, .src = OFF(src), .key = -1);
 
 #define T struct wh_hook
 static const struct wh_row hook_rows[] = {
-    STR("path", path, REQ | NONEMPTY, CHECK(abspath)),
+    STR("path", path, REQ | NONEMPTY, CHECK(abspath), PATH),
     STRV("args", args, 0),
     STRV("env", env, 0, CHECK(env)),
     INT(I64, "timeout", timeout, 0, RANGE(1, INT32_MAX)),
@@ -254,7 +258,7 @@ static void ns_end(struct wh_parser *p, void *object)
 #define T struct ns_entry
 static const struct wh_row ns_rows[] = {
     ENUM("type", type, REQ, ns),
-    STR("path", path, NONEMPTY, CHECK(abspath)),
+    STR("path", path, NONEMPTY, CHECK(abspath), PATH),
 };
 TYPE(ns, .set = -1, .src = OFF(src), .key = -1, .end = ns_end);
 #undef T
@@ -265,7 +269,7 @@ TYPE(ns, .set = -1, .src = OFF(src), .key = -1, .end = ns_end);
 
 #define T struct wh_device
 static const struct wh_row device_rows[] = {
-    STR("path", path, REQ | NONEMPTY, CHECK(abspath)),
+    STR("path", path, REQ | NONEMPTY, CHECK(abspath), PATH),
     ENUM("type", type, REQ, device),
     INT(I64, "major", major, 0, RANGE(0, MAJOR_MAX)),
     INT(I64, "minor", minor, 0, RANGE(0, MINOR_MAX)),
@@ -328,8 +332,8 @@ static const struct wh_row cpu_rows[] = {
     INT(I64, "realtimeRuntime", rt_runtime, 0),
     INT(U64, "realtimePeriod", rt_period, 0),
     INT(I64, "idle", idle, 0, RANGE(0, 1)),
-    STR("cpus", cpus, 0, CHECK(cpulist)),
-    STR("mems", mems, 0, CHECK(nodelist)),
+    STR("cpus", cpus, 0, CHECK(cpulist), MAX(WH_MAX_WRITE)),
+    STR("mems", mems, 0, CHECK(nodelist), MAX(WH_MAX_WRITE)),
 };
 TYPE(cpu, .set = OFF(set), .src = OFF(src), .key = -1);
 #undef T
@@ -381,7 +385,7 @@ TYPE(rdma, .set = -1, .src = OFF(src), .key = OFF(device));
 
 #define T struct wh_net_prio
 static const struct wh_row net_prio_rows[] = {
-    STR("name", name, REQ | NONEMPTY),
+    STR("name", name, REQ | NONEMPTY, MAX(WH_MAX_WRITE)),
     INT(U32, "priority", priority, REQ | PLAIN),
 };
 TYPE(net_prio, .set = -1, .src = OFF(src), .key = -1);
@@ -397,7 +401,7 @@ TYPE(network, .set = OFF(set), .src = OFF(src), .key = -1);
 
 #define T struct wh_resources
 static const struct wh_row resources_rows[] = {
-    KVS("unified", unified, 0, CHECK(unified)),
+    KVS("unified", unified, 0, CHECK(unified), MAX(WH_MAX_NAME)),
     LIST("devices", devices, WH_F_HEAD, devrule),
     OBJ("pids", pids, 0, pids),
     OBJ("memory", memory, 0, memory),
@@ -438,7 +442,7 @@ static const struct wh_row seccomp_rows[] = {
     INT(U32, "defaultErrnoRet", default_errno_ret, 0, RANGE(0, UINT16_MAX)),
     STRV("architectures", architectures, 0, NAMED(seccomp_arch)),
     STRV("flags", flags, 0, NAMED(seccomp_flag)),
-    STR("listenerPath", listener_path, NONEMPTY),
+    STR("listenerPath", listener_path, NONEMPTY, PATH),
     STR("listenerMetadata", listener_metadata, 0),
     LIST("syscalls", rules, 0, seccomp_rule),
 };
@@ -463,10 +467,10 @@ TYPE(time_offsets, .set = OFF(set), .src = OFF(src), .key = -1);
 
 #define T typeof(((struct wh_linux *)0)->intel_rdt)
 static const struct wh_row intel_rdt_rows[] = {
-    STR("closID", clos_id, NONEMPTY, CHECK(closid)),
-    STR("l3CacheSchema", l3_cache_schema, NONEMPTY),
-    STR("memBwSchema", mem_bw_schema, NONEMPTY, CHECK(membw)),
-    STRV("schemata", schemata, NONEMPTY),
+    STR("closID", clos_id, NONEMPTY, CHECK(closid), MAX(WH_MAX_NAME)),
+    STR("l3CacheSchema", l3_cache_schema, NONEMPTY, MAX(WH_MAX_WRITE)),
+    STR("memBwSchema", mem_bw_schema, NONEMPTY, CHECK(membw), MAX(WH_MAX_WRITE)),
+    STRV("schemata", schemata, NONEMPTY, MAX(WH_MAX_WRITE)),
     BOOL("enableMonitoring", enable_monitoring, 0),
     /* Of versions before 1.3. */
     BOOL("enableCMT", enable_cmt, 0),
@@ -499,14 +503,15 @@ static const struct wh_row linux_object_rows[] = {
     LIST("gidMappings", gid_mappings, WH_F_HEAD, idmap),
     LIST("devices", devices, WH_F_HEAD, device),
     MAP("netDevices", net_devices, 0, netdev, CHECK(ifname)),
-    STR("cgroupsPath", cgroups_path, 0),
+    STR("cgroupsPath", cgroups_path, 0, PATH),
     STR("rootfsPropagation", rootfs_propagation, NONEMPTY, NAMED(propagation)),
-    STR("mountLabel", mount_label, 0),
+    /* A parameter of fsconfig(2). */
+    STR("mountLabel", mount_label, 0, MAX(255)),
     OBJ("resources", resources, 0, resources),
-    KVS("sysctl", sysctl, 0, CHECK(sysctl)),
+    KVS("sysctl", sysctl, 0, CHECK(sysctl), MAX(WH_MAX_PATH - sizeof "/proc/sys")),
     OBJ("seccomp", seccomp, 0, seccomp),
-    STRV("maskedPaths", masked_paths, 0, CHECK(abspath)),
-    STRV("readonlyPaths", readonly_paths, 0, CHECK(abspath)),
+    STRV("maskedPaths", masked_paths, 0, CHECK(abspath), PATH),
+    STRV("readonlyPaths", readonly_paths, 0, CHECK(abspath), PATH),
     OBJ("intelRdt", intel_rdt, 0, intel_rdt),
     OBJ("memoryPolicy", memory_policy, 0, memory_policy),
     OBJ("personality", personality, 0, personality),
@@ -527,8 +532,8 @@ static const struct wh_row spec_rows[] = {
     OBJ("root", root, REQ, root),
     LIST("mounts", mounts, 0, mount),
     OBJ("process", process, WH_F_POINTER, process),
-    STR("hostname", hostname, NONEMPTY, CHECK(uts)),
-    STR("domainname", domainname, NONEMPTY, CHECK(uts)),
+    STR("hostname", hostname, NONEMPTY, MAX(__NEW_UTS_LEN)),
+    STR("domainname", domainname, NONEMPTY, MAX(__NEW_UTS_LEN)),
     OBJ("hooks", hooks, 0, hooks),
     KVS("annotations", annotations, 0, CHECK(key)),
     OBJ("linux", linux_, 0, linux_object),

@@ -84,10 +84,17 @@ struct wh_row {
         const struct wh_type *type;
         const struct wh_names *names;
     } sub;
+    uint32_t
+        max; /* bytes that the kernel takes of the string, of each element, or of the key of WH_K_KVS; 0: any number */
     const struct wh_range *range; /* null: of the type */
     wh_str_check check; /* value, element, or key of WH_K_KVS */
 };
 #define WH_NO_TEXT UINT16_MAX
+
+/* Without the byte that ends it: PATH_MAX, NAME_MAX, and what one write to a file of procfs or kernfs may have. */
+#define WH_MAX_PATH 4095u
+#define WH_MAX_NAME 255u
+#define WH_MAX_WRITE 4095u
 
 extern const struct wh_type wh_type_spec;
 extern const struct wh_row wh_row_process, wh_row_resources; /* of wh_type_spec */
@@ -112,7 +119,6 @@ const char *wh_check_version(const char *s);
 const char *wh_check_abspath(const char *s);
 const char *wh_check_cwd(const char *s);
 const char *wh_check_env(const char *s);
-const char *wh_check_uts(const char *s);
 const char *wh_check_key(const char *s);
 const char *wh_check_sysctl(const char *s);
 const char *wh_check_unified(const char *s);

@@ -244,6 +244,15 @@ static bool unknown_value(struct wh_parser *p, const struct wh_row *row, const c
     return false;
 }
 
+bool wh_parse_fits(struct wh_parser *p, const struct wh_row *row, uint32_t offset, size_t len)
+{
+    if (row->max == 0 || len <= row->max)
+        return true;
+    wh_parse_error(p, offset, "%s %zu bytes long, and the kernel takes at most %u",
+                   row->kind == WH_K_KVS ? "has a name that is" : "is", len, row->max);
+    return false;
+}
+
 /* Everything about one string that a row says. The copy is in the arena. */
 bool wh_parse_text(struct wh_parser *p, const struct wh_row *row, const struct wh_json_value *v, const char **ret)
 {
@@ -253,6 +262,8 @@ bool wh_parse_text(struct wh_parser *p, const struct wh_row *row, const struct w
         wh_parse_wrong_type(p, v, "a string");
         return false;
     }
+    if (row->kind != WH_K_KVS && !wh_parse_fits(p, row, v->offset, v->len))
+        return false;
     s = wh_arena_strndup(p->arena, v->text, v->len);
     if (!s) {
         p->failed = true;

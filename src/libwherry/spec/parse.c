@@ -310,7 +310,7 @@ static int element(struct wh_parser *p, struct frame *f, const struct wh_json_va
     case M_KVS: {
         const char *name = p->r.names.data + v->key, *what = row->check ? row->check(name) : NULL;
 
-        if (what)
+        if (wh_parse_fits(p, row, v->offset, strlen(name)) && what)
             wh_parse_error(p, v->offset, "%s", what);
         kv.src = new_node(p, f->node, v);
         kv.key = wh_arena_strndup(p->arena, name, strlen(name));

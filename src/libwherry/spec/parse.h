@@ -39,6 +39,8 @@ struct wh_parser {
 void wh_parse_error(struct wh_parser *p, uint32_t offset, const char *fmt, ...) WH_PRINTF(3, 4);
 void wh_parse_wrong_type(struct wh_parser *p, const struct wh_json_value *v, const char *want);
 bool wh_parse_text(struct wh_parser *p, const struct wh_row *row, const struct wh_json_value *v, const char **ret);
+/* False, after an error, if the string is longer than its row allows. With WH_K_KVS the limit is that of the names. */
+bool wh_parse_fits(struct wh_parser *p, const struct wh_row *row, uint32_t offset, size_t len);
 bool wh_parse_word(struct wh_parser *p, const struct wh_row *row, const struct wh_json_value *v,
                    struct wh_sstr *ret_text, int64_t *ret);
 /* Into the field of the row's kind at `where`; an enum into `object`, where the row says. */

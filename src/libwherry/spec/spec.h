@@ -18,6 +18,7 @@ typedef uint32_t wh_node; /* 0 = not from the configuration */
 /* Nodes of the process object of an exec (wh_spec_parse_process) have this bit, so that a plan of both files names the right
  * one. Neither file is large enough to reach it. */
 #define WH_NODE_PROCESS 0x40000000u
+#define WH_NODE_DOCUMENT 1u /* the whole file: the place of what is missing at the top */
 
 struct wh_srcnode {
     wh_node parent;
