@@ -3,3 +3,4 @@
 unit_tests += tests/unit/check
 unit_tests += tests/unit/embed
 unit_tests += tests/unit/oom
+unit_tests += tests/unit/mutate-config
