@@ -4,3 +4,4 @@ unit_tests += tests/unit/check
 unit_tests += tests/unit/embed
 unit_tests += tests/unit/oom
 unit_tests += tests/unit/mutate-config
+unit_tests += tests/unit/mutate-files

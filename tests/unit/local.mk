@@ -13,4 +13,4 @@ include tests/unit/cli.mk
 
 check_PROGRAMS += $(unit_tests)
 LDADD = libwherry-core.la $(core_libs)
-EXTRA_DIST += tests/unit/tap.h tests/unit/mutate.h
+EXTRA_DIST += tests/unit/tap.h tests/unit/mutate.h tests/unit/mutate-hosts.h

@@ -141,6 +141,29 @@ static void mutate_plainly(struct mutator *m, yajl_val v)
     mutate_value(m, v, mutations, WH_ELEMENTSOF(mutations));
 }
 
+/* A string becomes longer than the kernel takes of any: in one part, and in many. */
+static void mutate_lengths(struct mutator *m, yajl_val v)
+{
+    static char one[200001], many[5001];
+    static const struct {
+        const char *more;
+        size_t len;
+    } longer[] = { { one, 300 }, { one, 5000 }, { many, 5000 }, { one, sizeof one - 1 } };
+
+    memset(one, 'x', sizeof one - 1);
+    for (size_t i = 0; i < sizeof many - 1; i++)
+        many[i] = i % 2 ? 'x' : '/';
+    for (size_t i = 0; YAJL_IS_STRING(v) && i < WH_ELEMENTSOF(longer); i++) {
+        WH_CLEANUP_BUF struct wh_buf text = { 0 };
+
+        put_string(&text, YAJL_GET_STRING(v));
+        text.len--;
+        wh_buf_add(&text, longer[i].more, longer[i].len);
+        wh_buf_puts(&text, "\"");
+        mutate_one(m, v, text.data);
+    }
+}
+
 static void mutate_walk(struct mutator *m, yajl_val v, mutate_with with)
 {
     size_t len = strlen(m->where), n = YAJL_IS_OBJECT(v) ? v->u.object.len : YAJL_IS_ARRAY(v) ? v->u.array.len : 0;
