@@ -273,3 +273,13 @@ need_pids() {
     have "this host is not run by systemd: use --cgroup-manager=cgroupfs"
     [ ! -e "$ROOT/$CID" ]
 }
+
+@test "mounts without a source and binds without a type, where the payload gets its cgroup namespace" {
+    config '.linux.namespaces |= map(select(.type != "cgroup")) + [ { type: "cgroup" } ]
+        | .mounts = [ { destination: "/mnt", type: "tmpfs" }, { destination: "/srv", source: "/", options: [ "bind" ] } ] + .mounts'
+    command_is sh -c 'grep -c " /mnt " /proc/self/mountinfo; grep -c " /srv " /proc/self/mountinfo'
+    run wherry run -b "$BUNDLE" "$CID"
+    have_status 0
+    [ "$output" = "1
+1" ]
+}

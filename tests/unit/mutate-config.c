@@ -57,9 +57,16 @@ static void check_of(const struct wh_spec *s)
 {
     WH_CLEANUP_ARENA struct wh_arena *arena = wh_arena_new();
     struct wh_findings f = { .arena = arena, .spec = s, .name = "config.json" };
+    static int bundle_fd = -1, proc_fd = -1;
 
     mutating_what = "check";
     wh_check_spec(&f, s);
+    /* Of the host it only reads; the root file system is not there, or a directory of the sources. */
+    if (bundle_fd < 0)
+        bundle_fd = open("tests", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (proc_fd < 0)
+        proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    wh_check_host(&f, s, NULL, &hosts[0].facts, bundle_fd, proc_fd);
 }
 
 static void take_config(void *ctx, const char *json, size_t len)
