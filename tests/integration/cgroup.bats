@@ -249,7 +249,7 @@ need_pids() {
     cat "$BATS_TEST_TMPDIR"/out-*
     [ "$failed" = 0 ]
     [ -z "$(find /sys/fs/cgroup -name "$CID*")" ]
-    [ -z "$(ls -A "$ROOT")" ]
+    [ -z "$(ls "$ROOT")$(ls "$ROOT/.init")" ]
 }
 
 # bats test_tags=vm

@@ -80,6 +80,13 @@ wait_status() { # ID STATUS
     return 1
 }
 
+# For setup_file: $BATS_FILE_TMPDIR/NAME from NAME.c beside the bats files.
+compile_static() { # NAME
+    local cc
+    for cc in musl-gcc gcc; do command -v "$cc" >/dev/null && break; done
+    "$cc" -static -O1 -Wall -Wextra -o "$BATS_FILE_TMPDIR/$1" "$SRC/tests/integration/$1.c" -pthread
+}
+
 in_cgroup2_view() {
     unshare -m --propagation private sh -c 'umount -R /sys/fs/cgroup && mount -t cgroup2 none /sys/fs/cgroup && exec "$@"' sh "$@"
 }

@@ -78,6 +78,8 @@ static int on_forked(void *data, pid_t pid, int pidfd, struct wh_err *err)
     /* Before it runs its first step: from here on delete knows whom to kill. */
     r = wh_store_journal_init(c->journal_fd, pid, st.start, err);
     if (r == 0)
+        r = wh_mark_write(c->root_fd, &c->state, err);
+    if (r == 0)
         r = wh_cgroup_settle(&c->cgroup, pid, err);
     return r < 0 ? r : wh_rdt_join_here(c->load.proc_fd, c->dir_fd, pid, err);
 }

@@ -30,6 +30,38 @@ void wh_target_done(struct wh_target *t)
     t->arena = NULL;
 }
 
+static int open_parts(struct wh_target *t, struct wh_err *err)
+{
+    int r = wh_cgroup_load(&t->cgroup, t->state.cgroup, strlen(t->state.cgroup), err);
+
+    if (r < 0)
+        return r;
+    t->cgroup.user_bus = t->user_bus;
+    t->pidfd = wh_state_pidfd(&t->state, t->proc_fd);
+    if (t->pidfd < 0 && t->pidfd != -ESRCH) {
+        r = t->pidfd;
+        t->pidfd = -1;
+        return wh_err_sys(err, r, "open process %d", (int)t->state.pid);
+    }
+    if (t->pidfd < 0)
+        t->pidfd = -1;
+    return 0;
+}
+
+/* A journal whose line of init is damaged, or that was killed before it was written. */
+static void add_mark(struct wh_target *t, const char *id)
+{
+    struct wh_state mark;
+
+    if (t->state.pid == 0 && wh_mark_read(t->root_fd, id, t->arena, &mark) == 0 &&
+        wh_streq(mark.boot_id, t->state.boot_id)) {
+        t->state.pid = mark.pid;
+        t->state.start = mark.start;
+        t->state.pidns = mark.pidns;
+        t->state.cgroup = mark.cgroup;
+    }
+}
+
 int wh_target_look(struct wh_target *t, const char *id, bool journal, struct wh_err *err)
 {
     int r;
@@ -46,18 +78,11 @@ int wh_target_look(struct wh_target *t, const char *id, bool journal, struct wh_
     r = wh_store_read(t->dir_fd, id, t->arena, &t->state, journal ? &t->creating : NULL, err);
     if (r < 0)
         return r;
-    r = wh_cgroup_load(&t->cgroup, t->state.cgroup, strlen(t->state.cgroup), err);
+    if (journal)
+        add_mark(t, id);
+    r = open_parts(t, err);
     if (r < 0)
         return r;
-    t->cgroup.user_bus = t->user_bus;
-    t->pidfd = wh_state_pidfd(&t->state, t->proc_fd);
-    if (t->pidfd < 0 && t->pidfd != -ESRCH) {
-        r = t->pidfd;
-        t->pidfd = -1;
-        return wh_err_sys(err, r, "open process %d", (int)t->state.pid);
-    }
-    if (t->pidfd < 0)
-        t->pidfd = -1;
     /* A frozen process that is sent a signal leaves the freezer for a moment (cgroup.events: frozen 0) although nothing of
      * the program runs: what was asked for counts as well. */
     t->status = wh_state_status(t->dir_fd, t->pidfd >= 0,
@@ -123,6 +148,18 @@ static int refuse_hidden(const struct wh_target *t, const char *id, struct wh_er
                       id, two->path, two->mount);
 }
 
+/* Without a cgroup nobody but init is known, and elsewhere its number says nothing. */
+static int refuse_elsewhere(const struct wh_target *t, const char *id, struct wh_err *err)
+{
+    if (t->pidfd >= 0 || wh_cgroup_exists(&t->cgroup) || !t->state.boot_id ||
+        !wh_state_elsewhere(&t->state, t->proc_fd))
+        return 0;
+    return wh_err_set(err, WH_ERR_HOST, -ENODEV, NULL,
+                      "it cannot be told whether container %s lives: it has no cgroup, and its init is in another pid "
+                      "namespace than the caller's (process %d there)",
+                      id, (int)t->state.pid);
+}
+
 int wh_api_destroy(const wherry_ctx *ctx, struct wh_target *t, const char *id, struct wh_err *err)
 {
     int r;
@@ -138,6 +175,8 @@ int wh_api_destroy(const wherry_ctx *ctx, struct wh_target *t, const char *id, s
     }
     r = refuse_hidden(t, id, err);
     if (r == 0)
+        r = refuse_elsewhere(t, id, err);
+    if (r == 0)
         r = wh_cgroup_remove(&t->cgroup, KILL_MS, err);
     if (r < 0)
         return r;
@@ -149,8 +188,36 @@ int wh_api_destroy(const wherry_ctx *ctx, struct wh_target *t, const char *id, s
     return 0;
 }
 
+/* -ENOENT: there never was an init. */
+static int look_at_mark(struct wh_target *t, const char *id, struct wh_err *err)
+{
+    int r;
+
+    wh_cgroup_done(&t->cgroup);
+    wh_closep(&t->pidfd);
+    wh_arena_free(t->arena);
+    t->arena = wh_arena_new();
+    r = t->arena ? wh_mark_read(t->root_fd, id, t->arena, &t->state) : -ENOMEM;
+    if (r == -ENOENT)
+        return r;
+    if (r == 0 && t->proc_fd < 0)
+        r = t->proc_fd = wh_proc_open(err);
+    if (r >= 0)
+        r = open_parts(t, err);
+    if (r == -EINVAL)
+        wh_err_set(
+            (*err = (struct wh_err){ 0 }, err), WH_ERR_STATE, r, NULL,
+            "the state of container %s is damaged, and so is the record of its first process (.init/%s in the "
+            "state root): processes and a cgroup of it may be left; when there are none, remove the directory and the "
+            "record by hand",
+            id, id);
+    return r < 0 && err->code == 0 ? wh_err_sys(err, r, "read the record of container %s's first process", id)
+           : r < 0                 ? r
+                                   : 0;
+}
+
 /* A state directory that tells nothing (its creator died before the journal) or that is damaged beyond reading. */
-static int remove_rest(struct wh_target *t, const char *id, bool force, struct wh_err *err)
+static int remove_rest(const wherry_ctx *ctx, struct wh_target *t, const char *id, bool force, struct wh_err *err)
 {
     struct wh_err why = *err;
     int r;
@@ -172,7 +239,15 @@ static int remove_rest(struct wh_target *t, const char *id, bool force, struct w
             return 1;
     }
     *err = (struct wh_err){ 0 };
-    r = wh_store_remove(t->root_fd, id, err);
+    r = look_at_mark(t, id, err);
+    if (r == 0 && !force && t->pidfd >= 0) {
+        *err = why;
+        return why.code;
+    }
+    if (r == 0)
+        r = wh_api_destroy(ctx, t, id, err);
+    else if (r == -ENOENT)
+        r = wh_store_remove(t->root_fd, id, err);
     if (r < 0)
         return r;
     if (force)
@@ -215,7 +290,7 @@ static int delete (wherry_ctx *ctx, const char *id, bool force, struct wh_err *e
     if (r < 0) {
         if (t.root_fd < 0)
             return force && r == -ENOENT ? 0 : r;
-        r = remove_rest(&t, id, force, err);
+        r = remove_rest(ctx, &t, id, force, err);
         if (r != 1)
             return r;
         return delete_locked(ctx, &t, id, force, err);
@@ -237,7 +312,7 @@ static int delete (wherry_ctx *ctx, const char *id, bool force, struct wh_err *e
     if (r < 0)
         return wh_err_sys(err, r, "lock container %s", id);
     r = wh_target_look(&t, id, true, err);
-    return r < 0 ? remove_rest(&t, id, force, err) : delete_locked(ctx, &t, id, force, err);
+    return r < 0 ? remove_rest(ctx, &t, id, force, err) : delete_locked(ctx, &t, id, force, err);
 }
 
 int wherry_delete(wherry_ctx *ctx, const char *id, uint32_t flags, wherry_error **reterr)

@@ -202,7 +202,8 @@ static int save_within(int ms, struct wh_target *t, const struct wh_cgroup *cg, 
     if (cgroup.failed || !t->state.cgroup)
         return wh_err_sys(err, -ENOMEM, "save the state of container %s", t->state.id);
     wh_state_write(&t->state, &text);
-    return wh_store_write(t->dir_fd, "state.json", &text, err);
+    r = wh_mark_write(t->root_fd, &t->state, err);
+    return r < 0 ? r : wh_store_write(t->dir_fd, "state.json", &text, err);
 }
 
 static int save(void *data, const struct wh_cgroup *cg, struct wh_err *err)

@@ -24,6 +24,7 @@
  *   <root>/<id>/netns, netns.host  where network devices were moved: the container's network namespace and theirs, mounted
  *   <root>/<id>/rdt         the container's group in resctrl (host/intelrdt.h)
  *   <root>/<id>/start.sock  where the created container waits
+ *   <root>/.init/<id>       the mark, below
  *
  * Locks (flock): the directory, exclusively, by create and delete; mbox, exclusively, by start. state, list and kill take
  * none, and so never wait for a start that blocks.
@@ -108,6 +109,18 @@ int wh_store_write(int dir_fd, const char *name, const struct wh_buf *text, stru
 
 /* Removes the directory and all in it. */
 int wh_store_remove(int root_fd, const char *id, struct wh_err *err);
+
+/* ---- the mark ---- */
+
+/*
+ * <root>/.init/<id>: a symbolic link whose target is text: init's identity and the saved cgroup. It is made as soon as init is known and goes after
+ * the container's directory, so that delete --force finds what lives also when everything in that directory is damaged, or when it is not there
+ * any more. A link is there as a whole or not at all: no crash leaves an empty one.
+ */
+int wh_mark_write(int root_fd, const struct wh_state *s, struct wh_err *err);
+/* Sets pid, start, pidns, boot_id, private_pidns and cgroup. -ENOENT: no init of that id was ever recorded, or it was deleted; -EINVAL: damaged. */
+int wh_mark_read(int root_fd, const char *id, struct wh_arena *arena, struct wh_state *ret);
+void wh_mark_remove(int root_fd, const char *id);
 
 /* ---- mailbox and start socket ---- */
 

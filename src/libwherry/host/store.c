@@ -286,9 +286,10 @@ int wh_store_remove(int root_fd, const char *id, struct wh_err *err)
         return r;
     for (size_t i = 0; fd >= 0 && i < WH_ELEMENTSOF(files); i++)
         unlinkat(fd, files[i], 0);
-    if (unlinkat(root_fd, id, AT_REMOVEDIR) == 0 || errno == ENOENT)
-        return 0;
-    r = wh_remove_tree_at(root_fd, id);
+    if (unlinkat(root_fd, id, AT_REMOVEDIR) < 0 && errno != ENOENT)
+        r = wh_remove_tree_at(root_fd, id);
+    if (r == 0)
+        wh_mark_remove(root_fd, id);
     return r < 0 ? wh_err_sys(err, r, "remove the state directory of %s", id) : 0;
 }
 
