@@ -118,7 +118,8 @@ refuses() {
     done
     run wherry list -q
     have_status 0
-    [ -z "$output" ]
+    [ "$output" = "wherry: warning: load container $CID: the state of container $CID is damaged (state.json): delete --force clears it up" ]
+    [ -z "$(wherry list -q 2>/dev/null)" ]
     run wherry create -b "$BUNDLE" "$CID"
     have "container with given ID already exists"
     run wherry delete -f "$CID"
