@@ -293,7 +293,69 @@ static void test_targets(void)
     attach("tmpfs", "/new", WH_ATTACH_KEEP_MODE);
     fake_missing("ROOT/new");
     run("ATTACH: keep mode of nothing");
-    ok(!strstr(fake.text, "fchmod"), "but not that of a directory that was made for it");
+    has_str(fake.text, "fchmod(ROOT/new, 1777)",
+            "a directory that was made for it gets the mode of the tmpfs, for the next start");
+}
+
+static void relax_case(const char *what, const char *match, int err)
+{
+    begin();
+    ADD(MOUNT_BIND, mount_bind, .source = STR("/srv"), .mount = WH_SLOT_SCRATCH);
+    ADD(MOUNT_RELAX, mount_relax, .mount = WH_SLOT_SCRATCH, .clr = WH_MOUNT_ATTR_NOEXEC | WH_MOUNT_ATTR_NODEV);
+    end();
+    fake.match = match, fake.match_err = err;
+    run(what);
+}
+
+/* What a configuration of rootfsPropagation, of a bind below the rootfs and of a mount on / adds. */
+static void test_root(void)
+{
+    begin();
+    ADD(ROOT_HOLDER, root_holder, );
+    end();
+    fake_node(".", S_IFDIR | 0755)->no_mount = true;
+    run("ROOT_HOLDER");
+    has_str(fake.text, "openat(., \"..\", RD|PATH|DIR", "the mount that holds the rootfs is looked for upwards");
+
+    begin();
+    ADD(BIND_ROOT, bind_root, .root = WH_SLOT_ROOT, .source = STR("/in"), .nofollow = 1, .mount = WH_SLOT_SCRATCH);
+    end();
+    run("BIND_ROOT");
+    has_str(fake.text, "openat2(ROOT, \"/in\"", "a source in the rootfs is resolved below ROOT");
+    begin();
+    ADD(BIND_ROOT, bind_root, .root = WH_SLOT_ROOT, .source = STR("/in"), .mount = WH_SLOT_SCRATCH);
+    end();
+    fake_missing("ROOT/in");
+    run("BIND_ROOT: missing");
+    failed("BIND_ROOT", WH_SITE_OPENAT2, ENOENT, "a source that is not there is not made");
+
+    relax_case("MOUNT_RELAX", NULL, 0);
+    relax_case("MOUNT_RELAX: locked", "mount_setattr(", EPERM);
+    is_int(fake.ended, 2, "flags that are locked stay");
+    relax_case("MOUNT_RELAX: refused", "mount_setattr(", EINVAL);
+    failed("MOUNT_RELAX", WH_SITE_MOUNT_SETATTR, EINVAL, "another refusal is a failure");
+
+    begin();
+    ADD(MOUNT_BIND, mount_bind, .source = STR("/srv"), .mount = WH_SLOT_SCRATCH);
+    ADD(ROOT_OVER, root_over, .mount = WH_SLOT_SCRATCH, .root = WH_SLOT_ROOT);
+    end();
+    run("ROOT_OVER");
+    has_str(fake.text, ", ROOT, \"\")", "a mount on / goes onto the rootfs");
+    begin();
+    ADD(MOUNT_BIND, mount_bind, .source = STR("/etc/hosts"), .mount = WH_SLOT_SCRATCH);
+    ADD(ROOT_OVER, root_over, .mount = WH_SLOT_SCRATCH, .root = WH_SLOT_ROOT);
+    end();
+    run("ROOT_OVER: a file");
+    failed("ROOT_OVER", WH_SITE_VERIFY_FS, ENOTDIR, "and has to be a directory");
+
+    for (uint32_t mode = 0; mode < 2; mode++) {
+        begin();
+        ADD(PIVOT, pivot, .root = WH_SLOT_ROOT, .mode = mode, .old = WH_MS_SLAVE);
+        end();
+        run(mode ? "PIVOT: MS_MOVE, shared" : "PIVOT: shared");
+        has_str(fake.text, "mount_setattr(", "mode %u: the old root is a slave before anything of it is unmounted",
+                mode);
+    }
 }
 
 static void test_masks(void)
@@ -701,6 +763,7 @@ int main(void)
     test_whole();
     test_fallbacks();
     test_targets();
+    test_root();
     test_masks();
     test_devices();
     test_roots();

@@ -195,7 +195,8 @@ __attribute__((unused)) static void tp_realistic(struct tp_options o)
         ADD(OPEN_NS, open_ns, .proc = WH_SLOT_PROC, .nsflags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID);
     ADD(LOOPBACK, loopback, );
     ADD(ASK_NETDEV, ask_netdev, .device = STR("eth0"), .name = STR("net%d"));
-    ADD(ROOT_PROPAGATION, root_propagation, .propagation = WH_MS_SLAVE);
+    ADD(ROOT_PROPAGATION, root_propagation, .propagation = WH_MS_SLAVE, .recursive = 1);
+    ADD(ROOT_HOLDER, root_holder, );
     ADD(OPEN_DEVNULL, open_devnull, .devnull = WH_SLOT_DEVNULL);
     ADD(ROOT_BIND, root_bind, .root = root, .recursive = 1);
     tp_fs("proc", "/proc", none, WH_MOUNT_ATTR_NOSUID, WH_ATTACH_NOSYMLINK | WH_ATTACH_SOURCE_PROC, 0);
@@ -211,6 +212,9 @@ __attribute__((unused)) static void tp_realistic(struct tp_options o)
     ADD(MOUNT_BIND, mount_bind, .source = STR("/etc/hosts"), .nofollow = 1, .mount = tmp);
     ADD(MOUNT_ATTR, mount_attr, .mount = tmp, .set = WH_MOUNT_ATTR_RDONLY, .propagation = WH_MS_PRIVATE);
     ADD(ATTACH, attach, .mount = tmp, .root = root, .dst = STR("/etc/hosts"));
+    ADD(BIND_ROOT, bind_root, .root = root, .source = STR("/srv/in"), .recursive = 1, .mount = tmp);
+    ADD(MOUNT_RELAX, mount_relax, .mount = tmp, .clr = WH_MOUNT_ATTR_NOEXEC | WH_MOUNT_ATTR_NODEV);
+    ADD(ATTACH, attach, .mount = tmp, .root = root, .dst = STR("/srv/out"));
     ADD(MOUNT_BIND, mount_bind, .source = STR("/etc/meminfo"), .mount = tmp);
     ADD(ATTACH, attach, .mount = tmp, .root = root, .dst = STR("/proc/meminfo"), .flags = WH_ATTACH_BENEATH_PROC);
     ADD(ASK_MOUNT, ask_mount, .source = STR("/srv/data"), .uid_map = STR("0 100000 65536"),
