@@ -7,6 +7,7 @@
 
 #include "api/api.h"
 #include "base/fd.h"
+#include "host/apart.h"
 #include "host/hooks.h"
 
 /* How long what we killed may take to be gone (runc: 100 times 100 ms). */
@@ -122,9 +123,9 @@ static void poststop(const wherry_ctx *ctx, const struct wh_target *t)
 
     if (!wh_hooks_any(t->state.hooks, t->state.nhooks, WH_HOOK_POSTSTOP))
         return;
-    run.bundle_fd = bundle = openat(AT_FDCWD, t->state.bundle, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    run.bundle_fd = bundle = wh_apart_open(AT_FDCWD, t->state.bundle, O_PATH | O_DIRECTORY, 0, -1);
     if (bundle < 0)
-        wh_err_sys(&err, -errno, "open bundle %s for poststop hooks", t->state.bundle);
+        wh_api_unanswered(bundle, "run poststop hooks in bundle", t->state.bundle, &err);
     else
         wh_hooks_run(&run, WH_HOOK_POSTSTOP, "stopped", 0, true, &err);
     /* The container is deleted whatever they say (runtime-spec, runtime.md, lifecycle step 13). */

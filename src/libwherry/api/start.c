@@ -11,6 +11,7 @@
 
 #include "api/api.h"
 #include "base/fd.h"
+#include "host/apart.h"
 #include "host/hooks.h"
 #include "host/listener.h"
 #include "host/notify.h"
@@ -131,9 +132,7 @@ int wh_api_start(const struct wh_starting *s, uint32_t *ret_step, struct wh_err 
 
 static int open_bundle(const char *path)
 {
-    int fd = openat(AT_FDCWD, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-
-    return fd < 0 ? -errno : fd;
+    return wh_apart_open(AT_FDCWD, path, O_PATH | O_DIRECTORY, 0, -1);
 }
 
 static int refuse(enum wh_status status, struct wh_err *err)
@@ -195,7 +194,7 @@ int wherry_start(wherry_ctx *ctx, const char *id, wherry_error **reterr)
                      ? open_bundle(t.state.bundle)
                      : -1;
         if (bundle < -1)
-            r = wh_err_sys(&err, bundle, "open bundle %s", t.state.bundle);
+            r = wh_api_unanswered(bundle, "open bundle", t.state.bundle, &err);
     }
     /* Before the payload, which may be quick. */
     if (r == 0 && ctx->notify_socket && t.state.notify) {

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "host/apart.h"
 #include "base/json-out.h"
 #include "host/image.h"
 #include "host/spawn.h"
@@ -236,9 +237,9 @@ static int open_output(const struct wh_hook_run *run, enum wh_ann ann, int *ret,
     if (!path || !*path)
         return 0;
     /* Opening a FIFO that nobody reads would wait for ever; the hook itself may wait. */
-    *ret = openat(run->bundle_fd, path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0700);
+    *ret = wh_apart_open(run->bundle_fd, path, O_WRONLY | O_APPEND | O_CREAT, 0700, run->cancel_fd);
     if (*ret < 0 || fcntl(*ret, F_SETFL, O_APPEND) < 0)
-        return wh_err_sys(err, -errno, "open %s of annotation %s", path, wh_annotation_name(ann));
+        return wh_err_sys(err, *ret < 0 ? *ret : -errno, "open %s of annotation %s", path, wh_annotation_name(ann));
     return 0;
 }
 
@@ -300,6 +301,7 @@ static int run_one(const struct wh_hook_run *run, const struct wh_hook_entry *h,
         s.stdio[2] = err_w;
         s.session = s.reset_signals = true;
         s.cwd_fd = run->bundle_fd;
+        s.cancel_fd = run->cancel_fd;
         r = wh_spawn(&s, &pidfd, &pid, err);
     }
     if (r < 0)
