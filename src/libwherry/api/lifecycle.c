@@ -242,9 +242,9 @@ static int look_at_mark(struct wh_target *t, const char *id, struct wh_err *err)
             "state root): processes and a cgroup of it may be left; when there are none, remove the directory and the "
             "record by hand",
             id, id);
-    return r < 0 && err->code == 0 ? wh_err_sys(err, r, "read the record of container %s's first process", id)
-           : r < 0                 ? r
-                                   : 0;
+    if (r < 0 && err->code == 0)
+        return wh_err_sys(err, r, "read the record of container %s's first process", id);
+    return r < 0 ? r : 0;
 }
 
 /* A state directory that tells nothing (its creator died before the journal) or that is damaged beyond reading. */
