@@ -81,6 +81,7 @@ int op_mknod(struct ini *i, const struct wh_step_mknod *s)
 
 int op_dev_bind(struct ini *i, const struct wh_step_dev_bind *s)
 {
+    const struct wh_mount_attr attr = { .attr_set = WH_MOUNT_ATTR_RDONLY | WH_MOUNT_ATTR_NOSUID | WH_MOUNT_ATTR_NOEXEC };
     CLEAN_FD fd = -1;
     struct wh_statx st;
     int r;
@@ -94,6 +95,10 @@ int op_dev_bind(struct ini *i, const struct wh_step_dev_bind *s)
         return fail(i, FSTAT, r);
     if (!is_node(&st, s->mode, s->major, s->minor))
         return fail(i, VERIFY_DEVICE, -ENODEV);
+    /* Read-only holds for the inode, whose mode and owner are the host's; a device is written to all the same (open(2), special files). */
+    r = (int)sys_mount_setattr(fd, "", AT_EMPTY_PATH, &attr);
+    if (r < 0)
+        return fail(i, MOUNT_SETATTR, r);
     return ini_attach(i, fd, i->slot[s->root], ini_str(i, s->path), 0);
 }
 

@@ -98,7 +98,9 @@ static const struct wh_hint_row rows[] = {
     { WH_OP_ROOT_BIND, 0, ENOTDIR, NULL, "root.path must be an existing directory" },
 
     /* ---- devices and console ---- */
-    { WH_OP_MKNOD, WH_SITE_MKNODAT, EPERM, NULL, "device nodes need CAP_MKNOD and a device policy that allows them" },
+    { WH_OP_MKNOD, WH_SITE_MKNODAT, EPERM, NULL,
+      "device nodes need CAP_MKNOD and a device policy that allows them; with CAP_SYS_ADMIN the container could change mode and owner of the "
+      "host's, which is therefore not bound instead" },
     { WH_OP_MKNOD, WH_SITE_VERIFY_DEVICE, 0, NULL, "the rootfs has another file there" },
     { WH_OP_DEV_BIND, WH_SITE_VERIFY_DEVICE, 0, NULL, "the host's node is another device" },
     { WH_OP_DEV_BIND, 0, ENOENT, NULL, "the host has no such device" },
