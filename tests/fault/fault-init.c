@@ -36,7 +36,6 @@ static const struct tolerated tolerated[] = {
     { NULL, "sendmsg", "tried again", { EINTR } },
     { NULL, "recvmsg", "tried again", { EINTR } },
     { "KEYRING", "keyctl", "no keyrings, or its permissions stay", { ENOSYS, ENODEV, EOPNOTSUPP, EACCES } },
-    { "KEYRING", "keyctl_describe", "taken for somebody's: one without a name", { 0 } },
     { "MOUNT_FS", NULL, "soft: bound or left out instead", { EPERM, EACCES } },
     { "MOUNT_RELAX", "mount_setattr", "a flag that is locked stays", { EPERM } },
     { "MKNOD", NULL, "soft: bound instead", { EPERM, EACCES } },

@@ -33,7 +33,7 @@ static void head(uint32_t nsflags)
     ADD(DUMPABLE, dumpable, .value = 0);
     ADD(CLONE_B, clone_b, );
     ADD(SESSION, session, );
-    ADD(KEYRING, keyring, .name = STR("_ses.wherry-test"))->soft = WH_SOFT_NOSYS;
+    ADD(KEYRING, keyring, )->soft = WH_SOFT_NOSYS;
     ADD(LOOPBACK, loopback, );
     ADD(ROOT_PROPAGATION, root_propagation, .propagation = WH_MS_SLAVE);
     ADD(OPEN_DEVNULL, open_devnull, .devnull = WH_SLOT_DEVNULL);

@@ -150,7 +150,7 @@ __attribute__((unused)) static void tp_exec(struct tp_options o)
     ADD(SESSION, session, );
     ADD(ROOT_OPEN, root_open, .root = WH_SLOT_ROOT, .mode = 1);
     ADD(CONSOLE, console, .root = WH_SLOT_ROOT, .socket = WH_SLOT_CONSOLE, .uid = 1000, .rows = 24, .cols = 80);
-    ADD(KEYRING, keyring, .name = 0)->soft = WH_SOFT_NOSYS;
+    ADD(KEYRING, keyring, )->soft = WH_SOFT_NOSYS;
     tp_tail(o);
 }
 
@@ -190,7 +190,7 @@ __attribute__((unused)) static void tp_realistic(struct tp_options o)
 
     ADD(ASK_LIMITS, ask_limits, );
     ADD(SESSION, session, );
-    ADD(KEYRING, keyring, .name = STR("_ses.test"))->soft = WH_SOFT_NOSYS;
+    ADD(KEYRING, keyring, )->soft = WH_SOFT_NOSYS;
     if (o.fds)
         ADD(OPEN_NS, open_ns, .proc = WH_SLOT_PROC, .nsflags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID);
     ADD(LOOPBACK, loopback, );

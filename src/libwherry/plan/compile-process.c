@@ -334,7 +334,6 @@ static void exec(struct wh_compile *c, const struct wh_process *p, const struct 
 
 static void keyring(struct wh_compile *c)
 {
-    bool exec = c->req->verb == WH_VERB_EXEC;
     struct wh_step_keyring *s;
 
     if (c->req->no_new_keyring || !(c->facts->feat & WH_FEAT_KEYRINGS))
@@ -346,10 +345,6 @@ static void keyring(struct wh_compile *c)
     /* Sandboxes that we are nested in answer EPERM; a rootless caller has no keyring of the host's to leak. */
     if (c->facts->euid != 0 || c->facts->in_userns)
         s->s.soft |= WH_SOFT_PERM;
-    /* The name is one that any process of the container, and any user of a host without user namespaces, could have taken: exec would be
-     * handed somebody's keys, and could not tell. */
-    if (!exec)
-        s->name = wh_build_str(c->b, wh_arena_printf(c->arena, "_ses.%s", c->req->id ? c->req->id : "container"));
 }
 
 static void rlimits(struct wh_compile *c, const struct wh_process *p, bool nofile)
