@@ -314,6 +314,7 @@ int main(void)
     all((struct tp_options){ .notify = true }, true, "A");
     all((struct tp_options){ .exec = true }, false, "exec");
     all((struct tp_options){ .exec = true }, true, "A of exec");
+    all((struct tp_options){ .exec = true, .early = true }, false, "exec with the filter in A");
     all((struct tp_options){ .fds = true }, false, "create and start, with its namespaces open");
     all((struct tp_options){ .exec = true, .fds = true }, true, "A of exec, by descriptor");
     all((struct tp_options){ .init = true, .notify = true }, false, "a payload below init");

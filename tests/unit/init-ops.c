@@ -88,6 +88,8 @@ static bool any_alt(void)
 
 static void test_whole(void)
 {
+    const char *at;
+
     whole((struct tp_options){ .notify = true });
     is_int(run("B: a whole container"), 2, "a whole plan ends in execve");
     is_str(fake.exec, "/bin/prog prog arg A=1 B=2 HOME=/home/user", "argv, environment, HOME at its end");
@@ -118,6 +120,17 @@ static void test_whole(void)
     for (int k = 0; k < FAKE_FDS; k++)
         if (fake.fd[k].open && (strcmp(fake.fd[k].name, "PROC") == 0 || strcmp(fake.fd[k].name, "TARGET") == 0))
             fail_test("%s is open when B is made", fake.fd[k].name);
+    whole((struct tp_options){ .exec = true });
+    is_int(run("B: exec, for its privileges"), 2, "an exec ends in execve");
+    at = strstr(fake.text, "clone(");
+    ok(at && strstr(fake.text, "capset") && strstr(fake.text, "capset") < at && !strstr(at, "capset") &&
+           !strstr(at, "setresuid") && !strstr(at, "setgroups") && !strstr(at, "CAPBSET_DROP") && !strstr(at, "fchown"),
+       "B does nothing that takes a privilege");
+    whole((struct tp_options){ .exec = true, .early = true });
+    is_int(run("SECCOMP,CLONE_B: exec under its filter"), 2, "an exec whose filter is A's ends in execve");
+    at = strstr(fake.text, "clone(");
+    ok(at && strstr(fake.text, "seccomp(") && strstr(fake.text, "seccomp(") < at && !strstr(at, "seccomp("),
+       "B is born under it");
     whole((struct tp_options){ .exec = true, .fds = true });
     fake.is_a = true;
     is_int(run("A: exec by descriptor"), 1, "A of an exec by descriptor exits");
@@ -169,7 +182,8 @@ static void test_fallbacks(void)
 
     whole((struct tp_options){ 0 });
     is_int(run("KEYRING: a new one"), 2, "a new keyring");
-    ok(strstr(fake.text, "keyctl(new") && !strstr(fake.text, "keyctl(by name"), "has no name by which it could be joined");
+    ok(strstr(fake.text, "keyctl(new") && !strstr(fake.text, "keyctl(by name"),
+       "has no name by which it could be joined");
     ok(strstr(fake.text, "keyctl(SETPERM, 0x3f000000)"), "and lets its user nothing");
 
     whole((struct tp_options){ 0 });

@@ -137,7 +137,8 @@ static void add_node(struct wh_compile *c, const struct node *n)
         /* An error of MKNOD, or here: in a user namespace of its own a node made there could not be opened. */
         if (c->new_ns[WH_NS_USER] || c->join_ns[WH_NS_USER] || !c->facts->may_mknod)
             wh_compile_err(c, -EPERM, n->src,
-                           "device %s cannot be made, and the host's is not bound instead: with CAP_SYS_ADMIN the container could change its "
+                           "device %s cannot be made, and the host's is not bound instead: with CAP_SYS_ADMIN the "
+                           "container could change its "
                            "mode and owner on the host",
                            n->path);
         else
@@ -256,6 +257,8 @@ void wh_compile_console(struct wh_compile *c)
     s->uid = p->user.uid.v;
     s->rows = p->console_size.set ? cells(p->console_size.height) : exec ? cells(c->req->exec->rows) : 0;
     s->cols = p->console_size.set ? cells(p->console_size.width) : exec ? cells(c->req->exec->cols) : 0;
+    if (!exec)
+        WH_STEP(c, CTTY, ctty, p->terminal.src);
 }
 
 void wh_compile_devices(struct wh_compile *c)
