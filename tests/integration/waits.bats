@@ -333,6 +333,57 @@ deaf() { # [--full | --accept] NAME
     [ ! -e "$ROOT/$CID" ]
 }
 
+freezer() { # a v1 cgroup, which holds even what is killed
+    FREEZER=/sys/fs/cgroup/freezer/$CID-test
+    [ -e /sys/fs/cgroup/freezer/cgroup.procs ] || skip "needs a v1 freezer"
+    mkdir "$FREEZER"
+}
+
+@test "a hook that SIGKILL does not end: which process is left is said" {
+    local pid began
+    freezer
+    printf '#!/bin/sh\necho $$ >%s/cgroup.procs\nexec sleep 1000\n' "$FREEZER" >hook
+    chmod 755 hook
+    config '.hooks.createRuntime = [{path: $p, timeout: $t}]' --arg p "$BUNDLE/hook" --argjson t 1
+    "$WHERRY" --root "$ROOT" create -b "$BUNDLE" "$CID" </dev/null >"$BATS_TEST_TMPDIR/said" 2>&1 3>&- 4>&- &
+    for _ in $(seq 100); do pid=$(cat "$FREEZER/cgroup.procs"); [ -n "$pid" ] && break; sleep 0.01; done
+    echo FROZEN >"$FREEZER/freezer.state"
+    began=$EPOCHREALTIME
+    status=0
+    wait $! || status=$?
+    echo THAWED >"$FREEZER/freezer.state"
+    [ "$status" = 1 ]
+    [ "$(bc <<<"$EPOCHREALTIME - $began < 5")" = 1 ]
+    cat "$BATS_TEST_TMPDIR/said"
+    grep -q "hook ran past specified timeout of 1.0s.*; process $pid was killed, but has not ended within 1 s: it is .*, and is left$" \
+        "$BATS_TEST_TMPDIR/said"
+    sleep 0.2
+    rmdir "$FREEZER"
+}
+
+@test "a process of exec that SIGKILL does not end: which one is said, and that its cgroup has it" {
+    local pid child
+    freezer
+    up
+    mute /etc "$(pid_of "$CID")"
+    "$WHERRY" --root "$ROOT" exec "$CID" true </dev/null >"$BATS_TEST_TMPDIR/said" 2>&1 3>&- 4>&- &
+    child=$!
+    sleep 0.7
+    pid=$(pgrep -P "$child" | tail -n 1)
+    echo "$pid" >"$FREEZER/cgroup.procs"
+    echo FROZEN >"$FREEZER/freezer.state"
+    status=0
+    wait "$child" || status=$?
+    echo THAWED >"$FREEZER/freezer.state"
+    cat "$BATS_TEST_TMPDIR/said"
+    [ "$status" = 255 ]
+    grep -qE "; process $pid was killed, but has not ended within 1 s: it is .*, and is left to its cgroup\$" "$BATS_TEST_TMPDIR/said"
+    sleep 0.2
+    rmdir "$FREEZER"
+    ends 3 delete -f "$CID"
+    have_status 0
+}
+
 @test "newuidmap that does not end" {
     need userns
     local bin=$BATS_TEST_TMPDIR/bin home=$BATS_TEST_TMPDIR/home

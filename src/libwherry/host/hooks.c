@@ -15,6 +15,7 @@
 #include "base/json-out.h"
 #include "host/image.h"
 #include "host/spawn.h"
+#include "host/waits.h"
 #include "plan/annotations.h"
 
 extern char **environ;
@@ -258,6 +259,19 @@ static int make_output(const struct wh_hook_run *run, enum wh_ann ann, int *ret_
     return fcntl(p[1], F_SETFL, 0) < 0 ? wh_err_sys(err, -errno, "set up a pipe") : 0;
 }
 
+/* A process that SIGKILL does not end is in a frozen v1 cgroup, or waits for a device: that it is left must be known. */
+static void tell_left(pid_t pid, struct wh_err *err)
+{
+    size_t len = err ? strlen(err->msg) : 0;
+    char what[160];
+
+    wh_proc_waits(-1, pid, what, sizeof what);
+    if (err)
+        snprintf(err->msg + len, sizeof err->msg - len,
+                 "; process %d was killed, but has not ended within %d s: it is %s, and is left", (int)pid,
+                 wh_waits.killed / 1000, what);
+}
+
 static int run_one(const struct wh_hook_run *run, const struct wh_hook_entry *h, const struct wh_buf *state,
                    struct wh_err *err)
 {
@@ -328,7 +342,11 @@ static int run_one(const struct wh_hook_run *run, const struct wh_hook_entry *h,
         wh_pidfd_kill(run->init_fd, SIGKILL);
         (void)wh_pidfd_reap(pidfd, NULL);
     }
-    return verdict(h, waited < 0 ? waited : r, &ex, tails, wh_now_ms() - began, err);
+    if (verdict(h, waited < 0 ? waited : r, &ex, tails, wh_now_ms() - began, err) == 0)
+        return 0;
+    if (r == -ETIMEDOUT)
+        tell_left(pid, err);
+    return err ? err->code : r;
 }
 
 int wh_hooks_run(const struct wh_hook_run *run, uint32_t kind, const char *status, pid_t pid, bool all,
