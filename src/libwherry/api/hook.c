@@ -10,7 +10,6 @@
 
 #include "api/api.h"
 #include "base/fd.h"
-#include "host/apart.h"
 #include "host/hooks.h"
 #include "host/image.h"
 #include "host/init.h"
@@ -151,9 +150,9 @@ static int start_hook(const struct wh_hooking *k, const struct wh_load *l, const
     int r = mbox < 0 ? mbox : 0;
 
     if (r == 0 && l->plan->host_slots >> WH_SLOT_ROOTFS & 1) {
-        rootfs = wh_apart_open(AT_FDCWD, k->state->rootfs, O_PATH | O_DIRECTORY, 0, k->cancel_fd);
+        rootfs = openat(AT_FDCWD, k->state->rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC);
         if (rootfs < 0)
-            r = wh_api_unanswered(rootfs, "open rootfs", k->state->rootfs, err);
+            r = wh_err_sys(err, -errno, "open rootfs %s", k->state->rootfs);
     }
     if (r == 0 && notifies) {
         r = wh_listener_connect(&listener, k->cancel_fd, err);

@@ -268,7 +268,8 @@ static int dispatch(const struct wh_run *r, const struct wh_ask *ask, int *ret_f
 static int on_start_hook(struct wh_run *r, const struct inbox *in, struct wh_err *err)
 {
     struct wh_ask ask = { .number = in->m.step, .pid = r->pid_b, .pidfd = r->pidfd_b, .cancel_fd = r->cancel_fd };
-    int fd = -1, rc;
+    WH_CLEANUP_FD int fd = -1;
+    int rc;
 
     if (!r->hook_step || in->m.step != r->hook_step || !r->ops || !r->ops->hook)
         return violation(r, in, err);
@@ -279,7 +280,7 @@ static int on_start_hook(struct wh_run *r, const struct inbox *in, struct wh_err
     if (rc < 0)
         r->failed_step = ask.number;
     return rc < 0 ? (answer(r->ctl, WH_MSG_DENY, ask.number, -rc, -1), rc)
-                  : answer(r->ctl, WH_MSG_OK, ask.number, 0, -1);
+                  : answer(r->ctl, WH_MSG_OK, ask.number, 0, fd);
 }
 
 static int on_ask(struct wh_run *r, const struct wh_spec *spec, const struct inbox *in, uint8_t phase,

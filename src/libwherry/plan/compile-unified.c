@@ -96,7 +96,7 @@ static void raw_key(struct wh_res *x, const struct wh_kv *kv)
         wh_compile_err(x->c, -EINVAL, kv->src, "%s cannot be set: it %s", kv->key, why);
         return;
     }
-    if (core && x->mode == WH_RES_HOST)
+    if (core && x->mode == WH_RES_HOST && x->c->facts->cgroup2_mount)
         at = WH_RES_UNIFIED;
     else if (x->mode == WH_RES_HOST && wh_compile_v1(x->c, wh_streq(name, "io") ? "blkio" : name))
         wh_compile_err(x->c, -EOPNOTSUPP, kv->src,
