@@ -6,6 +6,7 @@
  * A fuzz target is FUZZ_NAME, defined before this file is included, LLVMFuzzerTestOneInput and seed(). With clang -fsanitize=fuzzer
  * -DWH_LIBFUZZER it is a libFuzzer program. Without, it is a unit test that feeds the seeds and the kept corpus (tests/fuzz/corpus/NAME), as
  * they are, cut off and damaged, FUZZ_INPUTS times in all: what was found once stays found, also by a gcc that has no libFuzzer.
+ * FUZZ_PARTS: only what is shared with other tests.
  */
 
 #include <stdbool.h>
@@ -52,7 +53,7 @@ __attribute__((unused)) static char *fuzz_part(struct fuzz_bytes *b, uint8_t sep
     return s;
 }
 
-#ifdef WH_LIBFUZZER
+#if defined WH_LIBFUZZER || defined FUZZ_PARTS
 #include <stdio.h>
 
 static void fuzz_broken(const char *what, const char *file, int line)

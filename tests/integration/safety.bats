@@ -202,11 +202,11 @@ create() {
 }
 
 @test "I8: what cannot be done is an error, not a warning" {
-    config '.process.rlimits = [{type: "RLIMIT_NO_SUCH", soft: 1, hard: 1}]'
+    config '.process.capabilities.bounding += ["CAP_NO_SUCH"]'
     go
     have_status 1
-    have RLIMIT_NO_SUCH
-    have /process/rlimits/0/type
+    have CAP_NO_SUCH
+    have /process/capabilities/bounding
 }
 
 @test "I9: ids that mean 'no change' are refused" {

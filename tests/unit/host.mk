@@ -3,6 +3,7 @@
 unit_tests += tests/unit/cgroup
 unit_tests += tests/unit/tty
 unit_tests += tests/unit/serve
+unit_tests += tests/fuzz/fuzz-serve
 unit_tests += tests/unit/filter-cache
 unit_tests += tests/unit/store
 unit_tests += tests/fuzz/fuzz-state
