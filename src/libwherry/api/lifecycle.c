@@ -170,6 +170,9 @@ int wh_api_destroy(const wherry_ctx *ctx, struct wh_target *t, const char *id, s
          * this needs not. What goes wrong here is said below. */
         (void)wh_cgroup_kill(&t->cgroup, KILL_MS, &(struct wh_err){ 0 });
         r = wh_pidfd_wait(t->pidfd, KILL_MS);
+        /* A wait that failed says nothing of init. */
+        if (r < 0 && r != -ETIMEDOUT)
+            r = wh_pidfd_wait(t->pidfd, KILL_MS);
         if (r < 0)
             return wh_err_set(err, WH_ERR_STATE, r, NULL, "container init still running");
     }
