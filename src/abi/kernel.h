@@ -135,11 +135,8 @@ struct wh_cap_data {
 /* keyctl(2) */
 #define WH_KEYCTL_JOIN_SESSION_KEYRING 1
 #define WH_KEYCTL_SETPERM 5
-#define WH_KEYCTL_DESCRIBE 6
-/* what a session keyring is made with, as KEYCTL_DESCRIBE prints it (possessor all; user view, read, link) */
-#define WH_KEY_PERM_FRESH "3f130000"
-/* the same and user search */
-#define WH_KEY_PERM_SESSION 0x3f1b0000u
+/* the possessor all, its user nothing */
+#define WH_KEY_PERM_SESSION 0x3f000000u
 
 /* statfs(2) f_type */
 #define WH_PROC_MAGIC 0x9fa0

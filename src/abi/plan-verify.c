@@ -221,8 +221,13 @@ static int order(struct check *c, const struct wh_step *s, const struct wh_opinf
             return WH_RULE_PHASE;
         c->phase = WH_PH_C;
     }
-    if ((c->prev == WH_OP_SECCOMP && s->op != WH_OP_EXEC) || (c->prev == WH_OP_READY) != (s->op == WH_OP_WAIT_START) ||
-        (s->op == WH_OP_EXEC) != last)
+    /* Early, with B born under it, or last. A listener is taken out of B. */
+    if (c->prev == WH_OP_SECCOMP && s->op != (c->phase == WH_PH_A ? WH_OP_CLONE_B : WH_OP_EXEC) &&
+        !(c->phase == WH_PH_A && s->op == WH_OP_CAPS))
+        return WH_RULE_ORDER;
+    if (s->op == WH_OP_SECCOMP && c->phase == WH_PH_A && ((const struct wh_step_seccomp *)s)->notify)
+        return WH_RULE_ORDER;
+    if ((c->prev == WH_OP_READY) != (s->op == WH_OP_WAIT_START) || (s->op == WH_OP_EXEC) != last)
         return WH_RULE_ORDER;
     switch (s->op) {
     case WH_OP_JOIN_PIDFD:

@@ -81,6 +81,8 @@ int op_mknod(struct ini *i, const struct wh_step_mknod *s)
 
 int op_dev_bind(struct ini *i, const struct wh_step_dev_bind *s)
 {
+    const struct wh_mount_attr attr = { .attr_set =
+                                            WH_MOUNT_ATTR_RDONLY | WH_MOUNT_ATTR_NOSUID | WH_MOUNT_ATTR_NOEXEC };
     CLEAN_FD fd = -1;
     struct wh_statx st;
     int r;
@@ -94,6 +96,10 @@ int op_dev_bind(struct ini *i, const struct wh_step_dev_bind *s)
         return fail(i, FSTAT, r);
     if (!is_node(&st, s->mode, s->major, s->minor))
         return fail(i, VERIFY_DEVICE, -ENODEV);
+    /* Read-only holds for the inode, whose mode and owner are the host's; a device is written to all the same (open(2), special files). */
+    r = (int)sys_mount_setattr(fd, "", AT_EMPTY_PATH, &attr);
+    if (r < 0)
+        return fail(i, MOUNT_SETATTR, r);
     return ini_attach(i, fd, i->slot[s->root], ini_str(i, s->path), 0);
 }
 
@@ -223,9 +229,6 @@ int op_console(struct ini *i, const struct wh_step_console *s)
         return (int)r;
     /* The reader sees the socket close after its one message. */
     ini_slot_set(i, s->socket, -1);
-    r = sys_ioctl(slave, TIOCSCTTY, NULL);
-    if (r < 0)
-        return fail(i, IOCTL, r);
     for (k = 0; k < 3; k++) {
         r = sys_dup3(slave, k, 0);
         if (r < 0)

@@ -103,6 +103,19 @@ static int keep_mode(struct ini *i, int mount, const struct wh_statx *at)
     return r < 0 ? fail(i, FCHMOD, r) : 0;
 }
 
+/* A directory that was made for a tmpfs gets the mode that the tmpfs has, so that the next start, which keeps it, is like this one. */
+static int mode_for_next(struct ini *i, int target)
+{
+    CLEAN_FD dir = -1;
+    long r;
+
+    dir = (int)ini_openat2(target, ".", O_RDONLY | O_DIRECTORY, WH_RESOLVE_NO_SYMLINKS);
+    if (dir < 0)
+        return fail(i, OPENAT2, dir);
+    r = sys_fchmod(dir, 01777);
+    return r < 0 ? fail(i, FCHMOD, r) : 0;
+}
+
 int ini_attach(struct ini *i, int mount, int root, const char *path, uint32_t flags)
 {
     unsigned int how =
@@ -126,8 +139,8 @@ int ini_attach(struct ini *i, int mount, int root, const char *path, uint32_t fl
     if (((at.mode & S_IFMT) == S_IFDIR) != dir)
         return fail(i, VERIFY_FS, -ENOTDIR);
     r = check_proc(i, mount, target, &at, flags);
-    if (r >= 0 && flags & WH_ATTACH_KEEP_MODE && !i->made)
-        r = keep_mode(i, mount, &at);
+    if (r >= 0 && flags & WH_ATTACH_KEEP_MODE)
+        r = i->made ? mode_for_next(i, target) : keep_mode(i, mount, &at);
     return r < 0 ? r : move_to(i, mount, root, target, &at);
 }
 
@@ -135,7 +148,38 @@ int op_root_propagation(struct ini *i, const struct wh_step_root_propagation *s)
 {
     struct wh_mount_attr a = { .propagation = s->propagation };
 
-    return set_attr(i, AT_FDCWD, "/", AT_RECURSIVE, &a);
+    return set_attr(i, AT_FDCWD, "/", s->recursive ? AT_RECURSIVE : 0, &a);
+}
+
+#define ROOT_DEPTH_MAX 2048 /* components of a path of PATH_MAX bytes */
+
+/* Goes up from the rootfs to the root of the mount that it is in: ".." of a directory inside a mount is in the same mount. */
+int op_root_holder(struct ini *i, const struct wh_step_root_holder *s)
+{
+    struct wh_mount_attr a = { .propagation = WH_MS_PRIVATE };
+    CLEAN_FD at = -1;
+    struct wh_statx st;
+    unsigned int depth;
+    long r;
+
+    (void)s;
+    at = (int)sys_openat(AT_FDCWD, ".", O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+    if (at < 0)
+        return fail(i, OPEN, at);
+    for (depth = 0;; depth++) {
+        r = ini_stat(at, &st);
+        if (r < 0)
+            return fail(i, FSTAT, r);
+        if (st.attributes & WH_STATX_ATTR_MOUNT_ROOT)
+            return set_attr(i, at, "", AT_EMPTY_PATH, &a);
+        if (depth == ROOT_DEPTH_MAX)
+            return fail(i, OPEN, -ELOOP);
+        r = sys_openat(at, "..", O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+        if (r < 0)
+            return fail(i, OPEN, r);
+        ini_close(take_fd(&at));
+        at = (int)r;
+    }
 }
 
 int op_root_bind(struct ini *i, const struct wh_step_root_bind *s)
@@ -246,6 +290,21 @@ int op_mount_bind(struct ini *i, const struct wh_step_mount_bind *s)
     return 0;
 }
 
+int op_bind_root(struct ini *i, const struct wh_step_bind_root *s)
+{
+    CLEAN_FD source = -1;
+    int fd, r;
+
+    r = ini_resolve(i, i->slot[s->root], ini_str(i, s->source), INI_MAKE_NOTHING, s->nofollow ? INI_NOFOLLOW : 0,
+                    &source);
+    if (r < 0)
+        return r;
+    r = clone_tree(i, source, s->recursive ? AT_RECURSIVE : 0, &fd);
+    if (r >= 0)
+        ini_slot_set(i, s->mount, fd);
+    return r;
+}
+
 int op_ask_mount(struct ini *i, const struct wh_step_ask_mount *s)
 {
     int fd, r = ini_ask(i, &fd);
@@ -339,6 +398,53 @@ int op_mount_attr(struct ini *i, const struct wh_step_mount_attr *s)
     if (i->skipped >> s->mount & 1)
         return 0;
     return set_attr(i, i->slot[s->mount], "", AT_EMPTY_PATH | (s->recursive ? AT_RECURSIVE : 0), &a);
+}
+
+int op_mount_relax(struct ini *i, const struct wh_step_mount_relax *s)
+{
+    struct wh_mount_attr a = { .attr_clr = s->clr };
+    uint64_t bit;
+    long r;
+
+    if (i->skipped >> s->mount & 1)
+        return 0;
+    r = sys_mount_setattr(i->slot[s->mount], "", AT_EMPTY_PATH, &a);
+    if (r == 0)
+        return 0;
+    if (r != -EPERM)
+        return fail(i, MOUNT_SETATTR, r);
+    /* One of them is locked, and the kernel does not say which. */
+    for (bit = 1; bit && bit <= s->clr; bit <<= 1) {
+        if (!(s->clr & bit))
+            continue;
+        a.attr_clr = bit;
+        r = sys_mount_setattr(i->slot[s->mount], "", AT_EMPTY_PATH, &a);
+        if (r < 0 && r != -EPERM)
+            return fail(i, MOUNT_SETATTR, r);
+    }
+    return 0;
+}
+
+int op_root_over(struct ini *i, const struct wh_step_root_over *s)
+{
+    struct wh_statx st;
+    long r;
+
+    r = ini_stat(i->slot[s->mount], &st);
+    if (r < 0)
+        return fail(i, FSTAT, r);
+    if ((st.mode & S_IFMT) != S_IFDIR)
+        return fail(i, VERIFY_FS, -ENOTDIR);
+    r = sys_move_mount(i->slot[s->mount], i->slot[s->root], "",
+                       WH_MOVE_MOUNT_F_EMPTY_PATH | WH_MOVE_MOUNT_T_EMPTY_PATH);
+    if (r < 0)
+        return fail(i, MOVE_MOUNT, r);
+    /* A second descriptor: a read-only tmpfs is made read-only later, through its own slot. */
+    r = sys_openat(i->slot[s->mount], ".", O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+    if (r < 0)
+        return fail(i, OPEN, r);
+    ini_slot_set(i, s->root, (int)r);
+    return 0;
 }
 
 int op_copyup(struct ini *i, const struct wh_step_copyup *s)
@@ -455,14 +561,24 @@ static int cover(struct ini *i, const char *path)
  * Without pivot_root the host's tree stays below ours, where a process that escapes the chroot finds it, and a complete
  * /proc or /sys among its mounts would let a user namespace mount a new one without our masks.
  */
-static int drop_host(struct ini *i)
+static int drop_host(struct ini *i, uint32_t old)
 {
     static const char *const paths[] = { "/proc", "/sys" };
+    struct wh_mount_attr a = { .propagation = old };
     unsigned int k, n;
 
+    /* Not what is below it: among that are the container's mounts already. */
+    if (old && set_attr(i, AT_FDCWD, "/", 0, &a) < 0)
+        return -1;
     for (k = 0; k < 2; k++) {
         long r = 0;
 
+        if (old) {
+            r = sys_mount_setattr(AT_FDCWD, paths[k], AT_RECURSIVE, &a);
+            if (r < 0 && r != -ENOENT && r != -EINVAL)
+                return fail(i, MOUNT_SETATTR, r);
+            r = 0;
+        }
         for (n = 0; n < 64 && r >= 0; n++)
             r = sys_umount2(paths[k], WH_MNT_DETACH | WH_UMOUNT_NOFOLLOW);
         /* EINVAL: no mount point (any more), or locked by our user namespace's parent: it is covered, which hides it. */
@@ -478,12 +594,14 @@ static int drop_host(struct ini *i)
 
 int op_pivot(struct ini *i, const struct wh_step_pivot *s)
 {
+    struct wh_mount_attr old = { .propagation = s->old };
+    CLEAN_FD was = -1;
     struct wh_statx a, b;
     int root = i->slot[s->root];
     long r;
 
     if (s->mode == 1) {
-        r = drop_host(i);
+        r = drop_host(i, s->old);
         if (r < 0)
             return (int)r;
     }
@@ -491,10 +609,20 @@ int op_pivot(struct ini *i, const struct wh_step_pivot *s)
     if (r < 0)
         return fail(i, FCHDIR, r);
     if (s->mode == 0) {
+        if (s->old) {
+            was = (int)sys_openat(AT_FDCWD, "/", O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+            if (was < 0)
+                return fail(i, OPEN, was);
+        }
         /* The old root is stacked on top of the new one; "." resolves to it, and it goes. */
         r = sys_pivot_root(".", ".");
         if (r < 0)
             return fail(i, PIVOT_ROOT, r);
+        if (s->old) {
+            r = set_attr(i, was, "", AT_EMPTY_PATH | AT_RECURSIVE, &old);
+            if (r < 0)
+                return (int)r;
+        }
         r = sys_umount2(".", WH_MNT_DETACH);
         if (r < 0)
             return fail(i, UMOUNT, r);

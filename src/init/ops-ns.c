@@ -78,9 +78,11 @@ int op_rlimit_raise(struct ini *i, const struct wh_step_rlimit_raise *s)
     r = sys_prlimit(s->resource, NULL, &l);
     if (r < 0)
         return fail(i, PRLIMIT, r);
-    if (l.rlim_max >= s->hard)
+    if (l.rlim_cur >= s->hard)
         return 0;
-    l.rlim_max = s->hard;
+    l.rlim_cur = s->hard;
+    if (l.rlim_max < s->hard)
+        l.rlim_max = s->hard;
     r = sys_prlimit(s->resource, &l, NULL);
     return r < 0 ? fail(i, PRLIMIT, r) : 0;
 }
@@ -244,6 +246,14 @@ int op_session(struct ini *i, const struct wh_step_session *s)
 
     (void)s;
     return r < 0 ? fail(i, SETSID, r) : 0;
+}
+
+int op_ctty(struct ini *i, const struct wh_step_ctty *s)
+{
+    long r = sys_ioctl(0, TIOCSCTTY, NULL);
+
+    (void)s;
+    return r < 0 ? fail(i, IOCTL, r) : 0;
 }
 
 int op_loopback(struct ini *i, const struct wh_step_loopback *s)

@@ -5,38 +5,18 @@
 
 /* Privileges and confinement. Nothing here may fail softly but KEYRING. */
 
-/* Of "keyring;UID;GID;PERM;NAME". */
-static bool is_fresh(long id)
-{
-    char text
-        [512]; /* the name is a container id of 255 bytes at most; the kernel writes nothing where not all has room */
-    long n = sys_keyctl_describe(id, text, sizeof(text)), k;
-    unsigned int fields = 0;
-
-    if (n > (long)sizeof(text))
-        return false;
-    for (k = 0; k < n && fields < 3; k++)
-        fields += text[k] == ';';
-    return fields == 3 && n - k > 8 && !memcmp(text + k, WH_KEY_PERM_FRESH ";", 9);
-}
-
 int op_keyring(struct ini *i, const struct wh_step_keyring *s)
 {
-    const char *name = ini_str(i, s->name);
-    long id = sys_keyctl(WH_KEYCTL_JOIN_SESSION_KEYRING, (unsigned long)name, 0);
-    long r;
-
     /*
-     * One of that name that was there is joined, if it lets itself be found, whoever made it to see the container's keys or to
-     * slip it some: any user of the host can, and any container without a user namespace. A new one has exactly these
-     * permissions, with which nobody can find it. Without a name it is always a new one.
+     * Without a name. By its name any process of the same uid could join it, from another container or from the host, for as long as it
+     * lets its user search or link it; and one made by name does so until its permissions are changed, that is, for a process that waits for it.
      */
-    if (id >= 0 && name && !is_fresh(id))
-        id = sys_keyctl(WH_KEYCTL_JOIN_SESSION_KEYRING, 0, 0);
+    long id = sys_keyctl(WH_KEYCTL_JOIN_SESSION_KEYRING, 0, 0), r;
+
+    (void)s;
     if (id < 0)
         return fail(i, KEYCTL, id);
-    /* Search for the user, so that a process of the same user that has another session finds its keys. A security module may
-     * not allow it; nothing is less confined then. */
+    /* A security module may not allow it. What it was made with lets its user view and read it, by its number, and nothing more. */
     r = sys_keyctl(WH_KEYCTL_SETPERM, (unsigned long)id, WH_KEY_PERM_SESSION);
     return r < 0 && r != -EACCES ? fail(i, KEYCTL, r) : 0;
 }

@@ -186,7 +186,7 @@ int op_host_alive(struct ini *i, const struct wh_step_host_alive *s)
 
 /* What ends an init of runc's that waits for start. It ignores the others, whose default action would end a process outside of a pid namespace
  * of its own. */
-#define BIT(sig) (UINT64_C(1) << ((sig) - 1))
+#define BIT(sig) (UINT64_C(1) << ((sig)-1))
 #define ENDING                                                                                                         \
     (BIT(SIGHUP) | BIT(SIGINT) | BIT(SIGQUIT) | BIT(SIGTERM) | BIT(SIGILL) | BIT(SIGTRAP) | BIT(SIGABRT) |             \
      BIT(SIGBUS) | BIT(SIGFPE) | BIT(SIGSEGV) | BIT(SIGSYS) | ENDING_STKFLT)

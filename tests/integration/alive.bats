@@ -1,7 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # views: cgroup2
-# bats file_tags=vm
 # A process whose first thread has called pthread_exit(3) is a zombie in /proc, and lives: any payload can do that, without privileges.
 load helpers
 
@@ -85,6 +84,7 @@ no_trace() {
     [ -z "$(left_cgroups)" ]
 }
 
+# bats test_tags=vm
 @test "pid 1: every command says that it runs; kill ends it" {
     every_command
     wherry kill "$CID" KILL
@@ -94,6 +94,7 @@ no_trace() {
     no_trace
 }
 
+# bats test_tags=vm
 @test "without a pid namespace: every command says that it runs; kill ends it" {
     without_pidns
     every_command
@@ -115,6 +116,7 @@ no_trace() {
     jq -e 'select(.type == "exit") | .data.signal == 9 or .data.signal == "KILL" or .data.signal == "SIGKILL"' "$BATS_TEST_TMPDIR/events"
 }
 
+# bats test_tags=vm
 @test "kill --all and delete -f reach pid 1, and one beside pid 1, with and without a pid namespace" {
     for ns in with without; do
         [ "$ns" = with ] || without_pidns

@@ -83,7 +83,7 @@ refuses() {
     run wherry create -b "$BUNDLE" -f rootfs "$CID"
     have "read rootfs: is a directory"
     run wherry create -b "$BUNDLE" -f /dev/null "$CID"
-    have "/dev/null is neither a regular file nor a pipe"
+    have "/dev/null is not a regular file but a device"
     truncate -s 65M "$BUNDLE/large.json"
     run wherry create -b "$BUNDLE" -f large.json "$CID"
     have_status 1

@@ -158,3 +158,86 @@ thaw() {
     have_not "5 6"
     [ "$(grep -cxE '[0-9]+' <<<"$output")" -le 6 ]
 }
+
+# A container whose first process seizes whatever turns up in its pid namespace; what it finds is in "said".
+tracer_up() {
+    need musl-gcc
+    [ -x "$BATS_FILE_TMPDIR/tracer" ] || musl-gcc -O2 -static -o "$BATS_FILE_TMPDIR/tracer" "$SRC/tests/tools/tracer.c"
+    cp "$BATS_FILE_TMPDIR/tracer" rootfs/bin/tracer
+    command_is tracer
+    config '.process.capabilities = ((["CAP_SYS_PTRACE", "CAP_KILL"]) as $c | {bounding: $c, effective: $c, permitted: $c})
+        | .linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", syscalls: [{names: ["mkdir", "mkdirat"], action: "SCMP_ACT_ERRNO", errnoRet: 95}]}'
+    wherry run -d "$CID" </dev/null >said 2>&1
+    for _ in $(seq 200); do ! grep -q ready said || break; sleep 0.05; done
+    grep -q ready said
+}
+
+# seized_nothing_of_the_host COUNT: of the helpers that were seized, which are some; each is held against what init itself has.
+seized_nothing_of_the_host() {
+    awk -v bnd="$(awk '/^CapBnd/ { print $2 }' "/proc/$(pid_of "$CID")/status")" '
+        function beyond(mine, theirs,   i, m, t) {
+            for (i = 1; i <= length(mine); i++) {
+                m = index("0123456789abcdef", substr(mine, i, 1)) - 1
+                t = index("0123456789abcdef", substr(theirs, i, 1)) - 1
+                while (m > 0) { if (m % 2 && !(t % 2)) return 1; m = int(m / 2); t = int(t / 2) }
+            }
+            return 0
+        }
+        $1 == "seized" && $2 ~ /^wherry:/ {
+            n++
+            for (i = 3; i <= NF; i++) {
+                split($i, v, "=")
+                if (v[1] ~ /^Cap/ && beyond(v[2], bnd)) print "it holds " $i ", the container " bnd
+                if (v[1] == "Seccomp" && v[2] != 2) print "it has no filter yet"
+                if (v[1] == "fds") {
+                    k = split(substr($i, 5), fd, ","); sockets = 0
+                    for (j = 1; j < k; j++) {
+                        if (fd[j] ~ /^[012]:/) continue
+                        if (fd[j] !~ /:socket:/ || ++sockets > 1) print "it holds the descriptor " fd[j]
+                    }
+                }
+                if (v[1] == "maps" && v[2] != "") { gsub(/\/memfd:[a-z-]*,?/, "", v[2]); if (v[2] != "") print "it maps " v[2] }
+            }
+        }
+        END { print n + 0 > "/dev/stderr" }' said 2>seized | sort | uniq -c >beyond
+    echo "$(cat seized) helpers were seized"
+    cat beyond
+    [ ! -s beyond ]
+    # The tracer would find something, if there were something to find.
+    [ "$(cat seized)" -ge "$1" ]
+}
+
+@test "1,000 execs under the eyes of a process with CAP_SYS_PTRACE: what it seizes has nothing that the container does not have" {
+    local n
+    tracer_up
+    for ((n = 0; n < 1000; n++)); do
+        "$WHERRY" --root "$ROOT" exec "$CID" true </dev/null 3>&- 4>&- || true
+    done
+    seized_nothing_of_the_host 20
+}
+
+@test "a filter that does not let exec finish, where it is loaded early: the error says so; without CAP_SYS_PTRACE it is loaded last" {
+    config '.linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", syscalls: [{names: ["setsid"], action: "SCMP_ACT_ERRNO", errnoRet: 1}]}'
+    up
+    run wherry exec "$CID" true </dev/null
+    have_status 0
+    wherry delete -f "$CID"
+    config '.process.capabilities |= map_values(. + ["CAP_SYS_PTRACE"])'
+    up
+    run wherry exec "$CID" true </dev/null
+    have_status 255
+    have "setsid"
+    have "the seccomp filter must allow what exec still does: docs/COMPATIBILITY.md"
+}
+
+@test "exec with a listener where B could be taken over before it has its filter" {
+    config '.linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", listenerPath: "/none", syscalls: [{names: ["mkdir"], action: "SCMP_ACT_NOTIFY"}]}'
+    jq '.process.capabilities |= map_values(. + ["CAP_SYS_PTRACE"])' config.json >with.json
+    config '.linux.seccomp = null | .process.capabilities |= map_values(. + ["CAP_SYS_PTRACE"])'
+    up
+    # The configuration that exec reads is the one that create has kept.
+    cp with.json "$ROOT/$CID/config.json"
+    run wherry exec "$CID" true </dev/null
+    have_status 255
+    have "exec with a seccomp listener is refused in a container without a user namespace whose processes may have CAP_SYS_PTRACE"
+}

@@ -520,7 +520,7 @@ P
     run python3 "$BATS_TEST_TMPDIR/join.py" "$WHERRY" "$ROOT" "$CID" </dev/null
     have_status 0
     # The keyring that the reader possesses has possessor permissions; the caller's key can be seen by its owner, but not be reached.
-    have_line 'keyring +_ses: empty'
+    have_line ' 3f000000 .*keyring +_ses: empty'
 }
 
 @test "an exec whose wherry is killed before it begins does not begin" {

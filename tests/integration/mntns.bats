@@ -64,7 +64,7 @@ without_mntns() {
     config '.mounts[-1] = {destination: "/none", options: ["remount", "ro"]}'
     refused 'no such file or directory' '/mounts/7'
     config '.mounts[-1] = {destination: "/", options: ["remount", "ro"]}'
-    refused 'on the top of rootfs'
+    refused 'a mount on "/" cannot have the option remount: root.readonly is for that'
 }
 
 @test "remount: a link of the image does not choose whose options change" {

@@ -207,10 +207,11 @@ shows() {
     shows nosuid noexec noatime
 }
 
-@test "bind with one more flag: those of the source stay" {
+@test "bind with one more flag: that one alone" {
     add_mount /mnt bind "$PWD/src" bind,ro
     inside_after "mount -t tmpfs -o nosuid,nodev,noexec none '$PWD/src'" "$MOUNT_OPTIONS"'opts /mnt'
-    shows ro nosuid nodev noexec
+    shows ro
+    shows ro "!nosuid" "!nodev" "!noexec"
 }
 
 @test "rbind: submounts come along, ro is for the top, rro for all" {
@@ -301,10 +302,7 @@ shows() {
 }
 
 # ---------------------------------------------------------------- what is refused
-@test "no mount on / of the rootfs, and none below /proc but for known files" {
-    add_mount / tmpfs tmpfs mode=755
-    refused /mounts/
-    config 'del(.mounts[-1])'
+@test "no mount below /proc but for known files" {
     add_mount /proc/sys tmpfs tmpfs mode=755
     refused /mounts/ /proc
     config 'del(.mounts[-1])'

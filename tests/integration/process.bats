@@ -422,16 +422,70 @@ set_names() { # SET
 }
 
 @test "session keyring: its own by default, the caller's with --no-new-keyring" {
-    [ -r /proc/keys ] || skip "no /proc/keys"
-    config '.linux.maskedPaths = []'
-    command_is cat /proc/keys
-    # This first: the kernel lets a keyring live on for a moment.
-    run wherry run --no-new-keyring "$CID" </dev/null
+    need keyctl
+    keyctl_is_there
+    command_is keyctl show @s
+    run keyctl session mine "$WHERRY" --root "$ROOT" run --no-new-keyring "$CID" </dev/null 3>&- 4>&-
     have_status 0
-    have_not "_ses.$CID"
-    run wherry run "$CID" </dev/null
+    have_line 'keyring: mine$'
+    run keyctl session mine "$WHERRY" --root "$ROOT" run "$CID" </dev/null 3>&- 4>&-
     have_status 0
-    have "_ses.$CID"
+    have_line 'keyring: _ses$'
+    have_not mine
+}
+
+keyctl_is_there() {
+    local lib
+    cp "$(command -v keyctl)" rootfs/bin/
+    ldd "$(command -v keyctl)" | grep -o '/[^ ]*' | while read -r lib; do
+        mkdir -p "rootfs$(dirname "$lib")"
+        cp -L "$lib" "rootfs$lib"
+    done
+}
+
+# What a process does that has the uid of another container's and no part in its session: every way to a key by the key's number, the keyring's, and the
+# keyring's name. It prints what it got.
+THIEF='for name in _ses "_ses.$3"; do keyctl session "$name" keyctl show @s; done
+    keyctl read "$2" || keyctl print "$2"
+    keyctl link "$2" @s && keyctl print "$2"
+    keyctl link "$1" @s && keyctl show @s && keyctl print "$2"
+    keyctl search "$1" user treasure @s && keyctl print "$2"
+    keyctl rlist "$1"; keyctl list "$1"; keyctl show "$1"
+    keyctl setperm "$1" 0x3f3f3f3f && keyctl link "$1" @s && keyctl print "$2"
+    keyctl setperm "$2" 0x3f3f3f3f && keyctl print "$2"
+    keyctl chown "$1" 0 && keyctl link "$1" @s && keyctl print "$2"
+    echo tried'
+
+@test "keys in the session keyring of a container, and in that of an exec, are out of reach for others of the same uid, in another container and on the host" {
+    local how ring key
+    need keyctl
+    keyctl_is_there
+    # The uid that has made the keyring is root's, whose the process is too.
+    config '.process.capabilities = {bounding: [], effective: [], permitted: []} | .linux.seccomp = null | .root.readonly = false'
+    cp -a "$BUNDLE" "$BATS_TEST_TMPDIR/thief"
+    (cd "$BATS_TEST_TMPDIR/thief" && BUNDLE=$PWD && config '.linux.cgroupsPath += "-2"')
+    shell_is 'keyctl add user treasure hush @s >/tmp/key; keyctl rlist @s; keyctl id @s >/tmp/ring; exec sleep 1000'
+    wherry run -d "$CID" </dev/null >out 2>&1
+    for how in run exec; do
+        if [ "$how" = exec ]; then
+            rm -f rootfs/tmp/ring
+            wherry exec -d "$CID" sh -c 'keyctl add user treasure hush @s >/tmp/key; keyctl id @s >/tmp/ring; exec sleep 1000' </dev/null >out 2>&1
+        fi
+        for _ in $(seq 200); do [ ! -s rootfs/tmp/ring ] || break; sleep 0.05; done
+        ring=$(cat rootfs/tmp/ring) key=$(cat rootfs/tmp/key)
+        (cd "$BATS_TEST_TMPDIR/thief" && BUNDLE=$PWD && command_is sh -c "$THIEF" thief "$ring" "$key" "$CID")
+        run wherry run --bundle "$BATS_TEST_TMPDIR/thief" "$CID-2" </dev/null
+        have_line '^tried$'
+        have_not hush
+        have_not treasure
+        run sh -c "$THIEF" thief "$ring" "$key" "$CID" </dev/null
+        have_line '^tried$'
+        have_not hush
+        have_not treasure
+        # Its own processes have it.
+        run grep -c . "rootfs/tmp/key"
+        [ "$output" = 1 ]
+    done
 }
 
 @test "--no-subreaper: orphans are not the runtime's" {

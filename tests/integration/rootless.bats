@@ -294,7 +294,7 @@ $NAME_:240000:25536"
     rootless '.process.oomScoreAdj = -500'
     user_refused "/process/oomScoreAdj: write -500 to /proc/self/oom_score_adj: permission denied (a score below the caller's own needs CAP_SYS_RESOURCE)"
     rootless 'del(.process.oomScoreAdj) | .process.rlimits = [ { type: "RLIMIT_NOFILE", soft: 100, hard: 1000000000 } ]'
-    user_refused "/process/rlimits/0: raise the hard limit RLIMIT_NOFILE to at least 1000000000" "CAP_SYS_RESOURCE"
+    user_refused "/process/rlimits/0: raise the limit RLIMIT_NOFILE to at least 1000000000" "CAP_SYS_RESOURCE"
 }
 
 @test "a seccomp filter, with and without noNewPrivileges" {

@@ -202,11 +202,11 @@ create() {
 }
 
 @test "I8: what cannot be done is an error, not a warning" {
-    config '.process.capabilities.bounding += ["CAP_NO_SUCH"]'
+    config '.process.rlimits = [{type: "RLIMIT_NO_SUCH", soft: 1, hard: 1}]'
     go
     have_status 1
-    have CAP_NO_SUCH
-    have /process/capabilities/bounding
+    have RLIMIT_NO_SUCH
+    have /process/rlimits/0/type
 }
 
 @test "I9: ids that mean 'no change' are refused" {

@@ -452,3 +452,49 @@ seccomp() { config ".linux.seccomp = $1"; }
     [ -z "$(ls -A elsewhere)" ]
     rm -f "$ROOT/$CID"
 }
+
+# Bound device nodes are the host's: `chmod 666` is what they have anyway, so that a test that fails does no harm.
+WRITE_NODES='for d in null zero full random urandom tty; do
+        chmod 666 /dev/$d 2>&1; chown 0:0 /dev/$d 2>&1; touch /dev/$d 2>&1
+        awk -v d="/dev/$d" '"'"'$5 == d { print "mounted", d, $6 }'"'"' /proc/self/mountinfo
+    done; echo x >/dev/null && echo written; head -c 3 /dev/zero | wc -c'
+nodes_are_bound() {
+    have_status 0
+    have_line '^written$'
+    have_line '^3$'
+    [ "$(grep -cE '^chmod: /dev/[a-z]*: Read-only file system' <<<"$output")" = 6 ]
+    [ "$(grep -cE '^chown: /dev/[a-z]*: Read-only file system' <<<"$output")" = 6 ]
+    [ "$(grep -cE '^touch: /dev/[a-z]*: Read-only file system' <<<"$output")" = 6 ]
+    [ "$(grep -cE '^mounted /dev/[a-z]* ro,nosuid,.*noexec' <<<"$output")" = 6 ]
+}
+
+@test "without CAP_MKNOD: the host's device nodes are bound, and cannot be changed through that" {
+    config '.process.capabilities = ((["CAP_CHOWN", "CAP_FOWNER", "CAP_DAC_OVERRIDE"]) as $c | {bounding: $c, effective: $c, permitted: $c}) | .root.readonly = false'
+    shell_is "$WRITE_NODES"
+    run setpriv --bounding-set -mknod --inh-caps -mknod "$WHERRY" --root "$ROOT" run "$CID" </dev/null 3>&- 4>&-
+    nodes_are_bound
+    # A payload that could make the mounts writable has none of the host's.
+    config '.process.capabilities |= map_values(. + ["CAP_SYS_ADMIN"])'
+    run setpriv --bounding-set -mknod --inh-caps -mknod "$WHERRY" --root "$ROOT" run "$CID" </dev/null 3>&- 4>&-
+    have_status 1
+    have "device /dev/null cannot be made, and the host's is not bound instead: with CAP_SYS_ADMIN the container could change its mode and owner on the host"
+}
+
+@test "mknod refused by the device policy of the caller: the same" {
+    local cg=/sys/fs/cgroup/devices/$CID
+    [ -d /sys/fs/cgroup/devices ] || skip "needs the v1 controller of devices"
+    mkdir "$cg" || skip "cannot make a cgroup of the v1 controller of devices"
+    for n in 3 5 7 8 9; do echo "c 1:$n m" >"$cg/devices.deny"; done
+    echo "c 5:0 m" >"$cg/devices.deny"
+    config '.process.capabilities = ((["CAP_CHOWN", "CAP_FOWNER", "CAP_DAC_OVERRIDE"]) as $c | {bounding: $c, effective: $c, permitted: $c}) | .root.readonly = false'
+    shell_is "$WRITE_NODES"
+    run sh -c 'echo $$ >"$1/cgroup.procs"; exec "$2" --root "$3" run "$4"' sh "$cg" "$WHERRY" "$ROOT" "$CID" </dev/null 3>&- 4>&-
+    nodes_are_bound
+    config '.process.capabilities |= map_values(. + ["CAP_SYS_ADMIN"])'
+    run sh -c 'echo $$ >"$1/cgroup.procs"; exec "$2" --root "$3" run "$4"' sh "$cg" "$WHERRY" "$ROOT" "$CID" </dev/null 3>&- 4>&-
+    have_status 1
+    have "mknod /dev/null"
+    have "operation not permitted"
+    have "with CAP_SYS_ADMIN the container could change mode and owner of the host's, which is therefore not bound instead"
+    rmdir "$cg"
+}

@@ -1,6 +1,5 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# bats file_tags=vm
 # Signals to a container that is created and not started: what they do to runc's init, they do to ours.
 load helpers
 
@@ -63,6 +62,7 @@ test_setup() {
     each_signal_ends
 }
 
+# bats test_tags=vm
 @test "created: the other signals do nothing, and the payload does not inherit any of it" { others_do_nothing; }
 
 @test "created, without a pid namespace: the other signals do nothing" {

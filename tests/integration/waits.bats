@@ -219,6 +219,171 @@ deaf() { # [--full | --accept] NAME
     done
 }
 
+@test "what is no regular file is refused at once: each kind, for each option that names a file" {
+    local kind command
+    up
+    mkfifo fifo
+    mkdir directory
+    python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind("socket")'
+    local -A says=([fifo]="is not a regular file but a FIFO" [directory]="is a directory" [socket]="is not a regular file but a socket, or a device"
+        [/dev/zero]="is not a regular file but a device" [/dev/ptmx]="is not a regular file but a device")
+    for kind in "${!says[@]}"; do
+        for command in "create -b . -f $kind $CID-2" "run -b . --config $kind $CID-2" "run -d -b . -f $kind $CID-2" "check -b . -f $kind" \
+            "explain -b . -f $kind" "exec -p $kind $CID" "exec -d --process $kind $CID" "update -r $kind $CID" "update --resources $kind $CID"; do
+            # shellcheck disable=SC2086 # words
+            ends 1 $command
+            [ "$status" -ne 0 ]
+            have "$kind"
+            have "${says[$kind]}"
+        done
+        # As config.json of the bundle, and of the container, which its owner could have replaced.
+        if [ -e "$BUNDLE/$kind" ]; then
+            mkdir "$BATS_TEST_TMPDIR/b"
+            cp -a "$kind" "$BATS_TEST_TMPDIR/b/config.json"
+            for command in create run check explain; do
+                # shellcheck disable=SC2046 # none, or an id
+                ends 1 "$command" -b "$BATS_TEST_TMPDIR/b" $([ "$command" = check ] || [ "$command" = explain ] || echo "$CID-2")
+                [ "$status" -ne 0 ]
+                have "${says[$kind]}"
+            done
+            rm -rf "$BATS_TEST_TMPDIR/b"
+            mv "$ROOT/$CID/config.json" "$ROOT/$CID/kept"
+            cp -a "$kind" "$ROOT/$CID/config.json"
+            ends 1 exec "$CID" true
+            have_status 255
+            have "${says[$kind]}"
+            rm -rf "$ROOT/$CID/config.json"
+            mv "$ROOT/$CID/kept" "$ROOT/$CID/config.json"
+        fi
+    done
+    # A file that is written, not read: a pid file takes the place of what has its name, a log is not opened where nobody reads.
+    ends 2 exec -d --pid-file fifo "$CID" true
+    have_status 0
+    grep -qx '[0-9]*' fifo
+    ends 1 exec -d --pid-file directory "$CID" true
+    have_status 255
+    have "write pid file directory: is a directory"
+    mkfifo fifo2
+    ends 1 --log fifo2 state "$CID"
+    have "open log file fifo2: no such device or address"
+}
+
+@test "a pipe of the shell is read to its end, and one that nobody writes is not waited for for ever" {
+    up
+    jq '.process | .args = ["true"]' config.json >process.json
+    run wherry exec -p <(cat process.json) "$CID"
+    have_status 0
+    run bash -c 'echo "{\"pids\": {\"limit\": 77}}" | "$@"' - "$WHERRY" --root "$ROOT" update -r - "$CID"
+    have_status 0
+    run wherry update -r <(echo '{"pids": {"limit": 78}}') "$CID"
+    have_status 0
+    exec 9<> <(:)
+    run timeout 10 "$WHERRY" --root "$ROOT" exec -p /dev/fd/9 "$CID" 3>&- 4>&-
+    have_status 255
+    have "read /dev/fd/9: nobody has written for 1 s"
+    told exec -p /dev/fd/9 "$CID"
+    grep -q canceled "$BATS_TEST_TMPDIR/told"
+    exec 9<&-
+}
+
+@test "bundle, config.json, rootfs, sockets and sources of mounts on a mute file system" {
+    local m=$BATS_TEST_TMPDIR/m what
+    mkdir "$m"
+    mute "$m"
+    for what in create run; do
+        ends 3 "$what" -b "$m/b" "$CID"
+        have "$what failed: open bundle $m/b: its file system has not answered for 1 s"
+    done
+    ends 3 run -b "$BUNDLE" -f "$m/c" "$CID"
+    have "open $m/c: its file system has not answered for 1 s"
+    told run -b "$m/b" "$CID"
+    grep -q canceled "$BATS_TEST_TMPDIR/told"
+    for what in check explain; do
+        ends 3 "$what" -b "$m/b"
+        have "open bundle $m/b: its file system has not answered for 1 s"
+    done
+    told explain -b "$m/b"
+    cp config.json kept.json
+    config '.root.path = $p' --arg p "$m/r"
+    ends 3 run -b "$BUNDLE" "$CID"
+    have "open rootfs $m/r: its file system has not answered for 1 s"
+    told create -b "$BUNDLE" "$CID"
+    cp kept.json config.json
+    config '.process.terminal = true'
+    ends 3 create -b "$BUNDLE" --console-socket "$m/s" "$CID"
+    have "connect to console socket $m/s: connection timed out"
+    cp kept.json config.json
+    config '.linux.namespaces |= map(if .type == "network" then .path = $p else . end)' --arg p "$m/n"
+    ends 3 create -b "$BUNDLE" "$CID"
+    have "open namespace $m/n: connection timed out"
+    cp kept.json config.json
+    config '.mounts += [{destination: "/tmp", type: "bind", source: $p, options: ["bind"]}]' --arg p "$m/x"
+    ends 5 create -b "$BUNDLE" "$CID"
+    have_line 'create failed: .*(container init has been waiting for a FUSE file system for 2 s, in step|its file system has not answered|connection timed out)'
+    told create -b "$BUNDLE" "$CID"
+    cp kept.json config.json
+    config '.hooks.createRuntime = [{path: $p}]' --arg p "$m/h"
+    ends 4 create -b "$BUNDLE" "$CID"
+    have_line "error running createRuntime hook #0: $m/h was not executed within 1 s: it is waiting for a FUSE file system"
+    told create -b "$BUNDLE" "$CID"
+    grep -q canceled "$BATS_TEST_TMPDIR/told"
+    # No process that waits there is left.
+    run ! pgrep -f "$m/"
+    umount -l "$m"
+    [ ! -e "$ROOT/$CID" ]
+}
+
+freezer() { # a v1 cgroup, which holds even what is killed
+    FREEZER=/sys/fs/cgroup/freezer/$CID-test
+    [ -e /sys/fs/cgroup/freezer/cgroup.procs ] || skip "needs a v1 freezer"
+    mkdir "$FREEZER"
+}
+
+@test "a hook that SIGKILL does not end: which process is left is said" {
+    local pid began
+    freezer
+    printf '#!/bin/sh\necho $$ >%s/cgroup.procs\nexec sleep 1000\n' "$FREEZER" >hook
+    chmod 755 hook
+    config '.hooks.createRuntime = [{path: $p, timeout: $t}]' --arg p "$BUNDLE/hook" --argjson t 1
+    "$WHERRY" --root "$ROOT" create -b "$BUNDLE" "$CID" </dev/null >"$BATS_TEST_TMPDIR/said" 2>&1 3>&- 4>&- &
+    for _ in $(seq 100); do pid=$(cat "$FREEZER/cgroup.procs"); [ -n "$pid" ] && break; sleep 0.01; done
+    echo FROZEN >"$FREEZER/freezer.state"
+    began=$EPOCHREALTIME
+    status=0
+    wait $! || status=$?
+    echo THAWED >"$FREEZER/freezer.state"
+    [ "$status" = 1 ]
+    [ "$(bc <<<"$EPOCHREALTIME - $began < 5")" = 1 ]
+    cat "$BATS_TEST_TMPDIR/said"
+    grep -q "hook ran past specified timeout of 1.0s.*; process $pid was killed, but has not ended within 1 s: it is .*, and is left$" \
+        "$BATS_TEST_TMPDIR/said"
+    sleep 0.2
+    rmdir "$FREEZER"
+}
+
+@test "a process of exec that SIGKILL does not end: which one is said, and that its cgroup has it" {
+    local pid child
+    freezer
+    up
+    mute /etc "$(pid_of "$CID")"
+    "$WHERRY" --root "$ROOT" exec "$CID" true </dev/null >"$BATS_TEST_TMPDIR/said" 2>&1 3>&- 4>&- &
+    child=$!
+    sleep 0.7
+    pid=$(pgrep -P "$child" | tail -n 1)
+    echo "$pid" >"$FREEZER/cgroup.procs"
+    echo FROZEN >"$FREEZER/freezer.state"
+    status=0
+    wait "$child" || status=$?
+    echo THAWED >"$FREEZER/freezer.state"
+    cat "$BATS_TEST_TMPDIR/said"
+    [ "$status" = 255 ]
+    grep -qE "; process $pid was killed, but has not ended within 1 s: it is .*, and is left to its cgroup\$" "$BATS_TEST_TMPDIR/said"
+    sleep 0.2
+    rmdir "$FREEZER"
+    ends 3 delete -f "$CID"
+    have_status 0
+}
+
 @test "newuidmap that does not end" {
     need userns
     local bin=$BATS_TEST_TMPDIR/bin home=$BATS_TEST_TMPDIR/home

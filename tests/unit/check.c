@@ -197,7 +197,7 @@ static const struct test tests[] = {
     { WH_CHECK_BIND_SENSITIVE, "/mounts/1/source", "/etc of the host is mounted on /e",
       .mounts = MOUNT("/e", "bind", "/etc//", "\"rbind\"") },
     { WH_CHECK_SHARED_PROPAGATION, "/mounts/1", "the mount on /d is shared with the host",
-      .mounts = MOUNT("/d", "bind", "rootfs", "\"rbind\",\"rshared\"") },
+      .mounts = MOUNT("/d", "bind", "rootfs", "\"rbind\",\"rshared\""), .others = 1 },
     { WH_CHECK_SHARED_PROPAGATION, "/linux/rootfsPropagation", "rootfsPropagation is shared",
       .linux_ = NAMESPACES "," SECCOMP "," RESOURCES "," PATHS "," CGROUP ",\"rootfsPropagation\":\"shared\"" },
 

@@ -251,16 +251,9 @@ long sys_umask(unsigned int mask)
 
 long sys_keyctl(int cmd, unsigned long a, unsigned long b)
 {
-    ENTER(keyctl, "%s, %#lx", cmd == WH_KEYCTL_SETPERM ? "SETPERM" : a ? (const char *)a : "new", b);
+    ENTER(keyctl, "%s, %#lx", cmd == WH_KEYCTL_SETPERM ? "SETPERM" : a ? "by name" : "new", b);
     fake_leave(0);
     return cmd == WH_KEYCTL_SETPERM ? 0 : 77;
-}
-
-long sys_keyctl_describe(long id, char *buf, size_t n)
-{
-    ENTER(keyctl_describe, "%ld", id);
-    snprintf(buf, n, "keyring;0;0;%s;_ses.box", fake.keyring_perm ? fake.keyring_perm : "3f130000");
-    return fake_leave((long)strlen(buf) + 1);
 }
 
 long sys_socket(int domain, int type)

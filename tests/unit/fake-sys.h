@@ -83,7 +83,6 @@ static struct {
     char at_name[32], at_text[300];
     const char *match; /* the calls whose text begins so fail with match_err */
     int match_err;
-    const char *keyring_perm; /* of the keyring of that name; null: it is a new one */
     uint32_t shown; /* step whose header was written last, plus one */
     uint32_t at_step;
     /* script */

@@ -33,7 +33,7 @@ static void head(uint32_t nsflags)
     ADD(DUMPABLE, dumpable, .value = 0);
     ADD(CLONE_B, clone_b, );
     ADD(SESSION, session, );
-    ADD(KEYRING, keyring, .name = STR("_ses.wherry-test"))->soft = WH_SOFT_NOSYS;
+    ADD(KEYRING, keyring, )->soft = WH_SOFT_NOSYS;
     ADD(LOOPBACK, loopback, );
     ADD(ROOT_PROPAGATION, root_propagation, .propagation = WH_MS_SLAVE);
     ADD(OPEN_DEVNULL, open_devnull, .devnull = WH_SLOT_DEVNULL);
@@ -148,6 +148,7 @@ static void test_console(void)
     wh_build_host_slot(tp, WH_SLOT_CONSOLE);
     ADD(MKNOD, mknod, .root = WH_SLOT_ROOT, .path = STR("/dev/tty"), .mode = S_IFCHR | 0666, .major = 5, .minor = 0);
     ADD(CONSOLE, console, .root = WH_SLOT_ROOT, .socket = WH_SLOT_CONSOLE, .uid = 0, .rows = 33, .cols = 77, .node = 1);
+    ADD(CTTY, ctty, );
     tail();
     exec_sh("tty; stty size; echo to-console >/dev/console; stat -c %t /dev/console; exec 2>&-; echo tty >/dev/tty || "
             "echo no-tty");

@@ -88,6 +88,8 @@ static bool any_alt(void)
 
 static void test_whole(void)
 {
+    const char *at;
+
     whole((struct tp_options){ .notify = true });
     is_int(run("B: a whole container"), 2, "a whole plan ends in execve");
     is_str(fake.exec, "/bin/prog prog arg A=1 B=2 HOME=/home/user", "argv, environment, HOME at its end");
@@ -118,6 +120,17 @@ static void test_whole(void)
     for (int k = 0; k < FAKE_FDS; k++)
         if (fake.fd[k].open && (strcmp(fake.fd[k].name, "PROC") == 0 || strcmp(fake.fd[k].name, "TARGET") == 0))
             fail_test("%s is open when B is made", fake.fd[k].name);
+    whole((struct tp_options){ .exec = true });
+    is_int(run("B: exec, for its privileges"), 2, "an exec ends in execve");
+    at = strstr(fake.text, "clone(");
+    ok(at && strstr(fake.text, "capset") && strstr(fake.text, "capset") < at && !strstr(at, "capset") &&
+           !strstr(at, "setresuid") && !strstr(at, "setgroups") && !strstr(at, "CAPBSET_DROP") && !strstr(at, "fchown"),
+       "B does nothing that takes a privilege");
+    whole((struct tp_options){ .exec = true, .early = true });
+    is_int(run("SECCOMP,CLONE_B: exec under its filter"), 2, "an exec whose filter is A's ends in execve");
+    at = strstr(fake.text, "clone(");
+    ok(at && strstr(fake.text, "seccomp(") && strstr(fake.text, "seccomp(") < at && !strstr(at, "seccomp("),
+       "B is born under it");
     whole((struct tp_options){ .exec = true, .fds = true });
     fake.is_a = true;
     is_int(run("A: exec by descriptor"), 1, "A of an exec by descriptor exits");
@@ -163,21 +176,15 @@ static void test_fallbacks(void)
     ok(alt("DEV_BIND", 0), "the node is bound instead");
 
     whole((struct tp_options){ 0 });
-    fake.match = "keyctl(_ses", fake.match_err = ENOSYS;
+    fake.match = "keyctl(new", fake.match_err = ENOSYS;
     is_int(run("KEYRING: no keyrings"), 2, "no keyrings: the container runs");
     ok(alt("KEYRING", 0), "and says so");
 
     whole((struct tp_options){ 0 });
     is_int(run("KEYRING: a new one"), 2, "a new keyring");
-    ok(strstr(fake.text, "keyctl(_ses.") && !strstr(fake.text, "keyctl(new"), "has the container's name");
-    whole((struct tp_options){ 0 });
-    fake.keyring_perm = "3f1b003f";
-    is_int(run("KEYRING: somebody's"), 2, "a keyring of that name that lets others find it");
-    ok(strstr(fake.text, "keyctl(new"), "is left for one without a name");
-    whole((struct tp_options){ 0 });
-    fake.match = "keyctl_describe", fake.match_err = EACCES;
-    is_int(run("KEYRING: somebody's secret"), 2, "a keyring of that name that cannot be looked at");
-    ok(strstr(fake.text, "keyctl(new"), "is left, too");
+    ok(strstr(fake.text, "keyctl(new") && !strstr(fake.text, "keyctl(by name"),
+       "has no name by which it could be joined");
+    ok(strstr(fake.text, "keyctl(SETPERM, 0x3f000000)"), "and lets its user nothing");
 
     whole((struct tp_options){ 0 });
     fake.match = "capset", fake.match_err = EPERM;
@@ -293,7 +300,69 @@ static void test_targets(void)
     attach("tmpfs", "/new", WH_ATTACH_KEEP_MODE);
     fake_missing("ROOT/new");
     run("ATTACH: keep mode of nothing");
-    ok(!strstr(fake.text, "fchmod"), "but not that of a directory that was made for it");
+    has_str(fake.text, "fchmod(ROOT/new, 1777)",
+            "a directory that was made for it gets the mode of the tmpfs, for the next start");
+}
+
+static void relax_case(const char *what, const char *match, int err)
+{
+    begin();
+    ADD(MOUNT_BIND, mount_bind, .source = STR("/srv"), .mount = WH_SLOT_SCRATCH);
+    ADD(MOUNT_RELAX, mount_relax, .mount = WH_SLOT_SCRATCH, .clr = WH_MOUNT_ATTR_NOEXEC | WH_MOUNT_ATTR_NODEV);
+    end();
+    fake.match = match, fake.match_err = err;
+    run(what);
+}
+
+/* What a configuration of rootfsPropagation, of a bind below the rootfs and of a mount on / adds. */
+static void test_root(void)
+{
+    begin();
+    ADD(ROOT_HOLDER, root_holder, );
+    end();
+    fake_node(".", S_IFDIR | 0755)->no_mount = true;
+    run("ROOT_HOLDER");
+    has_str(fake.text, "openat(., \"..\", RD|PATH|DIR", "the mount that holds the rootfs is looked for upwards");
+
+    begin();
+    ADD(BIND_ROOT, bind_root, .root = WH_SLOT_ROOT, .source = STR("/in"), .nofollow = 1, .mount = WH_SLOT_SCRATCH);
+    end();
+    run("BIND_ROOT");
+    has_str(fake.text, "openat2(ROOT, \"/in\"", "a source in the rootfs is resolved below ROOT");
+    begin();
+    ADD(BIND_ROOT, bind_root, .root = WH_SLOT_ROOT, .source = STR("/in"), .mount = WH_SLOT_SCRATCH);
+    end();
+    fake_missing("ROOT/in");
+    run("BIND_ROOT: missing");
+    failed("BIND_ROOT", WH_SITE_OPENAT2, ENOENT, "a source that is not there is not made");
+
+    relax_case("MOUNT_RELAX", NULL, 0);
+    relax_case("MOUNT_RELAX: locked", "mount_setattr(", EPERM);
+    is_int(fake.ended, 2, "flags that are locked stay");
+    relax_case("MOUNT_RELAX: refused", "mount_setattr(", EINVAL);
+    failed("MOUNT_RELAX", WH_SITE_MOUNT_SETATTR, EINVAL, "another refusal is a failure");
+
+    begin();
+    ADD(MOUNT_BIND, mount_bind, .source = STR("/srv"), .mount = WH_SLOT_SCRATCH);
+    ADD(ROOT_OVER, root_over, .mount = WH_SLOT_SCRATCH, .root = WH_SLOT_ROOT);
+    end();
+    run("ROOT_OVER");
+    has_str(fake.text, ", ROOT, \"\")", "a mount on / goes onto the rootfs");
+    begin();
+    ADD(MOUNT_BIND, mount_bind, .source = STR("/etc/hosts"), .mount = WH_SLOT_SCRATCH);
+    ADD(ROOT_OVER, root_over, .mount = WH_SLOT_SCRATCH, .root = WH_SLOT_ROOT);
+    end();
+    run("ROOT_OVER: a file");
+    failed("ROOT_OVER", WH_SITE_VERIFY_FS, ENOTDIR, "and has to be a directory");
+
+    for (uint32_t mode = 0; mode < 2; mode++) {
+        begin();
+        ADD(PIVOT, pivot, .root = WH_SLOT_ROOT, .mode = mode, .old = WH_MS_SLAVE);
+        end();
+        run(mode ? "PIVOT: MS_MOVE, shared" : "PIVOT: shared");
+        has_str(fake.text, "mount_setattr(", "mode %u: the old root is a slave before anything of it is unmounted",
+                mode);
+    }
 }
 
 static void test_masks(void)
@@ -701,6 +770,7 @@ int main(void)
     test_whole();
     test_fallbacks();
     test_targets();
+    test_root();
     test_masks();
     test_devices();
     test_roots();

@@ -65,6 +65,7 @@ __attribute__((unused)) static struct wh_plan *tp_end(size_t *ret_size)
 /* One step of nearly every op, in the order of a real container. */
 struct tp_options {
     bool exec; /* like `wherry exec`: no READY and WAIT_START */
+    bool early; /* and the filter in A */
     bool notify;
     bool init; /* --init */
     bool fds; /* namespaces by descriptor: the host lacks CAP_SYS_PTRACE */
@@ -84,7 +85,8 @@ __attribute__((unused)) static void tp_tail(struct tp_options o)
     static const struct wh_sock_filter filter[2] = { { 0x20, 0, 0, 0 }, { 0x06, 0, 0, 0x7fff0000 } };
 
     ADD(PERSONALITY, personality, .persona = 8);
-    ADD(ASK_PRIO, ask_prio, .policy = 3, .nice = 5, .ioprio = 2 << WH_IOPRIO_CLASS_SHIFT | 4);
+    if (!o.exec)
+        ADD(ASK_PRIO, ask_prio, .policy = 3, .nice = 5, .ioprio = 2 << WH_IOPRIO_CLASS_SHIFT | 4);
     ADD(MEMPOLICY, mempolicy, .mode = 2, .flags = 1 << 15, .nodes = U32V(0, 3));
     ADD(UMASK, umask, .mask = 022);
     if (!o.exec)
@@ -101,6 +103,15 @@ __attribute__((unused)) static void tp_tail(struct tp_options o)
     ADD(CWD_CHECK, cwd_check, .path = STR("/work"));
     ADD(EXEC_CHECK, exec_check, .arg0 = STR("prog"), .candidates = STRV("/sbin/prog", "/bin/prog"));
     if (o.exec) {
+        if (o.early) {
+            ADD(SECCOMP, seccomp, .filter = wh_build_bytes(tp, filter, sizeof(filter)),
+                .flags = WH_SECCOMP_FILTER_FLAG_LOG);
+            ADD(CAPS, caps, .effective = 1, .permitted = 3, .inheritable = 1);
+        }
+        ADD(CLONE_B, clone_b, );
+        ADD(SESSION, session, );
+        ADD(CTTY, ctty, );
+        ADD(ASK_PRIO, ask_prio, .policy = 3, .nice = 5, .ioprio = 2 << WH_IOPRIO_CLASS_SHIFT | 4);
         ADD(HOST_ALIVE, host_alive, );
     } else {
         ADD(READY, ready, .preserve = 1, .listen = WH_SLOT_LISTEN);
@@ -114,8 +125,9 @@ __attribute__((unused)) static void tp_tail(struct tp_options o)
         ADD(BE_INIT, be_init, .keep = 1 << 5, .foreground = 1);
     if (o.exec || o.init)
         ADD(LISTEN_PID, listen_pid, );
-    ADD(SECCOMP, seccomp, .filter = wh_build_bytes(tp, filter, sizeof(filter)), .flags = WH_SECCOMP_FILTER_FLAG_LOG,
-        .notify = o.notify);
+    if (!o.early)
+        ADD(SECCOMP, seccomp, .filter = wh_build_bytes(tp, filter, sizeof(filter)), .flags = WH_SECCOMP_FILTER_FLAG_LOG,
+            .notify = o.notify);
     ADD(EXEC, exec, .args = STRV("prog", "arg"), .env = STRV("A=1", "B=2"));
 }
 
@@ -146,11 +158,9 @@ __attribute__((unused)) static void tp_exec(struct tp_options o)
         ADD(JOIN_PIDFD, join_pidfd, .target = WH_SLOT_TARGET, .nsflags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID);
     }
     ADD(SET_IDS, set_ids, .uid = 0, .gid = 0);
-    ADD(CLONE_B, clone_b, );
-    ADD(SESSION, session, );
     ADD(ROOT_OPEN, root_open, .root = WH_SLOT_ROOT, .mode = 1);
     ADD(CONSOLE, console, .root = WH_SLOT_ROOT, .socket = WH_SLOT_CONSOLE, .uid = 1000, .rows = 24, .cols = 80);
-    ADD(KEYRING, keyring, .name = 0)->soft = WH_SOFT_NOSYS;
+    ADD(KEYRING, keyring, )->soft = WH_SOFT_NOSYS;
     tp_tail(o);
 }
 
@@ -190,12 +200,13 @@ __attribute__((unused)) static void tp_realistic(struct tp_options o)
 
     ADD(ASK_LIMITS, ask_limits, );
     ADD(SESSION, session, );
-    ADD(KEYRING, keyring, .name = STR("_ses.test"))->soft = WH_SOFT_NOSYS;
+    ADD(KEYRING, keyring, )->soft = WH_SOFT_NOSYS;
     if (o.fds)
         ADD(OPEN_NS, open_ns, .proc = WH_SLOT_PROC, .nsflags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID);
     ADD(LOOPBACK, loopback, );
     ADD(ASK_NETDEV, ask_netdev, .device = STR("eth0"), .name = STR("net%d"));
-    ADD(ROOT_PROPAGATION, root_propagation, .propagation = WH_MS_SLAVE);
+    ADD(ROOT_PROPAGATION, root_propagation, .propagation = WH_MS_SLAVE, .recursive = 1);
+    ADD(ROOT_HOLDER, root_holder, );
     ADD(OPEN_DEVNULL, open_devnull, .devnull = WH_SLOT_DEVNULL);
     ADD(ROOT_BIND, root_bind, .root = root, .recursive = 1);
     tp_fs("proc", "/proc", none, WH_MOUNT_ATTR_NOSUID, WH_ATTACH_NOSYMLINK | WH_ATTACH_SOURCE_PROC, 0);
@@ -211,6 +222,9 @@ __attribute__((unused)) static void tp_realistic(struct tp_options o)
     ADD(MOUNT_BIND, mount_bind, .source = STR("/etc/hosts"), .nofollow = 1, .mount = tmp);
     ADD(MOUNT_ATTR, mount_attr, .mount = tmp, .set = WH_MOUNT_ATTR_RDONLY, .propagation = WH_MS_PRIVATE);
     ADD(ATTACH, attach, .mount = tmp, .root = root, .dst = STR("/etc/hosts"));
+    ADD(BIND_ROOT, bind_root, .root = root, .source = STR("/srv/in"), .recursive = 1, .mount = tmp);
+    ADD(MOUNT_RELAX, mount_relax, .mount = tmp, .clr = WH_MOUNT_ATTR_NOEXEC | WH_MOUNT_ATTR_NODEV);
+    ADD(ATTACH, attach, .mount = tmp, .root = root, .dst = STR("/srv/out"));
     ADD(MOUNT_BIND, mount_bind, .source = STR("/etc/meminfo"), .mount = tmp);
     ADD(ATTACH, attach, .mount = tmp, .root = root, .dst = STR("/proc/meminfo"), .flags = WH_ATTACH_BENEATH_PROC);
     ADD(ASK_MOUNT, ask_mount, .source = STR("/srv/data"), .uid_map = STR("0 100000 65536"),
@@ -230,6 +244,7 @@ __attribute__((unused)) static void tp_realistic(struct tp_options o)
         .major = 1, .minor = 7);
     ADD(SYMLINK, symlink, .root = root, .target = STR("pts/ptmx"), .path = STR("/dev/ptmx"), .replace = 1);
     ADD(CONSOLE, console, .root = root, .socket = WH_SLOT_CONSOLE, .uid = 1000, .rows = 24, .cols = 80, .node = 1);
+    ADD(CTTY, ctty, );
     ADD(ASK_HOOK, ask_hook, .kind = WH_HOOK_CREATE_RUNTIME);
     ADD(MOUNT_ATTR, mount_attr, .mount = late, .set = WH_MOUNT_ATTR_RDONLY);
     ADD(MOUNT_FS, mount_fs, .fstype = STR("tmpfs"), .params = PARAMS("nr_inodes", "1"), .attr = WH_MOUNT_ATTR_RDONLY,

@@ -148,6 +148,18 @@ static void test_order(void)
     step = tp_find(p, WH_OP_DUMPABLE, 1, &at);
     tp_swap(step);
     found(WH_RULE_ORDER, at + 1, "SECCOMP is right before EXEC");
+
+    free(p);
+    tp_realistic((struct tp_options){ .exec = true, .early = true });
+    p = tp_end(&size);
+    ((struct wh_step_seccomp *)tp_find(p, WH_OP_SECCOMP, 0, &at))->notify = 1;
+    found(WH_RULE_ORDER, at, "a listener in A");
+    free(p);
+    tp_realistic((struct tp_options){ .exec = true, .early = true });
+    p = tp_end(&size);
+    step = tp_find(p, WH_OP_EXEC_CHECK, 0, &at);
+    tp_swap(step);
+    found(WH_RULE_ORDER, at + 1, "after a filter in A there is CAPS, or B is made");
 }
 
 static void test_values(void)
@@ -259,6 +271,10 @@ static void test_variants(void)
     tp_realistic((struct tp_options){ .exec = true });
     p = tp_end(&size);
     found(0, 0, "so is one without READY");
+    free(p);
+    tp_realistic((struct tp_options){ .exec = true, .early = true });
+    p = tp_end(&size);
+    found(0, 0, "and one that has its filter in A");
 
     /* Each prefix, in memory of exactly that size. */
     fresh();

@@ -96,6 +96,7 @@ struct wh_load {
     struct wh_buf text; /* the bytes of config.json: create keeps them for exec */
     const char *bundle; /* absolute */
     int bundle_fd, proc_fd;
+    int cancel_fd; /* readable = give up; -1 = none */
     struct wh_facts facts;
     struct wh_request req;
     struct wh_nsfds ns;
@@ -110,8 +111,11 @@ int wh_load_spec(struct wh_load *l, unsigned spec_flags, struct wh_err *err);
 /* Probes the host, opens namespaces, compiles filter and plan. root_fd (for the filter cache) may be -1. */
 int wh_load_plan(struct wh_load *l, const wherry_ctx *ctx, enum wh_verb verb, const char *id, int root_fd,
                  struct wh_err *err);
-/* A file of at most WH_SPEC_MAX_BYTES, regular or a pipe, whole. `flags`: more for openat, such as O_NOFOLLOW. -ENOENT leaves err empty. */
-int wh_load_file(int dir_fd, const char *name, int flags, struct wh_buf *ret, struct wh_err *err);
+/* A file of at most WH_SPEC_MAX_BYTES, regular or a pipe that has no name, whole. `flags`: more for openat, such as O_NOFOLLOW. -ENOENT leaves
+ * err empty. */
+int wh_load_file(int dir_fd, const char *name, int flags, int cancel_fd, struct wh_buf *ret, struct wh_err *err);
+/* The sentence for what wh_apart() and its like return: "open bundle NAME: …". */
+int wh_api_unanswered(int r, const char *what, const char *name, struct wh_err *err);
 /* Of a container that is there, as create read it. Errors in err, or in l->errs when err stays empty. */
 int wh_load_kept(struct wh_load *l, int proc_fd, int dir_fd, const char *id, struct wh_err *err);
 /* Logs the warnings about the configuration, and forgets them. Called when all went well: engines expect one record of a failure. */

@@ -15,6 +15,7 @@
 #include "abi/kernel.h"
 #include "api/api.h"
 #include "base/fd.h"
+#include "host/apart.h"
 #include "host/console.h"
 #include "host/hooks.h"
 #include "host/idmap.h"
@@ -181,9 +182,9 @@ static int open_rootfs(struct wh_creation *c, struct wh_err *err)
     char link[32], buf[4096];
     ssize_t n;
 
-    c->rootfs_fd = openat(l->bundle_fd, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    c->rootfs_fd = wh_apart_open(l->bundle_fd, path, O_PATH | O_DIRECTORY, 0, c->run.cancel_fd);
     if (c->rootfs_fd < 0) {
-        wh_err_sys(err, -errno, "open rootfs %s", path);
+        wh_api_unanswered(c->rootfs_fd, "open rootfs", path, err);
         wh_spec_where(l->spec, l->spec->root.path.src, err->path, sizeof err->path);
         return err->code;
     }
@@ -347,6 +348,7 @@ static int load(struct wh_creation *c, const struct wherry_create_opts *opts, en
         if (r < 0)
             return r;
     }
+    l->cancel_fd = c->run.cancel_fd;
     r = wh_load_spec(l, 0, err);
     if (r < 0)
         return r;

@@ -13,6 +13,7 @@
 
 #include "api/api.h"
 #include "base/fd.h"
+#include "host/apart.h"
 #include "host/console.h"
 #include "host/image.h"
 #include "host/init.h"
@@ -168,7 +169,7 @@ static int load_process(struct executing *x, struct wh_err *err)
     int r;
 
     if (!data) {
-        r = wh_load_file(AT_FDCWD, name, 0, &x->text, err);
+        r = wh_load_file(AT_FDCWD, name, 0, x->load.cancel_fd, &x->text, err);
         if (r == -ENOENT && err->code == 0)
             return wh_err_sys(err, r, "open process file %s", name);
         if (r < 0)
@@ -348,6 +349,7 @@ static int load(struct executing *x, wherry_ctx *ctx, const char *id, const stru
     int r;
 
     r = wh_api_opts(&x->opts, sizeof x->opts, opts, err);
+    x->load.cancel_fd = x->opts.cancel_fd > 0 ? x->opts.cancel_fd : -1;
     if (r == 0)
         r = wh_api_look_at_fds(x->opts.preserve_fds, x->opts.listen_fds, &x->closed_stdio, err);
     if (r == 0)
@@ -501,9 +503,9 @@ static int make(struct executing *x, struct wh_err *err)
 
     /* A container without a mount namespace: the plan changes the root. */
     if (x->load.plan->host_slots >> WH_SLOT_ROOTFS & 1) {
-        x->rootfs_fd = openat(AT_FDCWD, x->target.state.rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        x->rootfs_fd = wh_apart_open(AT_FDCWD, x->target.state.rootfs, O_PATH | O_DIRECTORY, 0, x->run.cancel_fd);
         if (x->rootfs_fd < 0)
-            return wh_err_sys(err, -errno, "open rootfs %s", x->target.state.rootfs);
+            return wh_api_unanswered(x->rootfs_fd, "open rootfs", x->target.state.rootfs, err);
     }
     /* Its own connection and message: an agent serves one process a connection. */
     if (wh_seccomp_notifies(x->load.spec, &x->load.req) && x->target.state.listener_path) {

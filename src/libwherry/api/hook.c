@@ -10,6 +10,7 @@
 
 #include "api/api.h"
 #include "base/fd.h"
+#include "host/apart.h"
 #include "host/hooks.h"
 #include "host/image.h"
 #include "host/init.h"
@@ -150,9 +151,9 @@ static int start_hook(const struct wh_hooking *k, const struct wh_load *l, const
     int r = mbox < 0 ? mbox : 0;
 
     if (r == 0 && l->plan->host_slots >> WH_SLOT_ROOTFS & 1) {
-        rootfs = openat(AT_FDCWD, k->state->rootfs, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        rootfs = wh_apart_open(AT_FDCWD, k->state->rootfs, O_PATH | O_DIRECTORY, 0, k->cancel_fd);
         if (rootfs < 0)
-            r = wh_err_sys(err, -errno, "open rootfs %s", k->state->rootfs);
+            r = wh_api_unanswered(rootfs, "open rootfs", k->state->rootfs, err);
     }
     if (r == 0 && notifies) {
         r = wh_listener_connect(&listener, k->cancel_fd, err);

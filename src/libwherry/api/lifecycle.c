@@ -7,6 +7,7 @@
 
 #include "api/api.h"
 #include "base/fd.h"
+#include "host/apart.h"
 #include "host/hooks.h"
 
 /* How long what we killed may take to be gone (runc: 100 times 100 ms). */
@@ -122,9 +123,9 @@ static void poststop(const wherry_ctx *ctx, const struct wh_target *t)
 
     if (!wh_hooks_any(t->state.hooks, t->state.nhooks, WH_HOOK_POSTSTOP))
         return;
-    run.bundle_fd = bundle = openat(AT_FDCWD, t->state.bundle, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    run.bundle_fd = bundle = wh_apart_open(AT_FDCWD, t->state.bundle, O_PATH | O_DIRECTORY, 0, -1);
     if (bundle < 0)
-        wh_err_sys(&err, -errno, "open bundle %s for poststop hooks", t->state.bundle);
+        wh_api_unanswered(bundle, "run poststop hooks in bundle", t->state.bundle, &err);
     else
         wh_hooks_run(&run, WH_HOOK_POSTSTOP, "stopped", 0, true, &err);
     /* The container is deleted whatever they say (runtime-spec, runtime.md, lifecycle step 13). */
@@ -160,6 +161,38 @@ static int refuse_elsewhere(const struct wh_target *t, const char *id, struct wh
                       id, (int)t->state.pid);
 }
 
+static int remove_cgroup(struct wh_target *t, const char *id, struct wh_err *err)
+{
+    (void)id;
+    return wh_cgroup_remove(&t->cgroup, KILL_MS, err);
+}
+
+static int remove_state(struct wh_target *t, const char *id, struct wh_err *err)
+{
+    return wh_store_remove(t->root_fd, id, err);
+}
+
+/* A call that fails once does not leave a container behind: each part is tried again, and what failed first is in err all the same. What
+ * stays, stays with the state, so that delete can be called again. */
+static int remove_all(struct wh_target *t, const char *id, struct wh_err *err)
+{
+    int (*const parts[])(struct wh_target *, const char *, struct wh_err *) = { remove_cgroup, remove_state };
+
+    for (size_t i = 0; i < WH_ELEMENTSOF(parts); i++) {
+        struct wh_err first = { 0 }, again = { 0 };
+        int r = parts[i](t, id, &first);
+
+        /* It has been waited for. */
+        if (r < 0 && r != -ETIMEDOUT && r != -EBUSY && parts[i](t, id, &again) == 0)
+            r = 0;
+        if (first.code && err->code == 0)
+            *err = first;
+        if (r < 0)
+            return err->code;
+    }
+    return 0;
+}
+
 int wh_api_destroy(const wherry_ctx *ctx, struct wh_target *t, const char *id, struct wh_err *err)
 {
     int r;
@@ -179,16 +212,14 @@ int wh_api_destroy(const wherry_ctx *ctx, struct wh_target *t, const char *id, s
     r = refuse_hidden(t, id, err);
     if (r == 0)
         r = refuse_elsewhere(t, id, err);
-    if (r == 0)
-        r = wh_cgroup_remove(&t->cgroup, KILL_MS, err);
     if (r < 0)
         return r;
-    r = wh_store_remove(t->root_fd, id, err);
+    r = remove_all(t, id, err);
     if (r < 0)
         return r;
     if (t->state.id && !t->creating)
         poststop(ctx, t);
-    return 0;
+    return err->code;
 }
 
 /* -ENOENT: there never was an init. */
@@ -214,9 +245,9 @@ static int look_at_mark(struct wh_target *t, const char *id, struct wh_err *err)
             "state root): processes and a cgroup of it may be left; when there are none, remove the directory and the "
             "record by hand",
             id, id);
-    return r < 0 && err->code == 0 ? wh_err_sys(err, r, "read the record of container %s's first process", id)
-           : r < 0                 ? r
-                                   : 0;
+    if (r < 0 && err->code == 0)
+        return wh_err_sys(err, r, "read the record of container %s's first process", id);
+    return r < 0 ? r : 0;
 }
 
 /* A state directory that tells nothing (its creator died before the journal) or that is damaged beyond reading. */
@@ -283,9 +314,25 @@ static int delete_locked(wherry_ctx *ctx, struct wh_target *t, const char *id, b
     return wh_err_set(err, WH_ERR_STATE, -ENOENT, NULL, "container does not exist");
 }
 
+/* With force init has been killed by now. What is damaged stays so; another failure may be a passing one. */
+static int look_twice(struct wh_target *t, const char *id, struct wh_err *passing, struct wh_err *err)
+{
+    struct wh_err again = { 0 };
+    int r = wh_target_look(t, id, true, err);
+
+    if (r == 0 || (err->kind == WH_ERR_STATE && (r == -EINVAL || r == -ENOENT)))
+        return r;
+    if (wh_target_look(t, id, true, &again) < 0)
+        return r;
+    *passing = *err;
+    *err = again;
+    return 0;
+}
+
 static int delete (wherry_ctx *ctx, const char *id, bool force, struct wh_err *err)
 {
     WH_CLEANUP_TARGET struct wh_target t;
+    struct wh_err passing = { 0 };
     int r;
 
     wh_target_init(&t);
@@ -312,10 +359,17 @@ static int delete (wherry_ctx *ctx, const char *id, bool force, struct wh_err *e
         return wh_err_set(err, WH_ERR_STATE, r, NULL, "container does not exist");
     if (r == -EBUSY)
         return wh_err_set(err, WH_ERR_STATE, r, NULL, "cannot delete container %s that is not stopped: creating", id);
-    if (r < 0)
-        return wh_err_sys(err, r, "lock container %s", id);
-    r = wh_target_look(&t, id, true, err);
-    return r < 0 ? remove_rest(ctx, &t, id, force, err) : delete_locked(ctx, &t, id, force, err);
+    /* Where locking fails, one that is being made may be another's work; all else is deleted, and the failure reported. */
+    if (r < 0) {
+        wh_err_sys(&passing, r, "lock container %s", id);
+        if (t.creating && !force)
+            return *err = passing, r;
+    }
+    r = look_twice(&t, id, &passing, err);
+    r = r < 0 ? remove_rest(ctx, &t, id, force, err) : delete_locked(ctx, &t, id, force, err);
+    if (r == 0 && passing.code)
+        *err = passing;
+    return r == 0 ? err->code : r;
 }
 
 int wherry_delete(wherry_ctx *ctx, const char *id, uint32_t flags, wherry_error **reterr)

@@ -1,22 +1,28 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
 #include "api/api.h"
 #include "base/fd.h"
+#include "host/apart.h"
 #include "host/build-id.h"
 #include "host/seccomp-cache.h"
+#include "host/waits.h"
+
+#define PIPEFS 0x50495045 /* linux/magic.h */
 
 void wh_load_init(struct wh_load *l)
 {
-    *l = (struct wh_load){ .bundle_fd = -1, .proc_fd = -1 };
+    *l = (struct wh_load){ .bundle_fd = -1, .proc_fd = -1, .cancel_fd = -1 };
     wh_nsfds_init(&l->ns);
 }
 
@@ -70,49 +76,106 @@ static int open_bundle(struct wh_load *l, struct wh_err *err)
 {
     const char *path = l->opts.bundle ? l->opts.bundle : ".";
 
-    l->bundle_fd = openat(AT_FDCWD, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    l->bundle_fd = wh_apart_open(AT_FDCWD, path, O_PATH | O_DIRECTORY, 0, l->cancel_fd);
     if (l->bundle_fd < 0)
-        return wh_err_sys(err, -errno, "open bundle %s", path);
+        return wh_api_unanswered(l->bundle_fd, "open bundle", path, err);
     l->bundle = path_of(l->arena, l->proc_fd, l->bundle_fd);
     if (!l->bundle)
         l->bundle = wh_api_absolute(l->arena, path);
     return l->bundle ? 0 : wh_err_sys(err, -errno, "find the absolute path of bundle %s", path);
 }
 
+/* A pipe without a name: `<(program)` of a shell, or /dev/stdin. A FIFO has a name, and anyone may have made it, and never write. */
+static bool is_pipe(int fd, const struct stat *st)
+{
+    struct statfs fs;
+
+    return S_ISFIFO(st->st_mode) && fstatfs(fd, &fs) == 0 && fs.f_type == PIPEFS;
+}
+
+static int refuse_kind(int fd, const struct stat *st, const char *name, struct wh_err *err)
+{
+    const char *what = S_ISFIFO(st->st_mode)                          ? "a FIFO"
+                       : S_ISSOCK(st->st_mode)                        ? "a socket"
+                       : S_ISCHR(st->st_mode) || S_ISBLK(st->st_mode) ? "a device"
+                                                                      : "something else";
+
+    if (S_ISDIR(st->st_mode))
+        return wh_err_sys(err, -EISDIR, "read %s", name);
+    if (!S_ISREG(st->st_mode) && !is_pipe(fd, st))
+        return wh_err_set(err, WH_ERR_USAGE, -EINVAL, NULL, "%s is not a regular file but %s", name, what);
+    if (S_ISREG(st->st_mode) && st->st_size > (off_t)WH_SPEC_MAX_BYTES)
+        return wh_err_set(err, WH_ERR_SPEC, -EFBIG, NULL, "%s has %lld bytes, more than %u", name,
+                          (long long)st->st_size, WH_SPEC_MAX_BYTES);
+    return 0;
+}
+
+int wh_api_unanswered(int r, const char *what, const char *name, struct wh_err *err)
+{
+    if (r == -ECANCELED)
+        return wh_err_set(err, WH_ERR_HOST, r, NULL, "canceled");
+    if (r == -ETIMEDOUT)
+        return wh_err_set(err, WH_ERR_HOST, r, NULL,
+                          "%s %s: its file system has not answered for %d s: connection timed out", what, name,
+                          wh_waits.file / 1000);
+    return wh_err_sys(err, r, "%s %s", what, name);
+}
+
+/* One read, which has an end whatever is behind the fd. 0 at the end of the file. */
+static ssize_t read_some(int fd, bool slow, int cancel_fd, char *buf, size_t size)
+{
+    int64_t end = wh_now_ms() + wh_waits.file;
+
+    for (;;) {
+        ssize_t n = slow ? wh_apart_read(fd, buf, size, cancel_fd) : read(fd, buf, size);
+        int r = slow || n >= 0 ? (int)n : -errno;
+
+        if (r == -EAGAIN)
+            r = wh_wait_fd(fd, POLLIN, cancel_fd, end);
+        else if (r != -EINTR)
+            return slow ? r : n >= 0 ? n : r;
+        if (r < 0 && r != -EINTR)
+            return r;
+    }
+}
+
 /*
  * Read, not mapped: whoever truncates a mapped file kills us with SIGBUS. A regular file by its size; a pipe to its end. The limit
  * holds before anything is read: 1 GB is refused at once.
  */
-int wh_load_file(int dir_fd, const char *name, int flags, struct wh_buf *ret, struct wh_err *err)
+int wh_load_file(int dir_fd, const char *name, int flags, int cancel_fd, struct wh_buf *ret, struct wh_err *err)
 {
-    WH_CLEANUP_FD int fd = openat(dir_fd, name, O_RDONLY | O_NOCTTY | O_CLOEXEC | flags);
+    bool slow = false;
+    WH_CLEANUP_FD int fd = wh_apart_open_file(dir_fd, name, flags, cancel_fd, &slow);
     size_t cap, len = 0;
     struct stat st;
     char *buf;
+    int r;
 
-    if (fd < 0 && errno == ENOENT)
+    if (fd == -ENOENT)
         return -ENOENT;
-    if (fd < 0 || fstat(fd, &st) < 0)
+    /* What open(2) says of a socket. */
+    if (fd == -ENXIO)
+        return wh_err_set(err, WH_ERR_USAGE, fd, NULL, "%s is not a regular file but a socket, or a device", name);
+    if (fd < 0)
+        return wh_api_unanswered(fd, "open", name, err);
+    if (fstat(fd, &st) < 0)
         return wh_err_sys(err, -errno, "open %s", name);
-    if (S_ISDIR(st.st_mode))
-        return wh_err_sys(err, -EISDIR, "read %s", name);
-    if (!S_ISREG(st.st_mode) && !S_ISFIFO(st.st_mode))
-        return wh_err_set(err, WH_ERR_USAGE, -EINVAL, NULL, "%s is neither a regular file nor a pipe", name);
-    if (S_ISREG(st.st_mode) && st.st_size > (off_t)WH_SPEC_MAX_BYTES)
-        return wh_err_set(err, WH_ERR_SPEC, -EFBIG, NULL, "%s has %lld bytes, more than %u", name,
-                          (long long)st.st_size, WH_SPEC_MAX_BYTES);
+    r = refuse_kind(fd, &st, name, err);
+    if (r < 0)
+        return r;
+    slow = slow && S_ISREG(st.st_mode);
     cap = S_ISREG(st.st_mode) ? (size_t)st.st_size + 1 : 65536;
     buf = malloc(cap);
     while (buf) {
-        ssize_t n = read(fd, buf + len, cap - len);
+        ssize_t n = read_some(fd, slow, cancel_fd, buf + len, cap - len);
 
-        if (n < 0 && errno == EINTR)
-            continue;
         if (n < 0) {
-            int r = wh_err_sys(err, -errno, "read %s", name);
-
             free(buf);
-            return r;
+            return n == -ETIMEDOUT && !slow
+                       ? wh_err_set(err, WH_ERR_HOST, -ETIMEDOUT, NULL, "read %s: nobody has written for %d s", name,
+                                    wh_waits.file / 1000)
+                       : wh_api_unanswered((int)n, "read", name, err);
         }
         if (n == 0)
             break;
@@ -157,7 +220,7 @@ int wh_load_spec(struct wh_load *l, unsigned spec_flags, struct wh_err *err)
                               l->opts.config_len, WH_SPEC_MAX_BYTES);
         wh_buf_add(&l->text, l->opts.config_data, l->opts.config_len);
     } else {
-        r = wh_load_file(l->bundle_fd, name, 0, &l->text, err);
+        r = wh_load_file(l->bundle_fd, name, 0, l->cancel_fd, &l->text, err);
         if (r == -ENOENT && err->code == 0)
             return wh_err_set(err, WH_ERR_USAGE, -ENOENT, NULL, "JSON specification file %s not found", name);
         if (r < 0)
@@ -181,7 +244,7 @@ static int load_namespaces(struct wh_load *l, struct wh_err *err)
         if ((i >= 0 && n == WH_NS_USER) || !ns[n].set || !ns[n].path.v)
             continue;
         r = wh_nsfds_open(&l->ns, l->proc_fd, n, ns[n].path.v,
-                          wh_spec_where(l->spec, ns[n].path.src, where, sizeof where), err);
+                          wh_spec_where(l->spec, ns[n].path.src, where, sizeof where), l->cancel_fd, err);
         if (r < 0)
             return r;
         l->req.ns_owner[n] = l->ns.owner[n];
@@ -272,7 +335,7 @@ int wh_load_kept(struct wh_load *l, int proc_fd, int dir_fd, const char *id, str
     l->proc_fd = fcntl(proc_fd, F_DUPFD_CLOEXEC, 3);
     if (l->proc_fd < 0)
         return wh_err_sys(err, -errno, "duplicate a descriptor");
-    r = wh_load_file(dir_fd, "config.json", O_NOFOLLOW | O_NONBLOCK, &l->text, err);
+    r = wh_load_file(dir_fd, "config.json", O_NOFOLLOW, l->cancel_fd, &l->text, err);
     if (r == -ENOENT && err->code == 0)
         return wh_err_set(err, WH_ERR_STATE, r, NULL,
                           "the configuration of container %s was not kept: it was created by an older version", id);

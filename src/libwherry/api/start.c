@@ -11,6 +11,7 @@
 
 #include "api/api.h"
 #include "base/fd.h"
+#include "host/apart.h"
 #include "host/hooks.h"
 #include "host/listener.h"
 #include "host/notify.h"
@@ -131,9 +132,7 @@ int wh_api_start(const struct wh_starting *s, uint32_t *ret_step, struct wh_err 
 
 static int open_bundle(const char *path)
 {
-    int fd = openat(AT_FDCWD, path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-
-    return fd < 0 ? -errno : fd;
+    return wh_apart_open(AT_FDCWD, path, O_PATH | O_DIRECTORY, 0, -1);
 }
 
 static int refuse(enum wh_status status, struct wh_err *err)
@@ -195,7 +194,7 @@ int wherry_start(wherry_ctx *ctx, const char *id, wherry_error **reterr)
                      ? open_bundle(t.state.bundle)
                      : -1;
         if (bundle < -1)
-            r = wh_err_sys(&err, bundle, "open bundle %s", t.state.bundle);
+            r = wh_api_unanswered(bundle, "open bundle", t.state.bundle, &err);
     }
     /* Before the payload, which may be quick. */
     if (r == 0 && ctx->notify_socket && t.state.notify) {
@@ -238,19 +237,24 @@ static int look_again(struct wh_creation *c, struct wh_err *err)
     WH_CLEANUP_ARENA struct wh_arena *arena = wh_arena_new();
     struct wh_state now = { 0 };
     struct wh_err ignored = { 0 };
+    struct wh_cgroup cgroup;
     int r;
 
     if (!arena || wh_store_read(c->dir_fd, c->id, arena, &now, NULL, &ignored) < 0 ||
         wh_streq(now.cgroup, c->state.cgroup))
         return 0;
+    r = wh_cgroup_load(&cgroup, now.cgroup, strlen(now.cgroup), err);
+    if (r < 0)
+        return r;
     wh_cgroup_done(&c->cgroup);
-    r = wh_cgroup_load(&c->cgroup, now.cgroup, strlen(now.cgroup), err);
+    c->cgroup = cgroup;
     c->cgroup.user_bus = c->ctx->user_bus;
-    return r;
+    return 0;
 }
 
 static int destroy_own(struct wh_creation *c, struct wh_err *err)
 {
+    struct wh_err first = { 0 };
     struct wh_target t;
     int r;
 
@@ -260,10 +264,11 @@ static int destroy_own(struct wh_creation *c, struct wh_err *err)
     if (r == -ENOENT)
         return 0;
     if (r < 0)
-        return wh_err_sys(err, r, "lock container %s", c->id);
-    r = look_again(c, err);
-    if (r < 0)
-        return r;
+        wh_err_sys(&first, r, "lock container %s", c->id);
+    if (r == -EBUSY)
+        return *err = first, r;
+    /* The container is ours, and it is over: what fails from here on is reported, and the rest is removed all the same. */
+    r = look_again(c, first.code ? &(struct wh_err){ 0 } : &first);
     wh_target_init(&t);
     t.root_fd = c->root_fd;
     t.dir_fd = c->dir_fd;
@@ -273,7 +278,9 @@ static int destroy_own(struct wh_creation *c, struct wh_err *err)
     t.pidfd = c->run.pidfd_b;
     r = wh_api_destroy(c->ctx, &t, c->id, err);
     c->cgroup = t.cgroup;
-    return r;
+    if (first.code)
+        *err = first;
+    return err->code;
 }
 
 static void tell_oom(const struct wh_creation *c, int status)

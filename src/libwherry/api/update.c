@@ -62,7 +62,7 @@ static int load_changes(struct updating *u, struct wh_err *err)
     if (!data && !o->resources)
         return 0;
     if (!data) {
-        r = wh_load_file(AT_FDCWD, name, 0, &u->text, err);
+        r = wh_load_file(AT_FDCWD, name, 0, -1, &u->text, err);
         if (r == -ENOENT && err->code == 0)
             return wh_err_sys(err, r, "open resources file %s", name);
         if (r < 0)
@@ -75,7 +75,7 @@ static int load_changes(struct updating *u, struct wh_err *err)
 
 static int load_config(struct updating *u, struct wh_err *err)
 {
-    int r = wh_load_file(u->target.dir_fd, "config.json", O_NOFOLLOW | O_NONBLOCK, &u->config, err);
+    int r = wh_load_file(u->target.dir_fd, "config.json", O_NOFOLLOW, -1, &u->config, err);
 
     if (r == -ENOENT && err->code == 0)
         return wh_err_set(err, WH_ERR_STATE, r, NULL, "the configuration of container %s was not kept",

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "host/apart.h"
 #include "host/proc.h"
 #include "host/waits.h"
 
@@ -27,14 +28,21 @@ int wh_console_check(bool terminal, bool detach, bool socket, struct wh_err *err
     return 0;
 }
 
-/* An O_PATH fd of the socket. */
-static int find(const char *path, const char *what, struct wh_err *err)
+static int canceled(struct wh_err *err)
 {
-    WH_CLEANUP_FD int at = openat(AT_FDCWD, path, O_PATH | O_CLOEXEC);
+    return wh_err_set(err, WH_ERR_HOST, -ECANCELED, NULL, "canceled");
+}
+
+/* An O_PATH fd of the socket. */
+static int find(const char *path, const char *what, int cancel_fd, struct wh_err *err)
+{
+    WH_CLEANUP_FD int at = wh_apart_open(AT_FDCWD, path, O_PATH, 0, cancel_fd);
     struct stat st;
 
+    if (at == -ECANCELED)
+        return canceled(err);
     if (at < 0 || fstat(at, &st) < 0)
-        return wh_err_sys(err, -errno, "connect to %s %s", what, path);
+        return wh_err_sys(err, at < 0 ? at : -errno, "connect to %s %s", what, path);
     if (!S_ISSOCK(st.st_mode))
         return wh_err_set(err, WH_ERR_USAGE, -ENOTSOCK, NULL, "connect to %s %s: it is not a socket", what, path);
     return wh_take_fd(&at);
@@ -42,20 +50,15 @@ static int find(const char *path, const char *what, struct wh_err *err)
 
 int wh_console_look(const char *path, const char *what, struct wh_err *err)
 {
-    WH_CLEANUP_FD int at = find(path, what, err);
+    WH_CLEANUP_FD int at = find(path, what, -1, err);
 
     return at < 0 ? at : 0;
-}
-
-static int canceled(struct wh_err *err)
-{
-    return wh_err_set(err, WH_ERR_HOST, -ECANCELED, NULL, "canceled");
 }
 
 int wh_console_connect(const char *path, const char *what, int cancel_fd, int *ret_fd, struct wh_err *err)
 {
     struct sockaddr_un sa = { .sun_family = AF_UNIX };
-    WH_CLEANUP_FD int at = find(path, what, err), fd = -1;
+    WH_CLEANUP_FD int at = find(path, what, cancel_fd, err), fd = -1;
     struct timeval limit = { .tv_sec = wh_waits.peer / 1000, .tv_usec = wh_waits.peer % 1000 * 1000 };
     int r;
 

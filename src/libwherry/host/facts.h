@@ -35,7 +35,7 @@ void wh_nsfds_done(struct wh_nsfds *n);
 
 /* Opens a namespace once, checks that it is one of that type, and asks who owns it. The user namespace must come first, if
  * there is one. `place` names the configuration's line, or null. */
-int wh_nsfds_open(struct wh_nsfds *n, int proc_fd, enum wh_ns ns, const char *path, const char *place,
+int wh_nsfds_open(struct wh_nsfds *n, int proc_fd, enum wh_ns ns, const char *path, const char *place, int cancel_fd,
                   struct wh_err *err);
 
 /* Takes the namespaces that init has sent, which must be those of `flags` (CLONE_NEW*): what is taken is -1 in fds afterwards. *ret_join: those

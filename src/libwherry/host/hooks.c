@@ -11,9 +11,11 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "host/apart.h"
 #include "base/json-out.h"
 #include "host/image.h"
 #include "host/spawn.h"
+#include "host/waits.h"
 #include "plan/annotations.h"
 
 extern char **environ;
@@ -236,9 +238,9 @@ static int open_output(const struct wh_hook_run *run, enum wh_ann ann, int *ret,
     if (!path || !*path)
         return 0;
     /* Opening a FIFO that nobody reads would wait for ever; the hook itself may wait. */
-    *ret = openat(run->bundle_fd, path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0700);
+    *ret = wh_apart_open(run->bundle_fd, path, O_WRONLY | O_APPEND | O_CREAT, 0700, run->cancel_fd);
     if (*ret < 0 || fcntl(*ret, F_SETFL, O_APPEND) < 0)
-        return wh_err_sys(err, -errno, "open %s of annotation %s", path, wh_annotation_name(ann));
+        return wh_err_sys(err, *ret < 0 ? *ret : -errno, "open %s of annotation %s", path, wh_annotation_name(ann));
     return 0;
 }
 
@@ -255,6 +257,19 @@ static int make_output(const struct wh_hook_run *run, enum wh_ann ann, int *ret_
     *ret_w = p[1];
     /* Only our end may be non-blocking: programs take EAGAIN on stdout for a failure. */
     return fcntl(p[1], F_SETFL, 0) < 0 ? wh_err_sys(err, -errno, "set up a pipe") : 0;
+}
+
+/* A process that SIGKILL does not end is in a frozen v1 cgroup, or waits for a device: that it is left must be known. */
+static void tell_left(pid_t pid, struct wh_err *err)
+{
+    size_t len = err ? strlen(err->msg) : 0;
+    char what[160];
+
+    wh_proc_waits(-1, pid, what, sizeof what);
+    if (err)
+        snprintf(err->msg + len, sizeof err->msg - len,
+                 "; process %d was killed, but has not ended within %d s: it is %s, and is left", (int)pid,
+                 wh_waits.killed / 1000, what);
 }
 
 static int run_one(const struct wh_hook_run *run, const struct wh_hook_entry *h, const struct wh_buf *state,
@@ -300,6 +315,7 @@ static int run_one(const struct wh_hook_run *run, const struct wh_hook_entry *h,
         s.stdio[2] = err_w;
         s.session = s.reset_signals = true;
         s.cwd_fd = run->bundle_fd;
+        s.cancel_fd = run->cancel_fd;
         r = wh_spawn(&s, &pidfd, &pid, err);
     }
     if (r < 0)
@@ -326,7 +342,11 @@ static int run_one(const struct wh_hook_run *run, const struct wh_hook_entry *h,
         wh_pidfd_kill(run->init_fd, SIGKILL);
         (void)wh_pidfd_reap(pidfd, NULL);
     }
-    return verdict(h, waited < 0 ? waited : r, &ex, tails, wh_now_ms() - began, err);
+    if (verdict(h, waited < 0 ? waited : r, &ex, tails, wh_now_ms() - began, err) == 0)
+        return 0;
+    if (r == -ETIMEDOUT)
+        tell_left(pid, err);
+    return err ? err->code : r;
 }
 
 int wh_hooks_run(const struct wh_hook_run *run, uint32_t kind, const char *status, pid_t pid, bool all,

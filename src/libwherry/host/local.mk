@@ -45,5 +45,6 @@ host_sources += src/libwherry/host/serve.c src/libwherry/host/serve.h
 cold_host_sources += src/libwherry/host/subid.c src/libwherry/host/subid.h
 host_sources += src/libwherry/host/spawn.c src/libwherry/host/spawn.h
 host_sources += src/libwherry/host/waits.c src/libwherry/host/waits.h
+host_sources += src/libwherry/host/apart.c src/libwherry/host/apart.h
 host_sources += src/libwherry/host/state.c src/libwherry/host/state.h
 host_sources += src/libwherry/host/nsfd.c src/libwherry/host/mark.c src/libwherry/host/store.c

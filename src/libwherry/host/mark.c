@@ -98,10 +98,10 @@ int wh_mark_read(int root_fd, const char *id, struct wh_arena *arena, struct wh_
     return parse(text, ret);
 }
 
-void wh_mark_remove(int root_fd, const char *id)
+int wh_mark_remove(int root_fd, const char *id)
 {
     WH_CLEANUP_FD int fd = open_marks(root_fd, false);
+    int r = fd < 0 ? fd : unlinkat(fd, id, 0) < 0 ? -errno : 0;
 
-    if (fd >= 0)
-        (void)unlinkat(fd, id, 0);
+    return r == -ENOENT ? 0 : r;
 }

@@ -9,6 +9,7 @@
 
 #include "abi/kernel.h"
 #include "base/fd.h"
+#include "host/apart.h"
 #include "host/idmap.h"
 
 void wh_mountfd_init(struct wh_mountfd *m)
@@ -72,6 +73,19 @@ static int map_ids(struct wh_mountfd *m, const struct wh_plan *plan, const struc
     return r < 0 ? wh_err_sys(err, r, "id-map the mount of %s%s", source, why) : 0;
 }
 
+struct cloning {
+    const char *source;
+    unsigned flags;
+};
+
+static int clone_tree(void *arg)
+{
+    const struct cloning *c = arg;
+    int fd = (int)syscall(SYS_open_tree, AT_FDCWD, c->source, c->flags);
+
+    return fd < 0 ? -errno : fd;
+}
+
 int wh_mountfd_open(struct wh_mountfd *m, const struct wh_plan *plan, const struct wh_ask *ask, struct wh_err *err)
 {
     const struct wh_step_ask_mount *s = (const struct wh_step_ask_mount *)ask->step;
@@ -86,9 +100,11 @@ int wh_mountfd_open(struct wh_mountfd *m, const struct wh_plan *plan, const stru
         flags |= AT_RECURSIVE;
     if (s->nofollow)
         flags |= AT_SYMLINK_NOFOLLOW;
-    fd = (int)syscall(SYS_open_tree, AT_FDCWD, source, flags);
+    fd = wh_apart(clone_tree, &(struct cloning){ source, flags }, sizeof(struct cloning), ask->cancel_fd);
+    if (fd == -ECANCELED)
+        return wh_err_set(err, WH_ERR_HOST, fd, NULL, "canceled");
     if (fd < 0)
-        return wh_err_sys(err, -errno, "open_tree %s", source);
+        return wh_err_sys(err, fd, "open_tree %s", source);
     /* The clone of a shared mount is a peer of it: what the container mounts below would appear on the host. */
     if (s->propagation) {
         r = set_attr(fd, true, &a);

@@ -10,6 +10,7 @@
 
 #include "abi/kernel.h"
 #include "base/fd.h"
+#include "host/apart.h"
 #include "host/facts.h"
 #include "host/proc.h"
 
@@ -67,15 +68,20 @@ static int owner_of(const struct wh_nsfds *n, int proc_fd, int fd, int8_t *ret)
     return 0;
 }
 
-int wh_nsfds_open(struct wh_nsfds *n, int proc_fd, enum wh_ns ns, const char *path, const char *place,
+int wh_nsfds_open(struct wh_nsfds *n, int proc_fd, enum wh_ns ns, const char *path, const char *place, int cancel_fd,
                   struct wh_err *err)
 {
-    WH_CLEANUP_FD int fd = openat(AT_FDCWD, path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    WH_CLEANUP_FD int fd = -1;
     struct statfs sfs;
     struct stat st;
     uint64_t own;
     int r;
 
+    /* procfs has no server that could be mute. */
+    if (wh_startswith(path, "/proc/"))
+        fd = openat(AT_FDCWD, path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    else if ((fd = wh_apart_open(AT_FDCWD, path, O_RDONLY, 0, cancel_fd)) < 0)
+        errno = -fd;
     if (fd < 0) {
         r = wh_err_sys(err, -errno, "open namespace %s", path);
         if (err && place)

@@ -19,6 +19,7 @@
 
 #include "abi/kernel.h"
 #include "base/fd.h"
+#include "host/apart.h"
 #include "host/proc.h"
 #include "host/waits.h"
 
@@ -309,7 +310,7 @@ int wh_spawn_find(const char *path, const char *tool)
 
         /* A relative entry means the caller's working directory: never for a program that is set-id, or that root runs. */
         if (len > 0 && *p == '/' && n < (int)sizeof file) {
-            WH_CLEANUP_FD int fd = openat(AT_FDCWD, file, O_PATH | O_CLOEXEC);
+            WH_CLEANUP_FD int fd = wh_apart_open(AT_FDCWD, file, O_PATH, 0, -1);
             struct stat st;
 
             if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & 0111))

@@ -120,7 +120,7 @@ int wh_store_remove(int root_fd, const char *id, struct wh_err *err);
 int wh_mark_write(int root_fd, const struct wh_state *s, struct wh_err *err);
 /* Sets pid, start, pidns, boot_id, private_pidns and cgroup. -ENOENT: no init of that id was ever recorded, or it was deleted; -EINVAL: damaged. */
 int wh_mark_read(int root_fd, const char *id, struct wh_arena *arena, struct wh_state *ret);
-void wh_mark_remove(int root_fd, const char *id);
+int wh_mark_remove(int root_fd, const char *id);
 
 /* ---- mailbox and start socket ---- */
 

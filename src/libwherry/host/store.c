@@ -129,17 +129,21 @@ int wh_store_lock(int dir_fd, int ms)
     int64_t end = wh_now_ms() + ms;
     struct stat st;
 
+    int r = 0;
+
     /* flock(2) has no timeout, and no library may set an alarm. */
     while (flock(dir_fd, LOCK_EX | LOCK_NB) < 0) {
-        if (errno != EWOULDBLOCK && errno != EINTR)
-            return -errno;
+        if (errno != EWOULDBLOCK && errno != EINTR) {
+            r = -errno;
+            break;
+        }
         if (wh_now_ms() >= end)
             return -EBUSY;
         nanosleep(&(struct timespec){ .tv_nsec = 2000000 }, NULL);
     }
     if (fstat(dir_fd, &st) < 0)
-        return -errno;
-    return st.st_nlink == 0 ? -ENOENT : 0;
+        return r < 0 ? r : -errno;
+    return st.st_nlink == 0 ? -ENOENT : r;
 }
 
 /* Whole file, malloc'ed. O_NOFOLLOW, and only regular files: nothing in the root leads elsewhere or blocks (I13). */
@@ -288,9 +292,10 @@ int wh_store_remove(int root_fd, const char *id, struct wh_err *err)
         unlinkat(fd, files[i], 0);
     if (unlinkat(root_fd, id, AT_REMOVEDIR) < 0 && errno != ENOENT)
         r = wh_remove_tree_at(root_fd, id);
-    if (r == 0)
-        wh_mark_remove(root_fd, id);
-    return r < 0 ? wh_err_sys(err, r, "remove the state directory of %s", id) : 0;
+    if (r < 0)
+        return wh_err_sys(err, r, "remove the state directory of %s", id);
+    r = wh_mark_remove(root_fd, id);
+    return r < 0 ? wh_err_sys(err, r, "remove the record of container %s's first process", id) : 0;
 }
 
 int wh_store_mbox_make(int dir_fd, struct wh_err *err)

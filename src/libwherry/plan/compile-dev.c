@@ -3,6 +3,7 @@
 #include "plan/compile.h"
 
 #include <errno.h>
+#include <linux/capability.h>
 #include <sys/stat.h>
 
 static const struct {
@@ -106,11 +107,42 @@ static void add_dev_bind(struct wh_compile *c, const struct node *n, bool alt)
     s->minor = n->minor;
 }
 
+/*
+ * Whether the payload could make the bound node of the host writable again, and then give it another mode or owner: that takes CAP_SYS_ADMIN over
+ * its mounts, and that the owner of the node, root of the host, is mapped in its user namespace. In a user namespace that we are in ourselves
+ * that is not so: its root cannot make nodes.
+ */
+static bool may_change_host_node(const struct wh_compile *c)
+{
+    const struct wh_linux *l = &c->spec->linux_;
+    /* The map of a namespace that is joined need not be told; one with root of the host in it protects nothing of the host. */
+    bool mapped = false;
+
+    if (c->facts->in_userns || c->facts->euid != 0 ||
+        !(c->process->capabilities.bounding.mask & wh_compile_grantable(c) & (UINT64_C(1) << CAP_SYS_ADMIN)))
+        return false;
+    if (!c->new_ns[WH_NS_USER] && !c->join_ns[WH_NS_USER])
+        return true;
+    for (size_t i = 0; i < l->uid_mappings.n; i++)
+        mapped |= l->uid_mappings.v[i].host_id == 0 && l->uid_mappings.v[i].size > 0;
+    return mapped;
+}
+
 static void add_node(struct wh_compile *c, const struct node *n)
 {
     /* A fifo is no device: every user namespace may make one. */
     if ((n->mode & S_IFMT) == S_IFIFO) {
         add_mknod(c, n, 0);
+    } else if (may_change_host_node(c)) {
+        /* An error of MKNOD, or here: in a user namespace of its own a node made there could not be opened. */
+        if (c->new_ns[WH_NS_USER] || c->join_ns[WH_NS_USER] || !c->facts->may_mknod)
+            wh_compile_err(c, -EPERM, n->src,
+                           "device %s cannot be made, and the host's is not bound instead: with CAP_SYS_ADMIN the "
+                           "container could change its "
+                           "mode and owner on the host",
+                           n->path);
+        else
+            add_mknod(c, n, 0);
     } else if (c->userns || !c->facts->may_mknod) {
         /* A node made in a mount of a user namespace could not be opened. */
         add_dev_bind(c, n, false);
@@ -225,6 +257,8 @@ void wh_compile_console(struct wh_compile *c)
     s->uid = p->user.uid.v;
     s->rows = p->console_size.set ? cells(p->console_size.height) : exec ? cells(c->req->exec->rows) : 0;
     s->cols = p->console_size.set ? cells(p->console_size.width) : exec ? cells(c->req->exec->cols) : 0;
+    if (!exec)
+        WH_STEP(c, CTTY, ctty, p->terminal.src);
 }
 
 void wh_compile_devices(struct wh_compile *c)

@@ -178,5 +178,4 @@ void wh_compile_exec(struct wh_compile *c)
     }
     if (e->join & CLONE_NEWUSER)
         wh_compile_set_ids(c);
-    WH_STEP(c, CLONE_B, clone_b, 0);
 }

@@ -38,9 +38,11 @@ void wh_mount_add_attach(struct wh_compile *c, wh_node src, wh_slot slot, const 
 /* What of attr a clone of a host mount can be given: atime modes may be locked there, the others can always be added. */
 uint64_t wh_mount_clone_attr(uint64_t attr);
 
-/* compile-root.c: what rootfsPropagation asks for, WH_MS_*: of the old tree (returned), and of the new root after the pivot
- * (0 = nothing). Reports an unknown name. */
-uint32_t wh_mount_root_propagation(struct wh_compile *c, uint32_t *ret_after, bool *ret_rec);
+/* compile-root.c: what rootfsPropagation asks for, WH_MS_*: of the old tree (returned; only its root unless *ret_before_rec), and of the
+ * new root after the pivot (0 = nothing). Reports an unknown name. */
+uint32_t wh_mount_root_propagation(struct wh_compile *c, bool *ret_before_rec, uint32_t *ret_after, bool *ret_rec);
+/* True if mounts of the old tree may be peers of the host's while the container is made. */
+bool wh_mount_root_may_share(const struct wh_compile *c);
 
 /* compile-idmap.c: fills uid_map and gid_map, or userns, where the mount is id-mapped. 0, or -errno and the error is recorded. */
 int wh_mount_idmap(struct wh_compile *c, struct wh_mount_job *j);

@@ -311,6 +311,7 @@ static int add_word(struct wh_compile *c, const struct wh_sstr *opt, const struc
         break;
     case W_SET:
     case W_CLEAR:
+        ret->named = true;
         attr_word(&ret->attr_set, &ret->attr_clr, w->arg, w->kind == W_SET);
         break;
     case W_RSET:
@@ -319,6 +320,7 @@ static int add_word(struct wh_compile *c, const struct wh_sstr *opt, const struc
         break;
     case W_ATIME_SET:
     case W_ATIME_CLEAR:
+        ret->named = true;
         atime_word(&s->atime, w->arg, w->kind == W_ATIME_SET);
         break;
     case W_RATIME_SET:
@@ -331,6 +333,7 @@ static int add_word(struct wh_compile *c, const struct wh_sstr *opt, const struc
         s->ratime.named |= NOATIME;
         break;
     case W_SB:
+        ret->named = true;
         add_sb(s, w);
         break;
     case W_PROP:

@@ -110,6 +110,22 @@ uint64_t wh_mount_clone_attr(uint64_t attr)
                    WH_MOUNT_ATTR_NOSYMFOLLOW);
 }
 
+/* The mount in the slot gets its place. */
+static void add_place(struct wh_compile *c, const struct wh_mount_job *j)
+{
+    struct wh_step_root_over *s;
+
+    if (!wh_streq(j->dst, "/")) {
+        wh_mount_add_attach(c, j->m->src, j->slot, j->dst, j->attach);
+        return;
+    }
+    s = WH_STEP(c, ROOT_OVER, root_over, j->m->src);
+    if (!s)
+        return;
+    s->mount = j->slot;
+    s->root = WH_SLOT_ROOT;
+}
+
 /* ---------------------------------------------------------------- one file system of its own */
 
 static bool host_ns(const struct wh_compile *c, enum wh_ns ns)
@@ -196,15 +212,18 @@ static void compile_fs(struct wh_compile *c, struct wh_mount_job *j)
             s->dst = wh_build_str(c->b, j->dst);
         }
     }
-    wh_mount_add_attach(c, j->m->src, j->slot, j->dst, j->attach);
+    add_place(c, j);
 }
 
 /* ---------------------------------------------------------------- one bind */
 
-static const char *bind_source(struct wh_compile *c, const struct wh_mount_job *j)
+/* *ret_below: the path in the container of a source that is inside its rootfs, or null. */
+static const char *bind_source(struct wh_compile *c, const struct wh_mount_job *j, const char **ret_below)
 {
     const struct wh_sstr *source = &j->m->source;
     const char *path, *root;
+
+    *ret_below = NULL;
 
     if (!source->v || !*source->v) {
         wh_compile_err(c, -EINVAL, source->v ? source->src : j->m->src, "a bind mount needs a source");
@@ -216,22 +235,76 @@ static const char *bind_source(struct wh_compile *c, const struct wh_mount_job *
         return NULL;
     root = wh_compile_clean_path(c->arena, root[0] == '/' ? "" : c->req->bundle, root);
     /* Its symlinks belong to the image: followed on the host, they would lead to any of the host's files (I1). */
-    if (root && !wh_streq(root, "/") && wh_compile_is_below(path, root)) {
-        wh_compile_err(
-            c, -EINVAL, source->src,
-            "bind source %s is inside the container's root file system, whose symlinks could lead it anywhere", path);
-        return NULL;
-    }
+    if (root && !wh_streq(root, "/") && wh_compile_is_below(path, root))
+        *ret_below = path + strlen(root);
     return path;
+}
+
+static void add_bind_root(struct wh_compile *c, const struct wh_mount_job *j, const char *source)
+{
+    struct wh_step_bind_root *s;
+
+    /* The host would have to resolve the path, and does not enter the rootfs for it. */
+    if (j->uid_map || j->userns) {
+        wh_compile_err(c, -EINVAL, j->m->source.src, "a bind source inside the rootfs cannot be id-mapped");
+        return;
+    }
+    s = WH_STEP(c, BIND_ROOT, bind_root, j->m->src);
+    if (!s)
+        return;
+    s->root = WH_SLOT_ROOT;
+    s->source = wh_build_str(c->b, source);
+    s->recursive = j->o.rec;
+    s->nofollow = j->o.src_nofollow || j->o.copy_symlink;
+    s->mount = j->slot;
+}
+
+/*
+ * mount(2) sets the flags of a bind in a second call, which replaces all of them, so that those of the source that are not named are dropped
+ * (an atime mode is kept where none is named): a volume on a noexec file system with the option rw is executable.
+ */
+static void add_bind_flags(struct wh_compile *c, const struct wh_mount_job *j)
+{
+    uint64_t all = WH_MOUNT_ATTR_RDONLY | WH_MOUNT_ATTR_NOSUID | WH_MOUNT_ATTR_NODEV | WH_MOUNT_ATTR_NOEXEC |
+                   WH_MOUNT_ATTR_NOSYMFOLLOW;
+    struct wh_step_mount_relax *s;
+
+    wh_mount_add_attr(c, j->m->src, j->slot, j->o.attr_set, j->o.attr_clr, 0, false, false);
+    all &= ~(j->o.attr_set | j->o.attr_clr);
+    if (!j->o.named || !all)
+        return;
+    s = WH_STEP(c, MOUNT_RELAX, mount_relax, j->m->src);
+    if (!s)
+        return;
+    s->mount = j->slot;
+    s->clr = all;
+}
+
+/* A mount that is made inside is meant to be seen outside, and will not be. */
+static void warn_unshared(struct wh_compile *c, const struct wh_mount_job *j)
+{
+    bool shared = false;
+
+    for (unsigned i = 0; i < j->o.nprop; i++)
+        shared = shared || j->o.prop[i] == WH_MS_SHARED;
+    if (!shared || (c->propagation == WH_MS_SHARED && !wh_mount_foreign(c)))
+        return;
+    wh_compile_warn(c, -EINVAL, j->m->options.src, "mounts made on %s in the container will not appear on the host: %s",
+                    j->dst,
+                    wh_mount_foreign(c) ? "a user namespace never sends mounts to it"
+                                        : "that takes linux.rootfsPropagation shared or rshared too");
 }
 
 static void compile_bind(struct wh_compile *c, struct wh_mount_job *j)
 {
-    const char *source = bind_source(c, j);
+    const char *below, *source = bind_source(c, j, &below);
 
     if (!source || wh_mount_idmap(c, j) < 0)
         return;
-    wh_mount_add_bind(c, j, j->slot, source, j->o.rec, false);
+    if (below)
+        add_bind_root(c, j, below);
+    else
+        wh_mount_add_bind(c, j, j->slot, source, j->o.rec, false);
     if (j->o.copy_symlink) {
         struct wh_step_copy_link *s = WH_STEP(c, COPY_LINK, copy_link, j->m->src);
 
@@ -241,11 +314,11 @@ static void compile_bind(struct wh_compile *c, struct wh_mount_job *j)
             s->dst = wh_build_str(c->b, j->dst);
         }
     }
-    /* Of a clone, attributes are only added, or removed where the words say so: the host's nosuid or nodev stays. */
-    wh_mount_add_attr(c, j->m->src, j->slot, j->o.attr_set, j->o.attr_clr, 0, false, false);
+    warn_unshared(c, j);
+    add_bind_flags(c, j);
     wh_mount_add_attr(c, j->m->src, j->slot, j->o.rattr_set, j->o.rattr_clr, 0, true, false);
     wh_mount_add_propagation(c, j, j->slot);
-    wh_mount_add_attach(c, j->m->src, j->slot, j->dst, j->attach);
+    add_place(c, j);
 }
 
 /* ---------------------------------------------------------------- what is mounted already */
@@ -318,8 +391,11 @@ static int check_destination(struct wh_compile *c, struct wh_mount_job *j)
     const char *type = j->m->type.v;
     wh_node src = j->m->destination.src;
 
-    if (wh_streq(j->dst, "/"))
-        return wh_compile_err(c, -EINVAL, src, "mountpoint \"/\" is on the top of rootfs");
+    if (wh_streq(j->dst, "/") && (j->o.remount || j->o.tmpcopyup || j->o.copy_symlink))
+        return wh_compile_err(c, -EINVAL, src, "a mount on \"/\" cannot have the option %s",
+                              j->o.remount     ? "remount: root.readonly is for that"
+                              : j->o.tmpcopyup ? "tmpcopyup"
+                                               : "copy-symlink");
     if (wh_compile_is_below(j->dst, "/proc")) {
         if (!j->o.bind || !proc_file_allowed(j->dst))
             return wh_compile_err(c, -EINVAL, src, "\"%s\" cannot be mounted because it is inside /proc", j->dst);
@@ -437,13 +513,20 @@ void wh_compile_mounts(struct wh_compile *c)
     struct wh_step_root_propagation *prop;
     struct wh_step_open_devnull *devnull;
     struct wh_step_root_bind *bind;
+    bool before_rec, rec;
     uint32_t before, after;
-    bool rec;
 
-    c->propagation = before = wh_mount_root_propagation(c, &after, &rec);
+    before = wh_mount_root_propagation(c, &before_rec, &after, &rec);
+    /* What the host clones for us has to be as it would be in our own copy of the tree. Where only its root changes, that could be a peer of the
+     * host's: it is one if it was asked for. */
+    c->propagation = before_rec || before == WH_MS_SHARED ? before : WH_MS_SLAVE;
     prop = WH_STEP(c, ROOT_PROPAGATION, root_propagation, spec->linux_.rootfs_propagation.src);
-    if (prop)
+    if (prop) {
         prop->propagation = before;
+        prop->recursive = before_rec;
+    }
+    if (wh_mount_root_may_share(c))
+        WH_STEP(c, ROOT_HOLDER, root_holder, spec->linux_.rootfs_propagation.src);
     /* Here the tree is the host's still: no /dev of the container can impersonate it. */
     if (spec->linux_.masked_paths.n) {
         devnull = WH_STEP(c, OPEN_DEVNULL, open_devnull, spec->linux_.masked_paths.src);

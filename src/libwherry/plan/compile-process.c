@@ -73,14 +73,25 @@ static void warn_lost(struct wh_compile *c, const struct wh_process *p, uint64_t
                         cap_names(c, sets & known & ~can));
 }
 
-static void capabilities(struct wh_compile *c, const struct wh_process *p, bool keep_admin)
+static void caps_step(struct wh_compile *c, const struct wh_process *p, bool keep_admin)
 {
     const struct wh_caps *want = &p->capabilities;
     /* A capability that this kernel or this host cannot grant is left out (the specification wants no
      * error); explain and check say so. */
-    uint64_t can = wh_compile_grantable(c), permitted = want->permitted.mask & can;
-    uint64_t inheritable = want->inheritable.mask & can, effective = want->effective.mask & can;
-    struct wh_step_caps *s;
+    uint64_t can = wh_compile_grantable(c), admin = keep_admin ? CAP_BIT(CAP_SYS_ADMIN) : 0;
+    struct wh_step_caps *s = WH_STEP(c, CAPS, caps, want->src);
+
+    if (!s)
+        return;
+    s->permitted = (want->permitted.mask & can) | admin;
+    s->effective = (want->effective.mask & can) | admin;
+    s->inheritable = want->inheritable.mask & can;
+}
+
+static void capabilities(struct wh_compile *c, const struct wh_process *p, bool keep_admin)
+{
+    const struct wh_caps *want = &p->capabilities;
+    uint64_t can = wh_compile_grantable(c);
     struct wh_step_ambient *a;
 
     /* The kernel refuses both, with an EPERM that says nothing. */
@@ -92,22 +103,13 @@ static void capabilities(struct wh_compile *c, const struct wh_process *p, bool 
                        lowest(want->inheritable.mask & ~want->bounding.mask));
 
     warn_lost(c, p, can);
-    s = WH_STEP(c, CAPS, caps, want->src);
-    if (!s)
-        return;
-    s->permitted = permitted;
-    s->effective = effective;
-    s->inheritable = inheritable;
-    if (keep_admin) {
-        s->permitted |= CAP_BIT(CAP_SYS_ADMIN);
-        s->effective |= CAP_BIT(CAP_SYS_ADMIN);
-    }
+    caps_step(c, p, keep_admin);
     a = WH_STEP(c, AMBIENT, ambient, want->ambient.src ? want->ambient.src : want->src);
     if (!a)
         return;
     /* The kernel raises only what is permitted and inheritable; asked for more, the specification again wants no error
      * (the default configuration of runc 1.1 does ask). */
-    a->caps = want->ambient.mask & permitted & inheritable;
+    a->caps = want->ambient.mask & want->permitted.mask & want->inheritable.mask & can;
 }
 
 /* ---- user ---- */
@@ -334,7 +336,6 @@ static void exec(struct wh_compile *c, const struct wh_process *p, const struct 
 
 static void keyring(struct wh_compile *c)
 {
-    bool exec = c->req->verb == WH_VERB_EXEC;
     struct wh_step_keyring *s;
 
     if (c->req->no_new_keyring || !(c->facts->feat & WH_FEAT_KEYRINGS))
@@ -346,10 +347,6 @@ static void keyring(struct wh_compile *c)
     /* Sandboxes that we are nested in answer EPERM; a rootless caller has no keyring of the host's to leak. */
     if (c->facts->euid != 0 || c->facts->in_userns)
         s->s.soft |= WH_SOFT_PERM;
-    /* The name is one that any process of the container, and any user of a host without user namespaces, could have taken: exec would be
-     * handed somebody's keys, and could not tell. */
-    if (!exec)
-        s->name = wh_build_str(c->b, wh_arena_printf(c->arena, "_ses.%s", c->req->id ? c->req->id : "container"));
 }
 
 static void rlimits(struct wh_compile *c, const struct wh_process *p, bool nofile)
@@ -484,29 +481,52 @@ static bool shielded(struct wh_compile *c, const struct wh_process *p)
     return false;
 }
 
-void wh_compile_process(struct wh_compile *c)
+/*
+ * Whether a process of the container may take over B of exec, which is in its pid namespace: B is not dumpable, so that it takes CAP_SYS_PTRACE
+ * in the user namespace that the memory of wherry-init was made in, and that is the host's. A pid namespace from elsewhere has processes that
+ * nobody knows.
+ */
+static bool traceable(const struct wh_compile *c, const struct wh_process *p)
 {
-    const struct wh_process *p = c->process;
-    bool exec_verb = c->req->verb == WH_VERB_EXEC;
-    bool nnp = p->no_new_privileges.set && p->no_new_privileges.v, filter = wh_seccomp_wanted(c->spec);
-    /* The kernel lets a process load a filter that has CAP_SYS_ADMIN or can no longer gain privileges. execve takes the
-     * capability away where the bounding and inheritable sets lack it. */
-    bool keep_admin = filter && !nnp, terminal = p->terminal.set && p->terminal.v, be_init;
-    uint32_t uid = p->user.uid.set ? p->user.uid.v : 0, gid = p->user.gid.set ? p->user.gid.v : 0;
-    struct env env = { 0 };
+    const struct wh_process *own = c->spec->process;
+    const struct wh_namespace *ns = c->spec->linux_.ns;
+    uint64_t theirs =
+        (p->capabilities.bounding.mask | (own ? own->capabilities.bounding.mask : 0)) & wh_compile_grantable(c);
 
-    if (!p->cwd.v || p->cwd.v[0] != '/') {
-        wh_compile_err(c, -EINVAL, p->cwd.v ? p->cwd.src : p->src, "Cwd must be an absolute path");
+    return c->req->verb == WH_VERB_EXEC && !ns[WH_NS_USER].set && ns[WH_NS_PID].set &&
+           (c->join_ns[WH_NS_PID] || theirs & CAP_BIT(CAP_SYS_PTRACE));
+}
+
+/* A filter for B to be born under. CAP_SYS_ADMIN, if it took that, goes before B is made. */
+static void early_filter(struct wh_compile *c, const struct wh_process *p, bool keep_admin)
+{
+    if (wh_seccomp_notifies(c->spec, c->req)) {
+        wh_compile_err(
+            c, -EOPNOTSUPP, seccomp_src(c->spec),
+            "exec with a seccomp listener is refused in a container without a user namespace whose processes may have "
+            "CAP_SYS_PTRACE: one of them could take over the new process before it has its filter");
         return;
     }
-    if (shielded(c, p))
-        keep_admin = true;
-    if (keep_admin && !(wh_compile_grantable(c) & CAP_BIT(CAP_SYS_ADMIN)))
-        wh_compile_err(c, -EOPNOTSUPP, seccomp_src(c->spec),
-                       "a seccomp filter without noNewPrivileges needs CAP_SYS_ADMIN, which this process lacks");
-    if (!environment(c, p, &env))
-        return;
-    user(c, p);
+    seccomp(c, false);
+    if (keep_admin)
+        caps_step(c, p, false);
+}
+
+struct tail {
+    bool exec; /* the verb: the first part is A's */
+    bool nnp, keep_admin;
+    struct env env;
+};
+
+/* The process as it will be. For exec this is A: what takes a privilege is done before B is made. */
+static void become(struct wh_compile *c, const struct wh_process *p, const struct tail *t)
+{
+    uint32_t uid = p->user.uid.set ? p->user.uid.v : 0, gid = p->user.gid.set ? p->user.gid.v : 0;
+    struct wh_step_bounding *bound;
+    struct wh_step_cwd_check *check;
+    struct wh_step_umask *um;
+    struct wh_step_cwd *cwd;
+    struct wh_step_ids *ids;
 
     keyring(c);
     if (c->spec->linux_.personality.set) {
@@ -515,68 +535,109 @@ void wh_compile_process(struct wh_compile *c)
         if (s)
             s->persona = c->spec->linux_.personality.persona;
     }
-    wh_compile_prio(c, p);
+    if (!t->exec)
+        wh_compile_prio(c, p);
     wh_compile_mempolicy(c);
-    struct wh_step_umask *um = WH_STEP(c, UMASK, umask, p->user.umask.src);
-
+    um = WH_STEP(c, UMASK, umask, p->user.umask.src);
     if (um)
         um->mask = p->user.umask.set ? p->user.umask.v : 0022;
-    rlimits(c, p, false);
-    /* From here on nothing is executed but the payload; and no_new_privs, later, would forbid most transitions. */
-    if (!exec_verb)
-        wh_compile_lsm(c, p); /* exec has done it in A */
+    if (!t->exec) {
+        rlimits(c, p, false);
+        /* From here on nothing is executed but the payload; and no_new_privs, later, would forbid most transitions. exec has done it before
+         * it entered anything. */
+        wh_compile_lsm(c, p);
+    }
     /* The environment of a hook is the one that it has. */
-    if (!env.home && !(c->req->exec && c->req->exec->hook && c->req->exec->hook->env_set)) {
+    if (!t->env.home && !(c->req->exec && c->req->exec->hook && c->req->exec->hook->env_set)) {
         struct wh_step_home *s = WH_STEP(c, HOME, home, p->env.src);
 
         if (s)
             s->uid = uid;
     }
     /* While still root, and again as the user: CWD_CHECK. */
-    struct wh_step_cwd *cwd = WH_STEP(c, CWD, cwd, p->cwd.src);
-
+    cwd = WH_STEP(c, CWD, cwd, p->cwd.src);
     if (cwd) {
         cwd->path = wh_build_str(c->b, p->cwd.v);
         /* A typing error of exec's user makes no directory in a container that runs. */
-        cwd->make = !exec_verb;
+        cwd->make = !t->exec;
     }
     /* The console was made for this user already. */
-    if (!terminal) {
+    if (!p->terminal.set || !p->terminal.v) {
         struct wh_step_stdio *s = WH_STEP(c, STDIO, stdio, p->user.src);
 
         if (s)
             s->uid = uid;
     }
     setgroups(c, p);
-    struct wh_step_bounding *bound = WH_STEP(c, BOUNDING, bounding, p->capabilities.bounding.src);
-
+    bound = WH_STEP(c, BOUNDING, bounding, p->capabilities.bounding.src);
     if (bound) {
         bound->caps = p->capabilities.bounding.mask & wh_compile_grantable(c);
         bound->last_cap = c->facts->last_cap;
     }
-    struct wh_step_ids *ids = WH_STEP(c, IDS, ids, p->user.src);
-
+    ids = WH_STEP(c, IDS, ids, p->user.src);
     if (ids) {
         ids->uid = uid;
         ids->gid = gid;
     }
-    capabilities(c, p, keep_admin);
-    if (nnp)
+    capabilities(c, p, t->keep_admin);
+    if (t->nnp)
         WH_STEP(c, NNP, nnp, p->no_new_privileges.src);
     /* Last before the executable is looked for: both as the user will see them. */
-    struct wh_step_cwd_check *check = WH_STEP(c, CWD_CHECK, cwd_check, p->cwd.src);
-
+    check = WH_STEP(c, CWD_CHECK, cwd_check, p->cwd.src);
     if (check)
         check->path = wh_build_str(c->b, p->cwd.v);
-    exec_check(c, p, &env);
-    if (exec_verb)
-        WH_STEP(c, HOST_ALIVE, host_alive, 0);
+    exec_check(c, p, &t->env);
+}
+
+/*
+ * B of exec: what is of one process and not inherited, or what A could not bear. None of it takes a privilege. The limits are here because that
+ * of processes would count A as well; the affinity, because a v1 cpuset that is entered takes its own.
+ */
+static void exec_b(struct wh_compile *c, const struct wh_process *p)
+{
+    WH_STEP(c, CLONE_B, clone_b, 0);
+    WH_STEP(c, SESSION, session, 0);
+    if (p->terminal.set && p->terminal.v)
+        WH_STEP(c, CTTY, ctty, p->terminal.src);
+    wh_compile_affinity(c);
+    wh_compile_prio(c, p);
+    rlimits(c, p, false);
+    WH_STEP(c, HOST_ALIVE, host_alive, 0);
+}
+
+void wh_compile_process(struct wh_compile *c)
+{
+    const struct wh_process *p = c->process;
+    struct tail t = { .exec = c->req->verb == WH_VERB_EXEC, .nnp = p->no_new_privileges.set && p->no_new_privileges.v };
+    bool filter = wh_seccomp_wanted(c->spec), early = filter && traceable(c, p), be_init;
+    struct wh_step_close_fds *close_fds;
+
+    /* The kernel lets a process load a filter that has CAP_SYS_ADMIN or can no longer gain privileges. execve takes the
+     * capability away where the bounding and inheritable sets lack it. */
+    t.keep_admin = filter && !t.nnp;
+    if (!p->cwd.v || p->cwd.v[0] != '/') {
+        wh_compile_err(c, -EINVAL, p->cwd.v ? p->cwd.src : p->src, "Cwd must be an absolute path");
+        return;
+    }
+    if (shielded(c, p))
+        t.keep_admin = true;
+    if (t.keep_admin && !(wh_compile_grantable(c) & CAP_BIT(CAP_SYS_ADMIN)))
+        wh_compile_err(c, -EOPNOTSUPP, seccomp_src(c->spec),
+                       "a seccomp filter without noNewPrivileges needs CAP_SYS_ADMIN, which this process lacks");
+    if (!environment(c, p, &t.env))
+        return;
+    user(c, p);
+
+    become(c, p, &t);
+    if (early)
+        early_filter(c, p, t.keep_admin);
+    if (t.exec)
+        exec_b(c, p);
     else
         ready(c);
 
     /* ---- C ---- */
-    struct wh_step_close_fds *close_fds = WH_STEP(c, CLOSE_FDS, close_fds, 0);
-
+    close_fds = WH_STEP(c, CLOSE_FDS, close_fds, 0);
     if (close_fds)
         close_fds->first = 3 + c->req->preserve_fds;
     /* So late because EXEC_CHECK and WAIT_START need an fd each, and the limit may be 4. */
@@ -585,6 +646,7 @@ void wh_compile_process(struct wh_compile *c)
     if (c->req->listen_fds)
         WH_STEP(c, LISTEN_PID, listen_pid, 0);
     /* Last: the filter may deny whatever we would still need. */
-    seccomp(c, be_init);
-    exec(c, p, &env);
+    if (!early)
+        seccomp(c, be_init);
+    exec(c, p, &t.env);
 }

@@ -8,32 +8,48 @@
 
 /* ---------------------------------------------------------------- propagation */
 
-/* What rootfsPropagation means before the pivot (old tree) and after it (new root). */
+/*
+ * What rootfsPropagation means before the pivot (old tree) and after it (new root). With shared, a bind of a shared mount of the host stays its
+ * peer, so that mounts travel both ways (Kubernetes' Bidirectional); without the r, mounts below the root of the tree keep their own type, as with
+ * runc and crun. Unbindable comes after the pivot alone: nothing of the tree could be bound before it.
+ */
 static const struct {
     const char *name;
-    uint32_t before, after;
+    uint32_t before;
+    bool before_rec;
+    uint32_t after;
     bool rec;
 } propagations[] = {
-    { "private", WH_MS_PRIVATE, 0, false },
-    { "rprivate", WH_MS_PRIVATE, 0, false },
-    { "slave", WH_MS_SLAVE, 0, false },
-    { "rslave", WH_MS_SLAVE, 0, false },
-    { "shared", WH_MS_SLAVE, WH_MS_SHARED, false },
-    { "rshared", WH_MS_SLAVE, WH_MS_SHARED, true },
-    { "unbindable", WH_MS_SLAVE, WH_MS_UNBINDABLE, false },
-    { "runbindable", WH_MS_SLAVE, WH_MS_UNBINDABLE, true },
+    { "private", WH_MS_PRIVATE, false, 0, false },
+    { "rprivate", WH_MS_PRIVATE, true, 0, false },
+    { "slave", WH_MS_SLAVE, false, 0, false },
+    { "rslave", WH_MS_SLAVE, true, 0, false },
+    { "shared", WH_MS_SHARED, false, WH_MS_SHARED, false },
+    { "rshared", WH_MS_SHARED, true, WH_MS_SHARED, true },
+    { "unbindable", WH_MS_SLAVE, true, WH_MS_UNBINDABLE, false },
+    { "runbindable", WH_MS_SLAVE, true, WH_MS_UNBINDABLE, true },
 };
 
-uint32_t wh_mount_root_propagation(struct wh_compile *c, uint32_t *ret_after, bool *ret_rec)
+bool wh_mount_root_may_share(const struct wh_compile *c)
+{
+    const char *name = c->spec->linux_.rootfs_propagation.v;
+
+    return name && (wh_streq(name, "private") || wh_streq(name, "slave") || wh_streq(name, "shared") ||
+                    wh_streq(name, "rshared"));
+}
+
+uint32_t wh_mount_root_propagation(struct wh_compile *c, bool *ret_before_rec, uint32_t *ret_after, bool *ret_rec)
 {
     const struct wh_sstr *name = &c->spec->linux_.rootfs_propagation;
 
     *ret_after = 0;
     *ret_rec = false;
+    *ret_before_rec = true;
     if (!name->v || !*name->v)
         return WH_MS_SLAVE;
     for (size_t i = 0; i < WH_ELEMENTSOF(propagations); i++)
         if (wh_streq(name->v, propagations[i].name)) {
+            *ret_before_rec = propagations[i].before_rec;
             *ret_after = propagations[i].after;
             *ret_rec = propagations[i].rec;
             return propagations[i].before;
@@ -168,8 +184,8 @@ void wh_compile_pivot(struct wh_compile *c)
     struct wh_step_root_rdonly *ro;
     struct wh_step_root_share *share;
     struct wh_step_pivot *pivot;
+    bool before_rec, rec;
     uint32_t after;
-    bool rec;
 
     if (spec->root.readonly.set && spec->root.readonly.v) {
         ro = WH_STEP(c, ROOT_RDONLY, root_rdonly, spec->root.readonly.src);
@@ -180,11 +196,12 @@ void wh_compile_pivot(struct wh_compile *c)
     if (pivot) {
         pivot->root = WH_SLOT_ROOT;
         pivot->mode = c->req->no_pivot;
+        pivot->old = wh_mount_root_may_share(c) ? WH_MS_SLAVE : 0;
     }
     /* An unknown name has been reported by wh_compile_mounts; this has no second opinion on it. */
     if (c->failed)
         return;
-    wh_mount_root_propagation(c, &after, &rec);
+    wh_mount_root_propagation(c, &before_rec, &after, &rec);
     if (!after)
         return;
     share = WH_STEP(c, ROOT_SHARE, root_share, spec->linux_.rootfs_propagation.src);

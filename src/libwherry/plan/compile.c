@@ -158,13 +158,12 @@ static void exec_parts(struct wh_compile *c)
     if (c->req->exec->hook && c->req->exec->hook->create) {
         /* The root that it enters is the one of before the pivot: the host's tree, with the container's mounts in it. */
         wh_compile_exec(c);
+        WH_STEP(c, CLONE_B, clone_b, 0);
         WH_STEP(c, SESSION, session, 0);
         wh_compile_hook_process(c);
         return;
     }
     wh_compile_exec(c);
-    wh_compile_affinity(c);
-    WH_STEP(c, SESSION, session, 0);
     /* Else the root of the namespace that was joined is the container's already. */
     if (!c->spec->linux_.ns[WH_NS_MOUNT].set)
         wh_compile_chroot(c);

@@ -131,6 +131,7 @@ void wh_compile_notify(struct wh_compile *c);
 /* compile-mountopts.c: the words of mounts[].options. */
 struct wh_mountopts {
     bool bind, rec, tmpcopyup, idmap, ridmap, remount;
+    bool named; /* a word that was a flag of mount(2): a bind then has no flag but those that are named */
     uint64_t attr_set, attr_clr; /* of the mount */
     uint64_t rattr_set, rattr_clr; /* of the tree (rro …) */
     uint32_t prop[4]; /* MS_* in order of appearance */

@@ -47,6 +47,9 @@ static const struct wh_hint_row rows[] = {
     { WH_OP_CLONE_B, 0, ENOMEM, NULL,
       "memory ran out, or the first process of the joined pid namespace is gone: no other can be made there" },
     { WH_OP_CLONE_B, 0, ENOSPC, NULL, "pid namespaces are nested too deep" },
+    { WH_OP_SESSION, WH_SITE_SETSID, EPERM, NULL,
+      "where processes of the container may have CAP_SYS_PTRACE, the seccomp filter must allow what exec still does: "
+      "docs/COMPATIBILITY.md" },
     { WH_OP_CHDIR_ROOTFS, 0, EACCES, NULL, "the container's root must be allowed to search root.path" },
 
     /* ---- mounts ---- */
@@ -98,7 +101,10 @@ static const struct wh_hint_row rows[] = {
     { WH_OP_ROOT_BIND, 0, ENOTDIR, NULL, "root.path must be an existing directory" },
 
     /* ---- devices and console ---- */
-    { WH_OP_MKNOD, WH_SITE_MKNODAT, EPERM, NULL, "device nodes need CAP_MKNOD and a device policy that allows them" },
+    { WH_OP_MKNOD, WH_SITE_MKNODAT, EPERM, NULL,
+      "device nodes need CAP_MKNOD and a device policy that allows them; with CAP_SYS_ADMIN the container could change "
+      "mode and owner of the "
+      "host's, which is therefore not bound instead" },
     { WH_OP_MKNOD, WH_SITE_VERIFY_DEVICE, 0, NULL, "the rootfs has another file there" },
     { WH_OP_DEV_BIND, WH_SITE_VERIFY_DEVICE, 0, NULL, "the host's node is another device" },
     { WH_OP_DEV_BIND, 0, ENOENT, NULL, "the host has no such device" },
