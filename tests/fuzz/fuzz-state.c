@@ -144,8 +144,9 @@ static void check_state(const struct wh_state *s, struct wh_arena *arena)
         must(s->annotations[i].key && s->annotations[i].value);
     wh_state_write(s, &text);
     must(!text.failed && wh_state_read(text.data, text.len, s->id, arena, &again) == 0);
-    must(again.pid == s->pid && again.start == s->start && again.pidns == s->pidns && again.nhooks == s->nhooks &&
-         again.nannotations == s->nannotations && again.nsflags == s->nsflags && again.rootless == s->rootless);
+    must(again.pid == s->pid && again.identity.start == s->identity.start && again.identity.ino == s->identity.ino &&
+         again.pidns == s->pidns && again.nhooks == s->nhooks && again.nannotations == s->nannotations &&
+         again.nsflags == s->nsflags && again.rootless == s->rootless);
     wh_buf_done(&text);
 }
 
@@ -250,7 +251,7 @@ __attribute__((unused)) static uint8_t *seed(unsigned int n, size_t *ret_size)
         size_t len;
     } seeds[] = {
         SEED("\0" STATE),
-        SEED("\1{\"id\"\0" STATE "init 42 7\ninit 43 99\nnetdev 3 1 4 veth eth0 eth1\ninit 4"),
+        SEED("\1{\"id\"\0" STATE "init 42 7 1\ninit 43 99 2\nnetdev 3 1 4 veth eth0 eth1\ninit 4"),
         SEED("\2v2 1 7 2 /c/a/b\nv1:cpu,cpuacct 1 0 5 /one1/a/b\nsub payload\nleaf main\n"),
         SEED("\2v2 2 0 2 /c/s.slice/box.scope\nunit system box.scope\n"),
         SEED("\3made memory\nwas unified pids.max 5\nwas cpu,cpuacct cpu.cfs_quota_us -1\nwas unified io.max 8:16 "

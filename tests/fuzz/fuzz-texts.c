@@ -154,7 +154,7 @@ static void read_proc(int proc)
         must(st.state != '\0');
     pid = wh_pidfd_pid(proc, 5);
     must(pid > 0 || pid < 0);
-    if (wh_proc_boot_id(proc, boot) == 0)
+    if (wh_proc_boot_id(proc, -1, boot) == 0)
         must(strlen(boot) < sizeof boot);
     if (wh_pidfd_exit(proc, 5, 1, 7, &ex) == 0)
         must(ex.value >= 0);

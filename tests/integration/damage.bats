@@ -181,9 +181,11 @@ lost() { # KIND
     other=$!
     mkdir "$ROOT/$CID"
     # Neither is this container's, and neither is killed.
-    read -r _ _ pidns boot rest <<<"$mark"
+    read -r _ _ _ pidns boot rest <<<"$mark"
     start=$(sed 's/.*) //' "/proc/$other/stat" | cut -d' ' -f20)
-    for text in "$other $((start - 1)) $pidns $boot $rest" "$other $start $pidns 00000000-0000-0000-0000-000000000000 $rest"; do
+    # By the start time, where pidfds have no inodes; by the inode, whatever the time; by the boot.
+    for text in "$other $((start - 1)) 0 $pidns $boot $rest" "$other $start 1 $pidns $boot $rest" \
+        "$other $start 0 $pidns 00000000-0000-0000-0000-000000000000 $rest"; do
         mkdir -p "$ROOT/$CID"
         echo junk >"$ROOT/$CID/state.json"
         ln -sfn "$text"$'\n' "$ROOT/.init/$CID"

@@ -183,7 +183,7 @@ static void use(struct states *t, bool journal)
     }
     t->run.compiled++;
     again(t, &s);
-    if (journal && (s.pid != 5 || s.start != 6))
+    if (journal && (s.pid != 5 || s.identity.start != 6))
         complain(&t->run.places, t->run.m, "a line of the journal was passed over");
     wh_cgroup_init(&cg);
     err = (struct wh_err){ 0 };
@@ -202,7 +202,7 @@ static void take_state(void *ctx, const char *json, size_t len)
     unlinkat(t->dir_fd, "state.json", 0);
     mutating_what = "the journal";
     /* A line that nobody knows, one that is whole, and one that was being written. */
-    put_file(t, "journal", json, len, "\nfuture x\ninit 5 6\ninit 7 ");
+    put_file(t, "journal", json, len, "\nfuture x\ninit 5 6 7\ninit 7 ");
     use(t, true);
     unlinkat(t->dir_fd, "journal", 0);
 }
@@ -257,7 +257,7 @@ static void states(void)
                                     .cgroup_path = "/sys/fs/cgroup/none/of/the/host",
                                     .cgroup_manager = 1,
                                     .pid = 5,
-                                    .start = 6,
+                                    .identity = { .start = 6 },
                                     .pidns = 7,
                                     .boot_id = "b",
                                     .no_new_keyring = true,

@@ -45,7 +45,7 @@ static struct wh_state sample(struct wh_arena *a, const char *id)
                               .listener_path = "/run/agent",
                               .listener_metadata = "a \"b\"",
                               .pid = 123,
-                              .start = 18446744073709551615ull,
+                              .identity = { .start = 18446744073709551615ull, .ino = 18446744073709551614ull },
                               .pidns = 4026531836,
                               .boot_id = "boot",
                               .nsflags = 0x7c020000,
@@ -64,7 +64,8 @@ static void test_roundtrip(void)
     wh_state_write(&s, &out);
     is_int(wh_state_read(out.data, out.len, "c1", a, &r), 0, "what is written can be read");
     is_str(r.bundle, s.bundle, "bundle");
-    is_u64(r.start, s.start, "start time, all 64 bits");
+    is_u64(r.identity.start, s.identity.start, "start time, all 64 bits");
+    is_u64(r.identity.ino, s.identity.ino, "inode, all 64 bits");
     is_u64(r.pidns, s.pidns, "pid namespace");
     is_int(r.pid, 123, "pid");
     is_str(r.cgroup, s.cgroup, "cgroup, with its line break");
@@ -161,7 +162,7 @@ static void test_journal(void)
 
     ok(dir >= 0, "a state directory is made");
     s.pid = 0;
-    s.start = 0;
+    s.identity = (struct wh_identity){ 0 };
     is_int(wh_store_read(dir, "j", a, &r, NULL, &err), -ENOENT, "with nothing in it, it is no container");
     is_str(err.msg, "container does not exist", "in runc's words");
     err.code = 0;
@@ -174,9 +175,9 @@ static void test_journal(void)
     err.code = 0;
     is_int(wh_store_read(dir, "j", a, &r, &creating, &err), 0, "for delete it does");
     ok(creating && r.pid == 0, "without an init yet");
-    wh_store_journal_init(fd, 4711, 99, &err);
+    wh_store_journal_init(fd, 4711, &(struct wh_identity){ .start = 99, .ino = 77 }, &err);
     is_int(wh_store_read(dir, "j", a, &r, &creating, &err), 0, "the journal with init's identity");
-    ok(creating && r.pid == 4711 && r.start == 99, "says who it is");
+    ok(creating && r.pid == 4711 && r.identity.start == 99 && r.identity.ino == 77, "says who it is");
     if (write(fd, "init 5 ", 7) != 7)
         fail_test("write");
     is_int(wh_store_read(dir, "j", a, &r, &creating, &err), 0, "a line that was being written");
@@ -255,25 +256,55 @@ static void test_identity(void)
     int proc = wh_proc_open(&err), fd;
     char boot[WH_BOOT_ID_SIZE];
     struct wh_state s = { .pid = getpid(), .boot_id = boot };
-    struct wh_proc_stat st;
+    struct wh_identity id;
+    int self = (int)syscall(SYS_pidfd_open, getpid(), 0), shm;
 
-    is_int(wh_proc_boot_id(proc, boot), 0, "boot id");
+    is_int(wh_proc_boot_id(proc, -1, boot), 0, "boot id");
     is_int(wh_proc_ns_ino(proc, "self/ns/pid", &s.pidns), 0, "pid namespace");
-    is_int(wh_proc_stat(proc, getpid(), &st), 0, "own stat");
-    s.start = st.start;
+    is_int(wh_identity(proc, self, getpid(), &id), 0, "own identity");
+    ok(id.start > 0, "has a start time");
+    s.identity.start = id.start;
     fd = wh_state_pidfd(&s, proc);
     ok(fd >= 0, "a process is found by pid, start time, boot and pid namespace");
     is_int(wh_pidfd_pid(proc, fd), getpid(), "and its pidfd knows the pid");
     wh_close(fd);
-    s.start++;
+    s.identity.start++;
     is_int(wh_state_pidfd(&s, proc), -ESRCH, "a reused pid is another process");
-    s.start--;
+    s.identity.start--;
     s.pidns++;
     is_int(wh_state_pidfd(&s, proc), -ESRCH, "so is one of another pid namespace");
     s.pidns--;
     boot[0] ^= 1;
     is_int(wh_state_pidfd(&s, proc), -ESRCH, "or of another boot");
     boot[0] ^= 1;
+    s.identity.ino = id.ino;
+    s.identity.start++;
+    fd = wh_state_pidfd(&s, proc);
+    if (id.ino) {
+        ok(fd >= 0, "where pidfds have inodes, the start time does not count");
+        wh_close(fd);
+        s.identity.ino++;
+        is_int(wh_state_pidfd(&s, proc), -ESRCH, "and the inode does");
+    } else
+        is_int(fd, -ESRCH, "where pidfds have no inodes, the start time counts");
+    s.identity = (struct wh_identity){ .start = id.start };
+    /* As where /proc has no more than processes: nothing but self is looked at. */
+    shm = openat(AT_FDCWD, "/dev/shm", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    fd = openat(proc, "self", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    boot[0] ^= 1;
+    is_int(wh_proc_this_boot(fd, boot), -ENOENT, "a boot id that cannot be compared is not another one");
+    boot[0] ^= 1;
+    is_int(wh_proc_boot_id(fd, proc, (char[WH_BOOT_ID_SIZE]){ 0 }), -ENOENT, "no boot id");
+    if (shm >= 0) {
+        char none[WH_BOOT_ID_SIZE] = "x";
+
+        is_int(wh_proc_boot_id(fd, shm, none), 0, "none is needed where a boot ends what is stored");
+        is_str(none, "", "and it is empty");
+        is_int(wh_proc_this_boot(fd, none), 1, "which is this boot");
+    }
+    wh_close(fd);
+    wh_close(shm);
+    wh_close(self);
     ok(!wh_state_elsewhere(&s, proc), "it is not elsewhere");
     s.pidns++;
     ok(wh_state_elsewhere(&s, proc), "one of another pid namespace is");

@@ -68,16 +68,13 @@ void wh_creation_done(struct wh_creation *c)
 static int on_forked(void *data, pid_t pid, int pidfd, struct wh_err *err)
 {
     struct wh_creation *c = data;
-    struct wh_proc_stat st;
-    int r = wh_proc_stat(c->load.proc_fd, pid, &st);
+    int r = wh_identity(c->load.proc_fd, pidfd, pid, &c->state.identity);
 
-    (void)pidfd;
     if (r < 0)
-        return wh_err_sys(err, r, "read /proc/%d/stat", (int)pid);
+        return wh_identity_err(err, r, pid);
     c->state.pid = pid;
-    c->state.start = st.start;
     /* Before it runs its first step: from here on delete knows whom to kill. */
-    r = wh_store_journal_init(c->journal_fd, pid, st.start, err);
+    r = wh_store_journal_init(c->journal_fd, pid, &c->state.identity, err);
     if (r == 0)
         r = wh_mark_write(c->root_fd, &c->state, err);
     if (r == 0)
@@ -286,11 +283,11 @@ static int fill_state(struct wh_creation *c, struct wh_err *err)
             kept[s->nhooks++] = c->hooks[i];
     s->hooks = kept;
     s->start_step = start_step(l->plan);
-    r = wh_proc_boot_id(l->proc_fd, boot_id);
+    r = wh_proc_boot_id(l->proc_fd, c->root_fd, boot_id);
     if (r == 0)
         r = wh_proc_ns_ino(l->proc_fd, "self/ns/pid", &s->pidns);
     s->boot_id = boot_id;
-    return r < 0 ? wh_err_sys(err, r, "find this host's identity") : 0;
+    return r < 0 ? wh_identity_err(err, r, 0) : 0;
 }
 
 static int save_cgroup(struct wh_creation *c, struct wh_err *err)

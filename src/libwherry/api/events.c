@@ -73,7 +73,8 @@ static void add_exit(const struct watching *w, struct wh_buf *out)
     wh_json_open(&j, "data", '{');
     wh_json_u64(&j, "pid", (uint64_t)w->target.state.pid);
     /* Its parent is who knows for sure: of us the kernel may keep it. */
-    if (wh_pidfd_exit(w->target.proc_fd, w->target.pidfd, w->target.state.pid, w->target.state.start, &ex) == 0) {
+    if (wh_pidfd_exit(w->target.proc_fd, w->target.pidfd, w->target.state.pid, w->target.state.identity.start, &ex) ==
+        0) {
         wh_json_u64(&j, "status", (uint64_t)(ex.signalled ? 128 + ex.value : ex.value));
         if (ex.signalled)
             wh_json_u64(&j, "signal", (uint64_t)ex.value);

@@ -42,7 +42,7 @@ static int open_parts(struct wh_target *t, struct wh_err *err)
     if (t->pidfd < 0 && t->pidfd != -ESRCH) {
         r = t->pidfd;
         t->pidfd = -1;
-        return wh_err_sys(err, r, "open process %d", (int)t->state.pid);
+        return wh_identity_err(err, r, t->state.pid);
     }
     if (t->pidfd < 0)
         t->pidfd = -1;
@@ -57,7 +57,7 @@ static void add_mark(struct wh_target *t, const char *id)
     if (t->state.pid == 0 && wh_mark_read(t->root_fd, id, t->arena, &mark) == 0 &&
         wh_streq(mark.boot_id, t->state.boot_id)) {
         t->state.pid = mark.pid;
-        t->state.start = mark.start;
+        t->state.identity = mark.identity;
         t->state.pidns = mark.pidns;
         t->state.cgroup = mark.cgroup;
     }
@@ -138,10 +138,9 @@ static void poststop(const wherry_ctx *ctx, const struct wh_target *t)
 static int refuse_hidden(const struct wh_target *t, const char *id, struct wh_err *err)
 {
     const struct wh_cgroup_dir *two = &t->cgroup.two;
-    char boot_id[WH_BOOT_ID_SIZE];
 
-    if (t->state.private_pidns || !two->mount || two->mount_fd >= 0 || wh_proc_boot_id(t->proc_fd, boot_id) < 0 ||
-        !wh_streq(boot_id, t->state.boot_id))
+    if (t->state.private_pidns || !two->mount || two->mount_fd >= 0 ||
+        wh_proc_this_boot(t->proc_fd, t->state.boot_id) != 1)
         return 0;
     return wh_err_set(err, WH_ERR_HOST, -ENODEV, NULL,
                       "the processes of container %s cannot be told: its cgroup %s is below %s, where no cgroup2 is "

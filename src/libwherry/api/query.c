@@ -219,7 +219,10 @@ static void verbose(const wherry_container *c, struct wh_json *j)
     wh_cgroup_done(&cg);
     wh_json_open(j, "init", '{');
     wh_json_u64(j, "pid", (uint64_t)c->state.pid);
-    wh_json_u64(j, "startTime", c->state.start);
+    if (c->state.identity.start)
+        wh_json_u64(j, "startTime", c->state.identity.start);
+    if (c->state.identity.ino)
+        wh_json_u64(j, "pidfdInode", c->state.identity.ino);
     wh_json_u64(j, "pidNamespace", c->state.pidns);
     wh_json_str(j, "bootId", c->state.boot_id);
     wh_json_close(j, '}');

@@ -45,9 +45,9 @@ int wh_mark_write(int root_fd, const struct wh_state *s, struct wh_err *err)
     for (size_t i = 0; fd >= 0 && r == -ENAMETOOLONG && i < WH_ELEMENTSOF(lens); i++) {
         WH_CLEANUP_BUF struct wh_buf text = { 0 };
 
-        wh_buf_printf(&text, "%d %llu %llu %s %s\n%.*s%s", (int)s->pid, (unsigned long long)s->start,
-                      (unsigned long long)s->pidns, s->boot_id, s->private_pidns ? "pidns" : "-", lens[i], s->cgroup,
-                      *s->cgroup && lens[i] == 0 ? "?" : "");
+        wh_buf_printf(&text, "%d %llu %llu %llu %s %s\n%.*s%s", (int)s->pid, (unsigned long long)s->identity.start,
+                      (unsigned long long)s->identity.ino, (unsigned long long)s->pidns, s->boot_id,
+                      s->private_pidns ? "pidns" : "-", lens[i], s->cgroup, *s->cgroup && lens[i] == 0 ? "?" : "");
         r = text.failed ? -ENOMEM : put(fd, s->id, text.data);
     }
     return r < 0 ? wh_err_sys(err, r, "record the first process of container %s", s->id) : 0;
@@ -56,7 +56,7 @@ int wh_mark_write(int root_fd, const struct wh_state *s, struct wh_err *err)
 /* Cuts the first line into its words, in place. */
 static int parse(char *text, struct wh_state *ret)
 {
-    char *word[5], *rest = strchr(text, '\n');
+    char *word[6], *rest = strchr(text, '\n');
     uint64_t pid;
 
     if (!rest)
@@ -70,12 +70,12 @@ static int parse(char *text, struct wh_state *ret)
         if (*text)
             *text++ = '\0';
     }
-    if (wh_parse_u64(word[0], INT32_MAX, &pid) < 0 || wh_parse_u64(word[1], UINT64_MAX, &ret->start) < 0 ||
-        wh_parse_u64(word[2], UINT64_MAX, &ret->pidns) < 0)
+    if (wh_parse_u64(word[0], INT32_MAX, &pid) < 0 || wh_parse_u64(word[1], UINT64_MAX, &ret->identity.start) < 0 ||
+        wh_parse_u64(word[2], UINT64_MAX, &ret->identity.ino) < 0 || wh_parse_u64(word[3], UINT64_MAX, &ret->pidns) < 0)
         return -EINVAL;
     ret->pid = (pid_t)pid;
-    ret->boot_id = word[3];
-    ret->private_pidns = wh_streq(word[4], "pidns");
+    ret->boot_id = word[4];
+    ret->private_pidns = wh_streq(word[5], "pidns");
     ret->cgroup = rest;
     return 0;
 }

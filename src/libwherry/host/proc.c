@@ -20,6 +20,9 @@
 #include "base/str.h"
 #include "host/waits.h"
 
+#define WH_PID_FS_MAGIC 0x50494446
+#define WH_TMPFS_MAGIC 0x01021994
+
 #ifndef P_PIDFD
 #define P_PIDFD 3
 #endif
@@ -166,7 +169,7 @@ int wh_proc_ns_ino(int proc_fd, const char *link, uint64_t *ret)
     return 0;
 }
 
-int wh_proc_boot_id(int proc_fd, char buf[WH_BOOT_ID_SIZE])
+static int boot_id(int proc_fd, char buf[WH_BOOT_ID_SIZE])
 {
     ssize_t n = wh_read_at(proc_fd, "sys/kernel/random/boot_id", buf, WH_BOOT_ID_SIZE - 1);
 
@@ -174,6 +177,29 @@ int wh_proc_boot_id(int proc_fd, char buf[WH_BOOT_ID_SIZE])
         return (int)n;
     buf[strcspn(buf, "\n")] = '\0';
     return 0;
+}
+
+int wh_proc_boot_id(int proc_fd, int dir_fd, char buf[WH_BOOT_ID_SIZE])
+{
+    int r = boot_id(proc_fd, buf);
+    struct statfs sfs;
+
+    if (r == -ENOENT && fstatfs(dir_fd, &sfs) == 0 && sfs.f_type == WH_TMPFS_MAGIC) {
+        buf[0] = '\0';
+        return 0;
+    }
+    return r;
+}
+
+int wh_proc_this_boot(int proc_fd, const char *id)
+{
+    char now[WH_BOOT_ID_SIZE];
+    int r;
+
+    if (id && !*id)
+        return 1;
+    r = boot_id(proc_fd, now);
+    return r < 0 ? r : wh_streq(now, id);
 }
 
 int wh_pidfd_pid(int proc_fd, int pidfd)
@@ -194,7 +220,52 @@ int wh_pidfd_pid(int proc_fd, int pidfd)
     return wh_parse_u64_front(p, INT32_MAX, &pid) < 0 || pid == 0 ? -ESRCH : (int)pid;
 }
 
-int wh_pidfd_open(int proc_fd, pid_t pid, uint64_t start)
+/* Since Linux 6.9 each process has an inode in a file system of their own, with a number that is not used again. */
+static uint64_t pidfd_ino(int pidfd)
+{
+    struct statfs sfs;
+    struct stat st;
+
+    return fstatfs(pidfd, &sfs) == 0 && sfs.f_type == WH_PID_FS_MAGIC && fstat(pidfd, &st) == 0 ? st.st_ino : 0;
+}
+
+/* No such directory in /proc: it is gone, or it is hidden from us. */
+static int gone_or_hidden(int pidfd)
+{
+    return wh_pidfd_kill(pidfd, 0) == -ESRCH ? -ESRCH : -EACCES;
+}
+
+int wh_identity(int proc_fd, int pidfd, pid_t pid, struct wh_identity *ret)
+{
+    struct wh_proc_stat st = { 0 };
+    uint64_t ino = pidfd_ino(pidfd);
+    int r = wh_proc_stat(proc_fd, pid, &st);
+
+    if (r == -ESRCH && ino == 0)
+        return gone_or_hidden(pidfd);
+    if (r < 0 && ino == 0)
+        return r;
+    *ret = (struct wh_identity){ .start = r == 0 ? st.start : 0, .ino = ino };
+    return 0;
+}
+
+int wh_identity_err(struct wh_err *err, int r, pid_t pid)
+{
+    if (r == -EACCES)
+        return wh_err_set(
+            err, WH_ERR_HOST, r, NULL,
+            "/proc hides process %d (its mount option hidepid=), and this kernel has no other identity of "
+            "a process (Linux 6.9 has): mount it without, or become a member of the group of its option gid=",
+            (int)pid);
+    if (r == -ENOENT)
+        return wh_err_set(
+            err, WH_ERR_HOST, r, NULL,
+            "/proc does not tell which boot this is (its mount option subset=pid): mount it without, or have "
+            "the state directory (--root) on a tmpfs from the beginning");
+    return pid ? wh_err_sys(err, r, "open process %d", (int)pid) : wh_err_sys(err, r, "find this host's identity");
+}
+
+int wh_pidfd_open(int proc_fd, pid_t pid, const struct wh_identity *id)
 {
     WH_CLEANUP_FD int fd = -1;
     struct wh_proc_stat st;
@@ -206,10 +277,12 @@ int wh_pidfd_open(int proc_fd, pid_t pid, uint64_t start)
     if (fd < 0)
         return errno == EINVAL ? -ESRCH : -errno;
     /* After the open: from here on the number cannot be given to another process without our noticing. */
+    if (id->ino)
+        return pidfd_ino(fd) == id->ino ? wh_take_fd(&fd) : -ESRCH;
     r = wh_proc_stat(proc_fd, pid, &st);
     if (r < 0)
-        return r;
-    return st.start == start ? wh_take_fd(&fd) : -ESRCH;
+        return r == -ESRCH ? gone_or_hidden(fd) : r;
+    return st.start == id->start ? wh_take_fd(&fd) : -ESRCH;
 }
 
 int wh_pidfd_kill(int pidfd, int sig)

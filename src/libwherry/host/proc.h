@@ -33,13 +33,28 @@ void wh_proc_waits(int proc_fd, pid_t pid, char *buf, size_t size);
 /* Inode number of a namespace of this process; `link` is a path below /proc: "self/ns/pid". 0 or -errno. */
 int wh_proc_ns_ino(int proc_fd, const char *link, uint64_t *ret);
 
+/* What tells a process from another one that gets its pid later. */
+struct wh_identity {
+    uint64_t start; /* as in struct wh_proc_stat; 0: /proc hides the process (hidepid=) from the caller */
+    uint64_t ino; /* of its pidfds, unique until the next boot; 0: before Linux 6.9, where all of them had one */
+};
+/* Of the process behind the pidfd, which has not been reaped. -ESRCH; -EACCES when neither is to be had. */
+int wh_identity(int proc_fd, int pidfd, pid_t pid, struct wh_identity *ret);
+
+/* Why that, or the boot, cannot be told: sets err and returns r. */
+int wh_identity_err(struct wh_err *err, int r, pid_t pid);
+
 #define WH_BOOT_ID_SIZE 40
-int wh_proc_boot_id(int proc_fd, char buf[WH_BOOT_ID_SIZE]);
+/* Empty where /proc has only processes (subset=pid) and `dir_fd` is on a file system in memory: what is stored there does not outlive the boot. -ENOENT on
+ * others. */
+int wh_proc_boot_id(int proc_fd, int dir_fd, char buf[WH_BOOT_ID_SIZE]);
+/* 1: the boot that `id` is of is this one; 0: it is not; -ENOENT: /proc does not tell. */
+int wh_proc_this_boot(int proc_fd, const char *id);
 
 /* The pid, as our pid namespace numbers it, behind a pidfd; -ESRCH when it is gone, -EINVAL when fd is no pidfd. */
 int wh_pidfd_pid(int proc_fd, int pidfd);
-/* pidfd_open(2), then the start time is compared: fd, or -ESRCH when the process is gone or another one. */
-int wh_pidfd_open(int proc_fd, pid_t pid, uint64_t start);
+/* pidfd_open(2), then the identity is compared: fd, or -ESRCH when the process is gone or another one, or -EACCES when that cannot be seen. */
+int wh_pidfd_open(int proc_fd, pid_t pid, const struct wh_identity *id);
 int wh_pidfd_kill(int pidfd, int sig); /* 0 or -errno */
 /* Waits until the process behind the pidfd has ended (whoever its parent is). ms < 0: for ever. 0, -ETIMEDOUT, -errno. */
 int wh_pidfd_wait(int pidfd, int ms);

@@ -37,7 +37,8 @@ void wh_state_write(const struct wh_state *s, struct wh_buf *out)
     wh_json_open(&j, NULL, '{');
     wh_json_str(&j, "id", s->id);
     wh_json_u64(&j, "init_process_pid", (uint64_t)s->pid);
-    wh_json_u64(&j, "init_process_start", s->start);
+    wh_json_u64(&j, "init_process_start", s->identity.start);
+    wh_json_u64(&j, "init_process_ino", s->identity.ino);
     wh_json_str(&j, "created", s->created);
     wh_json_str(&j, "bundle", s->bundle);
     wh_json_str(&j, "rootfs", s->rootfs);
@@ -195,7 +196,10 @@ static int on_number(void *ctx, const char *text, size_t len)
 
     if (r->depth == 1) {
         pid = wh_streq(key, "init_process_pid");
-        to64 = wh_streq(key, "init_process_start") ? &s->start : wh_streq(key, "pidns") ? &s->pidns : NULL;
+        to64 = wh_streq(key, "init_process_start") ? &s->identity.start
+               : wh_streq(key, "init_process_ino") ? &s->identity.ino
+               : wh_streq(key, "pidns")            ? &s->pidns
+                                                   : NULL;
         to32 = wh_streq(key, "nsflags")          ? &s->nsflags
                : wh_streq(key, "start_step")     ? &s->start_step
                : wh_streq(key, "cgroup_manager") ? &s->cgroup_manager

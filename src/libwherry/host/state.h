@@ -54,7 +54,8 @@ struct wh_state {
     bool notify; /* its directory has one for a notify socket, mounted in the container */
     /* Init's identity. pid 0 = not known (yet). */
     pid_t pid;
-    uint64_t start, pidns; /* pidns: of the process that wrote this; elsewhere the pid means nothing */
+    struct wh_identity identity;
+    uint64_t pidns; /* of the process that wrote this; elsewhere the pid means nothing */
     const char *boot_id;
     const char *listener_path, *listener_metadata; /* absolute; null where no filter notifies. Metadata may be null */
     uint32_t start_step; /* of startContainer hooks in the plan, the one that start may be asked for; 0 = none */
@@ -102,7 +103,7 @@ int wh_store_read(int dir_fd, const char *id, struct wh_arena *arena, struct wh_
 
 /* The journal of a container that is being made: opened by the first call, which writes the whole state. fd or -errno. */
 int wh_store_journal(int dir_fd, const struct wh_state *s, struct wh_err *err);
-int wh_store_journal_init(int journal_fd, pid_t pid, uint64_t start, struct wh_err *err);
+int wh_store_journal_init(int journal_fd, pid_t pid, const struct wh_identity *id, struct wh_err *err);
 
 /* Writes a file of the container, atomically, 0600. */
 int wh_store_write(int dir_fd, const char *name, const struct wh_buf *text, struct wh_err *err);

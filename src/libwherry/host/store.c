@@ -173,11 +173,11 @@ static int slurp(int dir_fd, const char *name, char **ret, size_t *ret_len)
     return 0;
 }
 
-/* "init PID START" */
+/* "init PID START INO" */
 static void journal_line(struct wh_state *s, const char *line, size_t len)
 {
-    char buf[64], *space;
-    uint64_t pid, start;
+    char buf[96], *space, *second;
+    uint64_t pid, start, ino;
 
     if (len < 6 || len >= sizeof buf || memcmp(line, "init ", 5) != 0)
         return;
@@ -187,10 +187,15 @@ static void journal_line(struct wh_state *s, const char *line, size_t len)
     if (!space)
         return;
     *space = '\0';
-    if (wh_parse_u64(buf, INT32_MAX, &pid) < 0 || wh_parse_u64(space + 1, UINT64_MAX, &start) < 0)
+    second = strchr(space + 1, ' ');
+    if (!second)
+        return;
+    *second = '\0';
+    if (wh_parse_u64(buf, INT32_MAX, &pid) < 0 || wh_parse_u64(space + 1, UINT64_MAX, &start) < 0 ||
+        wh_parse_u64(second + 1, UINT64_MAX, &ino) < 0)
         return;
     s->pid = (pid_t)pid;
-    s->start = start;
+    s->identity = (struct wh_identity){ .start = start, .ino = ino };
 }
 
 static int read_journal(int dir_fd, const char *id, struct wh_arena *arena, struct wh_state *ret)
@@ -254,10 +259,11 @@ int wh_store_journal(int dir_fd, const struct wh_state *s, struct wh_err *err)
     return r < 0 ? wh_err_sys(err, r, "write the journal") : wh_take_fd(&fd);
 }
 
-int wh_store_journal_init(int journal_fd, pid_t pid, uint64_t start, struct wh_err *err)
+int wh_store_journal_init(int journal_fd, pid_t pid, const struct wh_identity *id, struct wh_err *err)
 {
-    char line[64];
-    int n = snprintf(line, sizeof line, "init %d %llu\n", (int)pid, (unsigned long long)start);
+    char line[96];
+    int n = snprintf(line, sizeof line, "init %d %llu %llu\n", (int)pid, (unsigned long long)id->start,
+                     (unsigned long long)id->ino);
     int r = wh_write_all(journal_fd, line, (size_t)n);
 
     return r < 0 ? wh_err_sys(err, r, "write the journal") : 0;
@@ -363,7 +369,6 @@ int wh_store_connect(int dir_fd, int cancel_fd)
 
 int wh_state_pidfd(const struct wh_state *s, int proc_fd)
 {
-    char boot_id[WH_BOOT_ID_SIZE];
     WH_CLEANUP_FD int fd = -1;
     uint64_t pidns = 0;
     int r;
@@ -372,13 +377,13 @@ int wh_state_pidfd(const struct wh_state *s, int proc_fd)
         return -ESRCH;
     r = wh_proc_ns_ino(proc_fd, "self/ns/pid", &pidns);
     if (r == 0)
-        r = wh_proc_boot_id(proc_fd, boot_id);
+        r = wh_proc_this_boot(proc_fd, s->boot_id);
     /* Who cannot look does not know that it is gone: a delete would end what lives. */
     if (r < 0)
         return r;
-    if (pidns != s->pidns || !wh_streq(boot_id, s->boot_id))
+    if (pidns != s->pidns || r == 0)
         return -ESRCH;
-    fd = wh_pidfd_open(proc_fd, s->pid, s->start);
+    fd = wh_pidfd_open(proc_fd, s->pid, &s->identity);
     if (fd < 0)
         return fd;
     /* Not the state letter of /proc/PID/stat: a first thread that has called pthread_exit(3) is a zombie there while the others run. The
@@ -389,11 +394,10 @@ int wh_state_pidfd(const struct wh_state *s, int proc_fd)
 
 bool wh_state_elsewhere(const struct wh_state *s, int proc_fd)
 {
-    char boot_id[WH_BOOT_ID_SIZE];
     uint64_t pidns;
 
     return wh_proc_ns_ino(proc_fd, "self/ns/pid", &pidns) == 0 && pidns != s->pidns &&
-           wh_proc_boot_id(proc_fd, boot_id) == 0 && wh_streq(boot_id, s->boot_id);
+           wh_proc_this_boot(proc_fd, s->boot_id) == 1;
 }
 
 enum wh_status wh_state_status(int dir_fd, bool alive, bool frozen)
