@@ -14,8 +14,11 @@
  *                        <--   OK(step) + fds | DENY(step, errno) at most one ASK outstanding
  *   FORKED(pid) + pidfd  -->   waitid(P_PIDFD): our child?        A only, once; A then exits 0 and never reads again
  *                        <--   GO                                 read by B as its first act: A and B never race
- *   READY                -->                                      B only, once; create may return
- *   --- the control socket closes; B accepts on the LISTEN slot ---
+ *   READY                -->   writes the state to disk           B only, once
+ *                        <--   COMMIT (create: it may return)     the control socket closes; B accepts on the LISTEN slot
+ *                              | START (run: both in one)         on the control socket, which is that of a start from here on
+ *                              | EOF: the host has died           B ends: nobody would know of it
+ *   --- create: from here on a connection to the LISTEN slot ---
  *                        <--   ENTER (from `wherry exec`)         any number of times, a connection each
  *   OK + namespaces      -->   this end closes                    only where the plan has OPEN_NS
  *                        <--   START (from `wherry start`)
@@ -36,7 +39,8 @@ enum wh_msg_type {
     WH_MSG_FORKED,
     WH_MSG_READY,
     WH_MSG_START,
-    WH_MSG_ENTER
+    WH_MSG_ENTER,
+    WH_MSG_COMMIT
 };
 
 struct wh_msg {

@@ -20,7 +20,7 @@ struct ini {
     char *title; /* argv[0], "wherry:[A]" */
     uint32_t nr; /* of the step that runs */
     int base; /* first fd that is ours: 3 + preserved */
-    int ctl; /* control socket, or the connection of `start` */
+    int ctl; /* control socket, or the connection of `start`; -1 between COMMIT and START */
     uint32_t site; /* of the last failure */
     uint64_t attached; /* slots whose mount is in the tree already: it can be cloned, and must not be moved again */
     uint64_t skipped; /* slots that a soft step left empty */

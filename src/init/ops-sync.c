@@ -156,7 +156,7 @@ int op_ready(struct ini *i, const struct wh_step_ready *s)
         return fail(i, SIGNAL, r);
 
     /* Everything but stdio, the preserved fds, the two sockets and OPEN_NS's own goes before the host can say that the container is
-     * created. */
+     * created. The control socket stays open until the host commits (WAIT_START). */
     keep[0] = i->slot[s->listen];
     memcpy(keep + 1, i->ns, i->nns * sizeof(int));
     r = ini_close_others(i->base + 1, keep, 1 + i->nns);
@@ -167,11 +167,7 @@ int op_ready(struct ini *i, const struct wh_step_ready *s)
 
     ini_state(i, WH_MBOX_READY);
     r = ini_send(i->ctl, WH_MSG_READY, i->nr, 0, -1);
-    if (r < 0)
-        return fail(i, SENDMSG, r);
-    sys_close(i->ctl);
-    i->ctl = -1;
-    return 0;
+    return r < 0 ? fail(i, SENDMSG, r) : 0;
 }
 
 int op_host_alive(struct ini *i, const struct wh_step_host_alive *s)
@@ -258,6 +254,27 @@ static int answer(struct ini *i, const struct wh_step_wait_start *s, int signals
     return 1;
 }
 
+/*
+ * Until the state is on disk the host is the only one that knows of this process. If the host dies before, the socket ends, and so does this
+ * process. True when the host says START instead of COMMIT: *ret_fd is the control socket then, as the connection of a start.
+ */
+static int committed(struct ini *i, int signals, int *ret_fd)
+{
+    CLEAN_FD ctl = take_fd(&i->ctl);
+    struct wh_msg m;
+    int r = wait_for(i, signals, ctl);
+
+    if (r < 0)
+        return r;
+    r = ini_recv(ctl, &m, NULL);
+    if (r < 0)
+        return ini_fail(i, r == -EPROTO || r == -ECONNRESET ? WH_SITE_PROTOCOL : WH_SITE_RECVMSG, r);
+    if (m.type != WH_MSG_START)
+        return m.type == WH_MSG_COMMIT ? 0 : fail(i, PROTOCOL, -EPROTO);
+    *ret_fd = take_fd(&ctl);
+    return 1;
+}
+
 int op_wait_start(struct ini *i, const struct wh_step_wait_start *s)
 {
     const uint64_t all = ~UINT64_C(0), none = 0;
@@ -267,9 +284,9 @@ int op_wait_start(struct ini *i, const struct wh_step_wait_start *s)
     signals = (int)sys_signalfd4(-1, &all, O_CLOEXEC | O_NONBLOCK);
     if (signals < 0)
         return fail(i, SIGNALFD, signals);
-    do
+    r = committed(i, signals, &fd);
+    while (r == 0)
         r = answer(i, s, signals, &fd);
-    while (r == 0);
     if (r < 0)
         return (int)r;
     /* Here, because what was ignored until now must not be pending when it is let through. */

@@ -154,6 +154,8 @@ left_processes() {
         case $(sed 's/.*) //' "/proc/$pid/stat" 2>/dev/null) in
         Z* | X* | '') [ "$(threads_of "$pid")" -gt 1 ] || continue ;;
         esac
+        # The first process of a pid namespace ends when the last of the others is reaped, by whatever inherited it.
+        [ "$(cat "/proc/$pid/wchan" 2>/dev/null)" != zap_pid_ns_processes ] || continue
         [ "$pid" = "$$" ] || [ "$pid" = "$BASHPID" ] || echo "$pid"
     done
 }

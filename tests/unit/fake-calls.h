@@ -349,7 +349,8 @@ long sys_accept4(int fd, int flags)
 
 long sys_sendmsg(int fd, const struct msghdr *m, int flags)
 {
-    static const char *const names[] = { "?", "HELLO", "GO", "ASK", "OK", "DENY", "FORKED", "READY", "START", "ENTER" };
+    static const char *const names[] = { "?",      "HELLO", "GO",    "ASK",   "OK",    "DENY",
+                                         "FORKED", "READY", "START", "ENTER", "COMMIT" };
     const struct wh_msg *msg = m->msg_iov->iov_base;
     int with = -1;
 
@@ -369,6 +370,8 @@ long sys_sendmsg(int fd, const struct msghdr *m, int flags)
     fake_leave(0);
     if (msg->type == WH_MSG_HELLO)
         fake.pending = WH_MSG_GO;
+    if (msg->type == WH_MSG_READY)
+        fake.ready = true;
     if (msg->type == WH_MSG_ASK) {
         fake.pending = msg->step == fake.deny ? WH_MSG_DENY : WH_MSG_OK;
         fake.pending_val = msg->step == fake.deny ? EPERM : 0;
@@ -396,6 +399,9 @@ long sys_recvmsg(int fd, struct msghdr *m, int flags)
     ENTER(recvmsg, "%s%s", fdn(fd), flags & MSG_CMSG_CLOEXEC ? "" : ", !CLOEXEC");
     NEEDS_FD(fd);
     fake_leave(0);
+    if (fake.ready)
+        fake.pending = msg.type = fake.after_ready;
+    fake.ready = false;
     if (fake.eof || !fake.pending) {
         m->msg_controllen = 0;
         return 0;

@@ -100,6 +100,8 @@ static struct {
     uint32_t pending_step;
     int32_t pending_val;
     bool pending_fd, eof;
+    bool ready; /* init has said so, and has no answer yet */
+    uint16_t after_ready; /* what the host says to READY; 0: it has died */
     bool gone; /* the host, after it let B go */
     bool entered; /* one has asked for the namespaces */
     uint32_t uid[3], gid[3];
@@ -651,6 +653,7 @@ __attribute__((unused)) static void fake_reset(void)
     fake.conf = open_memstream(&fake.conf_text, &fake.conf_size);
     fake.deny = ~0u;
     fake.ack = 1;
+    fake.after_ready = WH_MSG_COMMIT;
     fake.mbox.abi = WH_ABI_VERSION;
     for (unsigned int k = 0; k < sizeof(fds) / sizeof(fds[0]); k++) {
         fake.fd[k] = (struct fake_fd){ .open = true, .node = { .mode = S_IFDIR | 0755 } };

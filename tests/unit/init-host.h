@@ -147,6 +147,8 @@ static void reply(int fd, uint16_t type, uint32_t step, int32_t val)
     reply_fd(fd, type, step, val, -1);
 }
 
+static bool host_commits = true;
+
 /* Until READY or the end of the connection. deny: this step is refused with EPERM. */
 static void serve(struct run *r, uint32_t deny)
 {
@@ -190,6 +192,8 @@ static void serve(struct run *r, uint32_t deny)
         }
         case WH_MSG_READY:
             r->ready = true;
+            if (host_commits)
+                reply(r->ctl, WH_MSG_COMMIT, 0, 0);
             return;
         default:
             snprintf(r->error, sizeof(r->error), "message of type %u", m.type);

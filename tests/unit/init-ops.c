@@ -86,6 +86,14 @@ static bool any_alt(void)
     return false;
 }
 
+static bool is_open(const char *name)
+{
+    for (int k = 0; k < FAKE_FDS; k++)
+        if (fake.fd[k].open && strcmp(fake.fd[k].name, name) == 0)
+            return true;
+    return false;
+}
+
 static void test_whole(void)
 {
     const char *at;
@@ -146,6 +154,18 @@ static void test_whole(void)
     for (int k = 0; k < FAKE_FDS; k++)
         if (fake.fd[k].open && k > 3 && !fake.fd[k].cloexec)
             fail_test("%s reaches the payload", fake.fd[k].name);
+    whole((struct tp_options){ 0 });
+    fake.after_ready = WH_MSG_START;
+    is_int(run("READY,WAIT_START,ASK_HOOK: run says START at once"), 2, "START instead of COMMIT starts the container");
+    ok(!strstr(fake.text, "accept4(") && !is_open("LISTEN"), "on the control socket, and the start socket is closed");
+    whole((struct tp_options){ 0 });
+    fake.after_ready = 0;
+    is_int(run("READY,WAIT_START: the host has died before it committed"), 1, "an init that nobody knows of ends");
+    ok(fake.mbox.fail.site == WH_SITE_PROTOCOL && fake.mbox.fail.err == ECONNRESET, "and says why");
+    whole((struct tp_options){ 0 });
+    fake.after_ready = WH_MSG_GO;
+    is_int(run("READY,WAIT_START: neither COMMIT nor START"), 1, "nothing else is taken for a COMMIT");
+    ok(fake.mbox.fail.site == WH_SITE_PROTOCOL && fake.mbox.fail.err == EPROTO, "which is said");
     whole((struct tp_options){ .exec = true });
     fake.gone = true;
     is_int(run("HOST_ALIVE: the host is gone"), 1, "an exec whose host is gone does not happen");

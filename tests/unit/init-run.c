@@ -183,7 +183,7 @@ static void test_all(void)
         return;
     }
 
-    /* READY is sent before the socket to the host is closed. */
+    /* COMMIT is sent before init has closed the socket on which it came. */
     for (int tries = 0; tries < 200 && count_fds(r.pid_b) > 5; tries++)
         usleep(5000);
     {
@@ -260,6 +260,38 @@ static void test_no_pivot(void)
     is_str(r.text, "/\n/proc\n/real\n", "no-pivot: only the container's mounts are in reach");
     if (!r.ready)
         diag("%s", state_name(&r));
+}
+
+/* Between READY and COMMIT nobody but the host knows of init. `word`: what the host says then; 0: it dies. */
+static void test_commit(uint16_t word)
+{
+    char sock[sizeof(root_dir) + 16];
+    struct wh_msg m;
+    struct run r;
+    int fd;
+
+    tp_begin();
+    head(CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWUTS);
+    ADD(PIVOT, pivot, .root = WH_SLOT_ROOT, .mode = 0);
+    tail("ls /proc/self/fd", 0, "/");
+    host_commits = false;
+    go(&r, ~0u, sock, sizeof(sock));
+    host_commits = true;
+    if (!ok(r.ready && waitpid(r.pid_b, NULL, WNOHANG) == 0, "init waits for COMMIT"))
+        diag("%s", state_name(&r));
+    if (word) {
+        reply(r.ctl, word, 0, 0);
+        is_int(receive(r.ctl, &m, &fd), 0, "START instead of COMMIT: execve closes the control socket");
+        is_int(r.mbox->state, WH_MBOX_EXEC, "and the state says so");
+        collect(&r);
+        return;
+    }
+    close(r.ctl);
+    r.ctl = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    collect(&r);
+    is_int(r.mbox->state, WH_MBOX_FAILED, "the host dies before COMMIT: init ends");
+    is_int(r.mbox->fail.site, WH_SITE_PROTOCOL, "and says that the connection ended");
+    is_str(r.text, "", "without having executed anything");
 }
 
 static void test_fail(const char *what, const char *arg0, const char *candidate, const char *cwd, uint32_t deny,
@@ -373,6 +405,8 @@ int main(void)
     }
     test_all();
     test_no_pivot();
+    test_commit(WH_MSG_START);
+    test_commit(0);
     test_fail("denied", "/bin/true", "/bin/true", "/", 6, WH_OP_ASK_LIMITS, WH_SITE_DENIED, EPERM, "");
     test_fail("not in $PATH", "none", "/bin/none", "/", ~0u, WH_OP_EXEC_CHECK, WH_SITE_EXEC_NOT_FOUND, ENOENT, "none");
     test_fail("missing", "/bin/none", "/bin/none", "/", ~0u, WH_OP_EXEC_CHECK, WH_SITE_EXEC_STAT, ENOENT, "/bin/none");

@@ -225,6 +225,8 @@ static void test_good(const struct wh_plan *plan)
     is_int(heard(&w), WH_MSG_OK, "OK for the limits");
     is_int(heard(&w), WH_MSG_OK, "OK for the hook");
     is_int(heard(&w), 0, "and nothing else");
+    is_int(wh_serve_commit(&w.run, &w.err), 0, "the host commits");
+    is_int(heard(&w), WH_MSG_COMMIT, "COMMIT");
     is_int(w.limits, 1, "limits were applied once");
     is_int(w.hooks, 1, "hooks ran once");
     ok(gone(w.a), "A is reaped");

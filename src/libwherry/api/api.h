@@ -212,6 +212,7 @@ struct wh_starting {
     int root_fd; /* the state root */
     struct wh_cgroup *cgroup;
     int dir_fd, proc_fd, mbox_fd, pidfd, bundle_fd, cancel_fd;
+    int ctl; /* of an init that is not committed: closed by wh_api_start; -1: its start socket */
     const struct wh_plan *plan; /* may be null, with spec */
     struct wh_spec *spec;
     const struct wh_state *state;

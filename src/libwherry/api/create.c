@@ -483,7 +483,6 @@ static int make(struct wh_creation *c, struct wh_err *err)
     c->run.ops = &serve_ops;
     c->run.data = c;
     r = wh_serve_create(&c->run, l->spec, err);
-    wh_closep(&c->run.ctl);
     /* Peers take our copies for the container's: conmon waits for the end of its console connection. */
     wh_closep(&c->console_fd);
     wh_closep(&c->listen_fd);
@@ -502,6 +501,7 @@ static const char *pidfd_socket(const struct wh_creation *c)
     return path[0] == '/' ? path : wh_arena_printf(c->load.arena, "%s/%s", c->load.bundle, path);
 }
 
+/* Until its last message init ends when we do: whenever we are killed, either `state` knows the container or nothing of it lives. */
 static int commit(struct wh_creation *c, enum wh_verb verb, struct wh_err *err)
 {
     WH_CLEANUP_BUF struct wh_buf state = { 0 }, steps = { 0 };
@@ -521,7 +521,10 @@ static int commit(struct wh_creation *c, enum wh_verb verb, struct wh_err *err)
     r = wh_store_write(c->dir_fd, "state.json", &state, err);
     if (r == 0)
         r = wh_api_send_pidfd(pidfd_socket(c), c->run.pidfd_b, "standard", c->run.cancel_fd, err);
-    return r < 0 ? r : wh_api_write_pid_file(c->load.opts.pid_file, c->state.pid, err);
+    if (r == 0)
+        r = wh_api_write_pid_file(c->load.opts.pid_file, c->state.pid, err);
+    /* START of `run` says it as well. */
+    return r < 0 || verb == WH_VERB_RUN ? r : wh_serve_commit(&c->run, err);
 }
 
 /* Nothing half-made stays. What cannot be removed stays with its state directory, for `delete --force`. */

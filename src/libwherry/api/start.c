@@ -72,7 +72,7 @@ static const struct wh_serve_ops start_ops = { .hook = on_hook };
 
 int wh_api_start(const struct wh_starting *s, uint32_t *ret_step, struct wh_err *err)
 {
-    WH_CLEANUP_FD int ctl = wh_store_connect(s->dir_fd, s->cancel_fd);
+    WH_CLEANUP_FD int ctl = s->ctl >= 0 ? s->ctl : wh_store_connect(s->dir_fd, s->cancel_fd);
     struct wh_run run = { .plan = s->plan,
                           .proc_fd = s->proc_fd,
                           .ctl = ctl,
@@ -211,6 +211,7 @@ int wherry_start(wherry_ctx *ctx, const char *id, wherry_error **reterr)
                                  .pidfd = t.pidfd,
                                  .bundle_fd = bundle,
                                  .cancel_fd = -1,
+                                 .ctl = -1,
                                  .state = &t.state };
 
         oom_kills = wh_api_oom_kills(&t.cgroup);
@@ -360,6 +361,7 @@ int wherry_run(wherry_ctx *ctx, const char *id, const struct wherry_create_opts 
                                  .pidfd = c.run.pidfd_b,
                                  .bundle_fd = c.load.bundle_fd,
                                  .cancel_fd = c.run.cancel_fd,
+                                 .ctl = wh_take_fd(&c.run.ctl),
                                  .plan = c.load.plan,
                                  .spec = c.load.spec,
                                  .state = &c.state };

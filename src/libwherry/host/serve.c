@@ -513,6 +513,13 @@ int wh_serve_create(struct wh_run *r, const struct wh_spec *spec, struct wh_err 
     return serve_spawn(r, spec, false, err);
 }
 
+int wh_serve_commit(struct wh_run *r, struct wh_err *err)
+{
+    int rc = answer(r->ctl, WH_MSG_COMMIT, 0, 0, -1);
+
+    return rc < 0 ? wh_err_sys(err, rc, "tell the container that it is created") : 0;
+}
+
 int wh_serve_exec(struct wh_run *r, const struct wh_spec *spec, struct wh_err *err)
 {
     return serve_spawn(r, spec, true, err);

@@ -67,12 +67,15 @@ struct wh_run {
 #define WH_NO_STEP UINT32_MAX
 
 /*
- * Serves one spawn until READY. 0: B waits for start, A is reaped. Negative errno: A and B are dead and reaped, unless
- * `left`; err says why. The spec names places in messages and may be null. -ECANCELED when cancel_fd became readable; -ETIMEDOUT when
- * init was in one system call for wh_waits.still.
+ * Serves one spawn until READY. 0: B waits for wh_serve_commit() or wh_serve_start() on r->ctl, and ends if that closes before; A is
+ * reaped. Negative errno: A and B are dead and reaped, unless `left`; err says why. The spec names places in messages and may be null.
+ * -ECANCELED when cancel_fd became readable; -ETIMEDOUT when init was in one system call for wh_waits.still.
  */
 struct wh_spec;
 int wh_serve_create(struct wh_run *r, const struct wh_spec *spec, struct wh_err *err);
+
+/* The state is on disk: B outlives the caller from here on, and waits on the start socket. */
+int wh_serve_commit(struct wh_run *r, struct wh_err *err);
 
 /*
  * Serves a spawn whose plan has no READY (exec) until execve closed the socket. 0: the payload runs, or has ended already, and A is
@@ -81,7 +84,7 @@ int wh_serve_create(struct wh_run *r, const struct wh_spec *spec, struct wh_err 
 int wh_serve_exec(struct wh_run *r, const struct wh_spec *spec, struct wh_err *err);
 
 /*
- * After connecting to the start socket: START, then what the steps of phase C ask, until execve closed the socket. 0: the
+ * On a connection to the start socket, or on the control socket of a B that was not committed: START, then what the steps of phase C ask, until execve closed the socket. 0: the
  * payload runs. Negative errno with the reason otherwise; the process is left to the caller. r->plan may be null when
  * this process did not create the container: then `steps` (the text of steps.txt, may be null) names the step, and
  * init may ask for nothing but step hook_step, once, which is then called with ask.step null.
