@@ -51,10 +51,13 @@ static int cmd_help(struct cli *cli)
 static int fill_stdio(void)
 {
     for (int fd = 0; fd < 3; fd++) {
-        if (fcntl(fd, F_GETFD) >= 0)
+        int null;
+
+        if (fcntl(fd, F_GETFD) >= 0 || errno != EBADF)
             continue;
-        if (openat(AT_FDCWD, "/dev/null", fd == 0 ? O_RDONLY : O_WRONLY) != fd)
-            return -errno;
+        null = openat(AT_FDCWD, "/dev/null", fd == 0 ? O_RDONLY : O_WRONLY);
+        if (null != fd)
+            return null < 0 ? -errno : -EBADF;
     }
     return 0;
 }
@@ -209,10 +212,13 @@ int main(int argc, char **argv)
 {
     struct cli cli = { .log = { .dest = DEST_STDERR, .fd = -1 }, .argv = argv };
     struct cli_usage_error e = { "" };
+    char words[64];
     int i = 1, r;
 
-    if (fill_stdio() < 0)
-        return 1;
+    r = fill_stdio();
+    if (r < 0)
+        return cli_failf(&cli, "open /dev/null for stdin, stdout or stderr that is closed: %s",
+                         cli_errno_words(-r, words));
     /* A caller that ignores it has handed that on, and the kernel would keep no status of our children. */
     sigaction(SIGCHLD, &(struct sigaction){ .sa_handler = SIG_DFL }, NULL);
     /* Somebody's privileges and somebody else's environment: nothing here was made for that. */

@@ -209,6 +209,16 @@ after_update() { # STATUS
 @test "each system call of start fails once: EIO" { each_fails EIO start "$CID"; }
 @test "each system call of delete fails once: EIO" { each_fails EIO delete -f "$CID"; }
 
+# What precedes the calls that are swept through: stdio is looked at, and filled where it is closed.
+@test "the look at stdio: a failing call is no end without a word" {
+    local k
+    for k in 1 2 3; do
+        traced -o /dev/null -e inject="fcntl:error=EIO:when=$k" -- features || { echo "fcntl $k: $(cat "$BATS_TEST_TMPDIR/out")"; return 1; }
+        ! traced -o /dev/null -e inject="fcntl:error=EBADF:when=$k" -- features || { echo "fcntl $k: no failure"; return 1; }
+        grep -q "open /dev/null for stdin, stdout or stderr that is closed: " "$BATS_TEST_TMPDIR/out"
+    done
+}
+
 # The last calls of a command, which are those that change something, fail once. Each time CHECK is run.
 last_fail() { # N CHECK ARGS…
     local n=$1 check=$2 name k list rc=0
