@@ -83,9 +83,9 @@ static int make_rootless_root(struct cli *cli)
 
 int cli_take_signals(const sigset_t *set)
 {
-    if (sigprocmask(SIG_BLOCK, set, NULL) < 0)
-        return -errno;
-    return signalfd(-1, set, SFD_CLOEXEC | SFD_NONBLOCK);
+    int fd = sigprocmask(SIG_BLOCK, set, NULL) < 0 ? -1 : signalfd(-1, set, SFD_CLOEXEC | SFD_NONBLOCK);
+
+    return fd < 0 ? -errno : fd;
 }
 
 int cli_take_payload_signals(void)

@@ -6,3 +6,9 @@ tests_unit_test_opts_LDADD =
 unit_tests += tests/fuzz/fuzz-args
 tests_fuzz_fuzz_args_SOURCES = tests/fuzz/fuzz-args.c src/cli/commands.c src/cli/opts.c
 tests_fuzz_fuzz_args_LDADD =
+# The program against a library that only tells what it was asked for.
+unit_tests += tests/unit/cli-verbs
+tests_unit_cli_verbs_SOURCES = tests/unit/cli-verbs.c $(cli_sources)
+tests_unit_cli_verbs_CPPFLAGS = $(AM_CPPFLAGS) -Dmain=cli_main
+tests_unit_cli_verbs_LDADD = $(SECCOMP_LIBS)
+tests_unit_cli_verbs_CFLAGS = $(AM_CFLAGS) -Wno-missing-prototypes
