@@ -562,7 +562,8 @@ int wh_serve_start(struct wh_run *r, const struct wh_spec *spec, const char *ste
             rc = violation(r, &in, err);
         if (rc < 0) {
             wh_pidfd_kill(r->pidfd_b, SIGKILL);
-            return rc;
+            /* Who refuses says why; what is left is an answer that could not be sent. */
+            return wh_err_sys(err, rc, "answer wherry-init");
         }
     }
     if (wh_mbox_read(r->mbox_fd, &mbox) == 0 && mbox.state == WH_MBOX_EXEC)
