@@ -202,8 +202,30 @@ static void test_absent(void)
     ok(!wh_startswith(NULL, "") && wh_startswith("ab", "a"), "and begins with nothing");
 }
 
+/* No descriptor of ours is open in a program that is executed, and a file that could not be replaced leaves nothing. */
+static void test_descriptors(void)
+{
+    const char *tmp = getenv("TMPDIR");
+    char path[128], name[64];
+    int dir, fd;
+
+    snprintf(path, sizeof path, "%.60s/wherry-base-%d", tmp ? tmp : "/tmp", (int)getpid());
+    mkdirat(AT_FDCWD, path, 0700);
+    dir = wh_openat2(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0, 0);
+    ok(dir >= 0 && (fcntl(dir, F_GETFD) & FD_CLOEXEC), "what wh_openat2 opens is closed by execve");
+    mkdirat(dir, "taken", 0700);
+    is_int(wh_replace_at(dir, "taken", "x", 1, 0600), -EISDIR, "a directory is not replaced");
+    snprintf(name, sizeof name, ".taken.%d~", (int)getpid());
+    fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
+    ok(fd < 0 && errno == ENOENT, "and no temporary file is left");
+    wh_close(fd);
+    wh_close(dir);
+    wh_remove_tree_at(AT_FDCWD, path);
+}
+
 int main(void)
 {
+    test_descriptors();
     test_absent();
     test_duration();
     test_err();

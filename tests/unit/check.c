@@ -498,6 +498,79 @@ static void put(const char *name, mode_t mode)
     close(fd);
 }
 
+/* What each capability is said to do. */
+static void test_capabilities(void)
+{
+    static const struct {
+        const char *cap, *does;
+    } t[] = {
+        { "DAC_READ_SEARCH", "opens every file of the host's file systems by its handle" },
+        { "LINUX_IMMUTABLE", "changes files that are marked immutable" },
+        { "NET_ADMIN", "configures network interfaces, routes and packet filters" },
+        { "SYS_MODULE", "loads code into the kernel" },
+        { "SYS_RAWIO", "writes to disks, ports and memory past the drivers" },
+        { "SYS_PTRACE", "reads and changes the memory of other processes" },
+        { "SYS_BOOT", "reboots the host, or starts another kernel" },
+        { "SYS_TIME", "sets the host's clock" },
+        { "MAC_OVERRIDE", "goes past mandatory access control" },
+        { "MAC_ADMIN", "changes the policy of mandatory access control" },
+        { "SYSLOG", "reads the kernel's messages and addresses" },
+        { "PERFMON", "observes the whole system" },
+        { "BPF", "loads programs into the kernel" },
+        { "CHECKPOINT_RESTORE", "chooses process ids and reads the memory maps of others" },
+    };
+
+    for (size_t i = 0; i < WH_ELEMENTSOF(t); i++) {
+        char process[256], want[160];
+        struct test one = { .process = process };
+        char *report;
+
+        snprintf(process, sizeof process, USER "," NNP "," ARGS ",\"capabilities\":{\"bounding\":[\"CAP_%s\"]}",
+                 t[i].cap);
+        check(configuration(&one), 0, WHERRY_CGROUP_CGROUPFS, &report);
+        snprintf(want, sizeof want, "CAP_%s", t[i].cap);
+        has_str(report, want, "the capability is named");
+        has_str(report, t[i].does, "with what it does");
+        wherry_free(report);
+    }
+}
+
+/* Messages as a whole, of which the table above has the beginning. */
+static void test_texts(void)
+{
+    static const struct {
+        struct test t;
+        const char *want;
+    } t[] = {
+        { { .root = "\"path\":\"rootfs\"" }, "the root file system is writable" },
+        { { .linux_ = NAMESPACES "," SECCOMP "," PATHS "," CGROUP }, "the number of processes is not limited" },
+        { { .linux_ = DEVICES("{\"allow\":true,\"type\":\"b\",\"access\":\"rw\"}") }, "all block devices are allowed" },
+        { { .linux_ = DEVICES("{\"allow\":true,\"type\":\"c\",\"access\":\"rw\"}") },
+          "all character devices are allowed" },
+        { { .process = USER "," NNP "," ARGS ",\"noNewPrivilege\":true" },
+          "unknown property; did you mean \"noNewPrivileges\"?" },
+    };
+    char *report;
+
+    for (size_t i = 0; i < WH_ELEMENTSOF(t); i++) {
+        check(configuration(&t[i].t), 0, WHERRY_CGROUP_CGROUPFS, &report);
+        has_str(report, t[i].want, "as a whole");
+        wherry_free(report);
+    }
+    /* More errors than are kept. */
+    {
+        char env[2048] = USER "," NNP "," ARGS ",\"env\":[";
+        struct test many = { .process = env };
+
+        for (int i = 0; i < 25; i++)
+            strcat(env, i ? ",\"x\"" : "\"x\"");
+        strcat(env, "]");
+        check(configuration(&many), 0, WHERRY_CGROUP_CGROUPFS, &report);
+        has_str(report, "5 more of the kind", "those that are not told are counted");
+        wherry_free(report);
+    }
+}
+
 int main(void)
 {
     char path[128];
@@ -523,6 +596,8 @@ int main(void)
     test_host_lacks();
     test_docs();
     test_host();
+    test_capabilities();
+    test_texts();
     for (size_t i = 0; i < WH_CHECK_MAX; i++)
         if (!seen[i] && (geteuid() == 0 || (i != WH_CHECK_CGROUP_BUSY && i != WH_CHECK_CAP_NOT_GRANTED)))
             fail_test("no test has the finding %s", wh_check_infos[i].id);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Plans written by hand → the text of explain, and the sentences of render. No configuration: places are lines. */
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "abi/kernel.h"
+#include "base/fd.h"
 #include "plan/hints.h"
 #include "plan/plan.h"
 #include "plan/text.h"
@@ -477,6 +479,47 @@ static void hints(void)
     ok(!wh_hint(WH_OP_UMASK, WH_SITE_OPEN, EIO, NULL), "no hint where nothing is known");
 }
 
+/* Each hint with when it is given, as hints.txt has it; WHERRY_WRITE=1 writes that file anew. */
+static void hint_table(void)
+{
+    static const char *const op[] = {
+        "any step",
+#define OP(NAME, name, phases, flags, tmpl, doc, fields) #name,
+#include "abi/ops.def"
+#undef OP
+    };
+    static const char path[] = "tests/golden/hints.txt";
+    WH_CLEANUP_BUF struct wh_buf now = { 0 };
+    const struct wh_hint_row *r;
+    static char text[65536];
+    ssize_t n;
+
+    for (size_t i = 0; (r = wh_hint_row(i)); i++)
+        wh_buf_printf(&now, "%s, %s, %s%s%s: %s\n", op[r->op], r->site ? wh_site_name(r->site) : "any call",
+                      r->err ? wh_errno_name(r->err) : "any error", r->fstype ? ", " : "", r->fstype ? r->fstype : "",
+                      r->hint);
+    if (getenv("WHERRY_WRITE"))
+        ok(wh_replace_at(AT_FDCWD, path, now.data, now.len, 0644) == 0, "%s is written", path);
+    n = wh_read_at(AT_FDCWD, path, text, sizeof text - 1);
+    ok(n > 0 && now.data && strcmp(text, now.data) == 0, "every hint is that of %s, and given when it says", path);
+}
+
+/* The names of calls in messages. */
+static void sites(void)
+{
+    static const char *const want[] = {
+#define SITE(NAME, text) #NAME,
+#include "abi/sites.def"
+#undef SITE
+    };
+
+    is_str(wh_site_name(WH_SITE_CREAT), "create file", "a file that is made");
+    is_str(wh_site_name(WH_SITE_VERIFY_FD), "verify fd", "a descriptor that is looked at");
+    is_str(wh_site_name(WH_SITE_EXEC_ARCH), "executable architecture", "a program of another machine");
+    for (uint32_t i = 1; i <= WH_ELEMENTSOF(want); i++)
+        ok(*wh_site_name(i) && strcmp(wh_site_name(i), "unknown call") != 0, "site %s has a name", want[i - 1]);
+}
+
 int main(void)
 {
     templates();
@@ -485,6 +528,8 @@ int main(void)
     sentences();
     exec_texts();
     hints();
+    hint_table();
+    sites();
     wh_arena_free(arena);
     return done_testing();
 }

@@ -17,3 +17,4 @@ unit_tests += tests/fuzz/fuzz-plan
 unit_tests += tests/unit/annotations
 unit_tests += tests/unit/limits
 tests_unit_resources_LDADD = $(LDADD) -lm
+EXTRA_DIST += tests/golden/hints.txt

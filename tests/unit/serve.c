@@ -364,6 +364,25 @@ static void test_foreign_pidfd(const struct wh_plan *plan)
     world_done(&w);
 }
 
+/* A wherry-init of another build than ours. */
+static void test_versions(const struct wh_plan *plan)
+{
+    static const int32_t versions[] = { 0, (int32_t)WH_ABI_VERSION + 1, INT32_MAX };
+
+    for (size_t i = 0; i < WH_ELEMENTSOF(versions); i++) {
+        struct world w;
+        char want[96];
+
+        world_init(&w, plan);
+        say(&w, WH_MSG_HELLO, 0, versions[i], -1);
+        is_int(serve(&w), -EPROTO, "version %d is refused", versions[i]);
+        snprintf(want, sizeof want, "wherry-init speaks version %d, not %u", versions[i], (unsigned)WH_ABI_VERSION);
+        is_str(w.err.msg, want, "and named");
+        ok(gone(w.a), "A is killed");
+        world_done(&w);
+    }
+}
+
 static void test_odd_packets(const struct wh_plan *plan)
 {
     static const size_t sizes[] = { 1, 8, 15, 17, 4096 };
@@ -757,6 +776,7 @@ int main(void)
     test_exec(plan);
     test_violations(plan);
     test_foreign_pidfd(plan);
+    test_versions(plan);
     test_odd_packets(plan);
     test_many_fds(plan);
     test_deaths(plan);

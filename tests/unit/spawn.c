@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -350,6 +351,36 @@ static void test_holder(void)
     ok(waitid(P_ALL, 0, &si, WEXITED | WNOHANG | __WALL) < 0 && errno == ECHILD, "no process is left");
 }
 
+/* Who a process is: by its start, whatever its name, and a helper only where a path leads that is absolute. */
+static void test_identity(void)
+{
+    struct wh_err err = { 0 };
+    int proc = wh_proc_open(&err), fd;
+    struct wh_proc_stat before, now;
+    char name[17] = "";
+
+    is_int(wh_proc_stat(proc, getpid(), &before), 0, "a process");
+    prctl(PR_GET_NAME, name);
+    prctl(PR_SET_NAME, "a) Z 1 (2) 3");
+    is_int(wh_proc_stat(proc, getpid(), &now), 0, "with brackets and blanks in its name");
+    ok(now.start == before.start && now.state == 'R', "is the same, and runs");
+    prctl(PR_SET_NAME, name);
+    fd = wh_pidfd_open(proc, getpid(), &(struct wh_identity){ .start = before.start });
+    ok(fd >= 0, "it is opened by its start");
+    wh_close(fd);
+    is_int(wh_pidfd_open(proc, getpid(), &(struct wh_identity){ .start = before.start + 1 }), -ESRCH,
+           "another one with its pid is not");
+    wh_close(proc);
+    fd = wh_spawn_find("/nowhere:/bin:/usr/bin", "sh");
+    ok(fd >= 0, "a helper below an absolute directory");
+    wh_close(fd);
+    if (chdir("/bin") == 0) {
+        is_int(wh_spawn_find(".", "sh"), -ENOENT, "none below the working directory");
+        is_int(wh_spawn_find("", "sh"), -ENOENT, "nor where there is no path");
+        is_int(wh_spawn_find("../bin", "sh"), -ENOENT, "nor a relative one");
+    }
+}
+
 int main(void)
 {
     test_holder();
@@ -359,5 +390,6 @@ int main(void)
     test_failures();
     test_cost();
     test_hooks();
+    test_identity();
     return done_testing();
 }

@@ -333,6 +333,60 @@ static void test_names(void)
     wh_close(proc);
 }
 
+/* Who else could write there would choose whom we kill. */
+static void test_modes(void)
+{
+    static const mode_t bad[] = { 0720, 0702, 0770, 0777 }, good[] = { 0700, 0711, 0755 };
+    struct wh_err err = { 0 };
+    int fd;
+
+    for (size_t i = 0; i < WH_ELEMENTSOF(bad); i++) {
+        err = (struct wh_err){ 0 };
+        fchmod(root, bad[i]);
+        fd = wh_store_root(root_path, false, &err);
+        is_int(fd, -EPERM, "a state root of mode %04o is refused", (unsigned)bad[i]);
+        has_str(err.msg, ": others could write to it", "and why");
+    }
+    for (size_t i = 0; i < WH_ELEMENTSOF(good); i++) {
+        fchmod(root, good[i]);
+        fd = wh_store_root(root_path, false, &err);
+        ok(fd >= 0, "one of mode %04o is taken", (unsigned)good[i]);
+        wh_close(fd);
+    }
+    fchmod(root, 0700);
+}
+
+/* A state that is good where a link leads, and a journal with a pid that none can be. */
+static void test_hostile(void)
+{
+    struct wh_arena *a = wh_arena_new();
+    struct wh_state s = sample(a, "linked"), r;
+    struct wh_buf out = { 0 };
+    struct wh_err err = { 0 };
+    bool creating = false;
+    int dir, journal;
+
+    wh_state_write(&s, &out);
+    is_int(wh_replace_at(root, "elsewhere", out.data, out.len, 0600), 0, "a state outside of the directory");
+    dir = wh_store_make(root, "linked", &err);
+    ok(symlinkat("../elsewhere", dir, "state.json") == 0, "a link to it in the directory");
+    is_int(wh_store_read(dir, "linked", a, &r, NULL, &err), -EINVAL, "is not followed");
+    is_str(err.msg, "the state of container linked is damaged (state.json): delete --force clears it up",
+           "and the state is damaged");
+    unlinkat(dir, "state.json", 0);
+    err = (struct wh_err){ 0 };
+    journal = wh_store_journal(dir, &s, &err);
+    ok(journal >= 0 && wh_write_all(journal, "init 99999999999 5 6\n", 21) == 0, "a journal with a pid that is none");
+    is_int(wh_store_read(dir, "linked", a, &r, &creating, &err), 0, "is read");
+    ok(creating && r.pid == s.pid && r.identity.start == s.identity.start, "without that line");
+    wh_close(journal);
+    wh_close(dir);
+    wh_store_remove(root, "linked", &err);
+    unlinkat(root, "elsewhere", 0);
+    wh_buf_done(&out);
+    wh_arena_free(a);
+}
+
 int main(void)
 {
     const char *tmp = getenv("TMPDIR");
@@ -350,6 +404,8 @@ int main(void)
     test_root();
     test_identity();
     test_names();
+    test_modes();
+    test_hostile();
     wh_close(root);
     wh_remove_tree_at(AT_FDCWD, root_path);
     return done_testing();

@@ -487,7 +487,7 @@ static void test_receive(void)
     memset(&err, 0, sizeof err);
     wh_console_send(t.console, null, " ", "console", -1, &err);
     is_int(wh_tty_receive(&t, &err), -EPROTO, "what is no pty is refused");
-    has_str(err.msg, "what came is none", "and said");
+    is_str(err.msg, "receive the container's terminal: what came is none", "and said");
     memset(&err, 0, sizeof err);
     send_two(t.console, null);
     is_int(wh_tty_receive(&t, &err), -EPROTO, "a second fd is none of ours, and not kept");
