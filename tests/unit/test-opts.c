@@ -334,8 +334,23 @@ static void test_table(void)
     }
 }
 
+/* A log is ours alone: neither emptied by the next command nor open in what is executed. */
+static void test_log_file(void)
+{
+    struct cli_args args = { .log = "/dev/null" };
+    struct cli_log log;
+    int flags;
+
+    is_int(cli_log_open(&log, &args, &error), 0, "a log");
+    flags = fcntl(log.fd, F_GETFL);
+    ok(fcntl(log.fd, F_GETFD) & FD_CLOEXEC, "is closed by execve");
+    ok(flags & O_APPEND, "and appended to");
+    close(log.fd);
+}
+
 int main(void)
 {
+    test_log_file();
     test_forms();
     test_stops();
     test_bools();
