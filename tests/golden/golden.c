@@ -202,6 +202,9 @@ static bool fact(struct test *t, char *name)
         f->in_userns = *value == '1';
     else if (wh_streq(name, "may_mknod"))
         f->may_mknod = *value == '1';
+    else if (wh_streq(name, "closed"))
+        for (size_t i = 0; i < f->nv1; i++)
+            t->v1[i].closed |= wh_streq(value, f->v1[i].controllers) || wh_streq(value, "all");
     else if (wh_streq(name, "cgroup2_mount"))
         f->cgroup2_mount = null_if_empty(value);
     else if (wh_streq(name, "cgroup2_own"))

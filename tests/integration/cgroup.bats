@@ -79,6 +79,99 @@ need_pids() {
     run wherry run -b "$BUNDLE" "$CID"
 }
 
+# What /proc/PID/cgroup says, without the numbers of the hierarchies and the container's name.
+membership() { # PID NAME
+    sed "s/^[0-9]*:\(.*\)$2\$/\1CONTAINER/" "/proc/$1/cgroup" | sort
+}
+
+@test "v1 hierarchies: in each of them, without limits too, as with runc; nothing is left" {
+    need hybrid runc
+    local pid peer name
+    config 'del(.linux.resources.pids, .linux.resources.memory, .linux.resources.cpu)'
+    command_is sleep 1000
+    wherry create -b "$BUNDLE" "$CID"
+    pid=$(pid_of "$CID")
+    membership "$pid" "$CID" >"$BATS_TEST_TMPDIR/ours"
+    # Every line: none stays where the caller is.
+    [ "$(grep -c CONTAINER "$BATS_TEST_TMPDIR/ours")" = "$(wc -l </proc/self/cgroup)" ]
+    for name in $(awk '/ - cgroup / { print $5 }' /proc/self/mountinfo); do
+        [ "$(cat "$name/wherry-test/$CID/cgroup.procs")" = "$pid" ]
+    done
+    config '.linux.cgroupsPath = "/wherry-test/'"$CID"'-runc" | del(.process.rlimits)'
+    runc --root "$BATS_TEST_TMPDIR/runc" create -b "$BUNDLE" "$CID-runc" </dev/null >/dev/null 2>&1 3>&- 4>&-
+    peer=$(runc --root "$BATS_TEST_TMPDIR/runc" state "$CID-runc" | jq .pid)
+    membership "$peer" "$CID-runc" >"$BATS_TEST_TMPDIR/theirs"
+    runc --root "$BATS_TEST_TMPDIR/runc" delete -f "$CID-runc"
+    diff "$BATS_TEST_TMPDIR/theirs" "$BATS_TEST_TMPDIR/ours"
+    wherry delete -f "$CID"
+    [ -z "$(find /sys/fs/cgroup -type d -name "$CID*")" ]
+}
+
+@test "v1 hierarchies: exec is in each of them" {
+    need hybrid
+    command_is sleep 1000
+    wherry run -d -b "$BUNDLE" "$CID" </dev/null >/dev/null 2>&1
+    wherry exec -d --pid-file "$BATS_TEST_TMPDIR/pid" "$CID" sleep 1000 </dev/null >/dev/null 2>&1
+    membership "$(cat "$BATS_TEST_TMPDIR/pid")" "$CID" >"$BATS_TEST_TMPDIR/exec"
+    [ "$(grep -c CONTAINER "$BATS_TEST_TMPDIR/exec")" = "$(wc -l </proc/self/cgroup)" ]
+}
+
+@test "v1 hierarchies: the container sees its own directories alone, with and without a cgroup namespace" {
+    need hybrid
+    local all
+    all=$(grep -c ' - cgroup ' /proc/self/mountinfo)
+    shell_is 'grep -c " - cgroup " /proc/self/mountinfo
+        for f in /sys/fs/cgroup/*/cgroup.procs; do n=0; while read -r p; do [ "$p" = 1 ] && n=1 || echo "$p in $f"; done <$f; [ $n = 1 ] || echo "not in $f"; done
+        find /sys/fs/cgroup/ -mindepth 2 -type d'
+    run wherry run -b "$BUNDLE" "$CID"
+    have_status 0
+    [ "$output" = "$all" ]
+    config 'del(.linux.namespaces[] | select(.type == "cgroup"))'
+    run wherry run -b "$BUNDLE" "$CID"
+    have_status 0
+    [ "$output" = "$all" ]
+    shell_is 'awk "/ - cgroup / { print \$4 }" /proc/self/mountinfo | sort -u'
+    run wherry run -b "$BUNDLE" "$CID"
+    [ "$output" = "/wherry-test/$CID" ]
+}
+
+@test "v1 hierarchies: one that takes no new cgroup is left out, and not mounted; a limit that needs it is refused" {
+    need hybrid
+    local closed
+    closed=$(awk '$0 ~ / - cgroup .*[ ,]pids/ { print $5; exit }' /proc/self/mountinfo)
+    [ -n "$closed" ] || skip "the pids controller is not on v1"
+    config 'del(.linux.resources.pids)'
+    shell_is 'grep -c " - cgroup " /proc/self/mountinfo; grep :pids: /proc/self/cgroup; ls -d /sys/fs/cgroup/pids'
+    view() { # a view where that hierarchy is read-only
+        unshare -m --propagation private sh -c 'mount -o remount,bind,ro "$1" && shift && exec "$@"' sh "$closed" "$WHERRY" --root "$ROOT" run -b "$BUNDLE" "$CID"
+    }
+    run view
+    have_line "^$(($(grep -c ' - cgroup ' /proc/self/mountinfo) - 1))\$"
+    have "/sys/fs/cgroup/pids: No such file"
+    have_not "wherry-test"
+    config '.linux.resources.pids.limit = 7'
+    run view
+    have_status 1
+    have "make cgroup $closed/wherry-test"
+    have "read-only file system"
+    [ -z "$(find /sys/fs/cgroup -type d -name "$CID")" ]
+}
+
+@test "v1 hierarchies: below a frozen cgroup none is made" {
+    need hybrid
+    local frozen
+    frozen=$(awk '$0 ~ / - cgroup .*[ ,]freezer/ { print $5; exit }' /proc/self/mountinfo)
+    [ -n "$frozen" ] || skip "the freezer is not on v1"
+    mkdir -p "$frozen/wherry-test/$CID-cold"
+    echo FROZEN >"$frozen/wherry-test/$CID-cold/freezer.state"
+    config '.linux.cgroupsPath = "/wherry-test/'"$CID"'-cold/c"'
+    run wherry run -b "$BUNDLE" "$CID"
+    rmdir "$frozen/wherry-test/$CID-cold"
+    have_status 1
+    have "container's cgroup unexpectedly frozen: the parent of $frozen/wherry-test/$CID-cold/c is"
+    [ -z "$(find /sys/fs/cgroup -type d -name "$CID*")" ]
+}
+
 # bats test_tags=vm
 @test "what a container uses is counted, though nothing is limited" {
     grep -qw memory "$TWO/cgroup.controllers" || skip "the controllers are on v1 hierarchies"

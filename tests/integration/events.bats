@@ -123,7 +123,8 @@ value() { jq -r "$1" "$EVENTS"; }
     [ "$(value '.data.memory.raw | length')" = "$(wc -l <"$dir/memory.stat")" ]
     # What it uses more of is seen.
     dd if=/dev/zero of="/proc/$(pid_of "$CID")/root/dev/shm/x" bs=1M count=4 2>/dev/null
-    sh -c 'echo $$ >'"$CG/cgroup.procs"'; i=0; while [ $i -lt 300000 ]; do i=$((i + 1)); done'
+    sh -c 'for d in $(find /sys/fs/cgroup -type d -name "$1"); do echo $$ >"$d/cgroup.procs"; done
+        i=0; while [ $i -lt 300000 ]; do i=$((i + 1)); done' sh "$CID"
     local was now
     was=$(value .data.cpu.usage.total)
     wherry events --stats "$CID" >"$EVENTS"

@@ -144,6 +144,24 @@ shows() {
     have_line '^none rw,'
 }
 
+@test "the cgroup mount is writable where it is not read-only, with and without a cgroup namespace" {
+    local two=/sys/fs/cgroup/unified
+    if [ "$(stat -f -c %T /sys/fs/cgroup)" = cgroup2fs ]; then two=/sys/fs/cgroup; fi
+    config '(.mounts[] | select(.type == "cgroup")).options |= map(select(. != "ro"))'
+    # shellcheck disable=SC2016 # for the container
+    local script='set -e; c='$two'$(sed -n "s/^0:://p" /proc/self/cgroup)
+        [ -d $c ] || c='$two'; mkdir $c/below; rmdir $c/below
+        for m in $(awk "/ - cgroup / { print \$5 }" /proc/self/mountinfo); do mkdir $m/below; rmdir $m/below; done
+        awk "\$5 ~ \"^/sys/fs/cgroup\" && \$6 ~ /^ro/ { print }" /proc/self/mountinfo'
+    inside "$script"
+    [ -z "$output" ]
+    config 'del(.linux.namespaces[] | select(.type == "cgroup"))'
+    inside "$script"
+    [ -z "$output" ]
+    run wherry check
+    have "cgroup-writable"
+}
+
 @test "the cgroup mount without a cgroup namespace" {
     config 'del(.linux.namespaces[] | select(.type == "cgroup"))'
     inside 'find /sys/fs/cgroup -name cgroup.procs | head -n 1; mkdir /sys/fs/cgroup/x 2>&1 || true'

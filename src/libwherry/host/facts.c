@@ -174,6 +174,7 @@ static void mount_line(char *line, const char *own, struct wh_v1_hierarchy *v1, 
             h->mountpoint = unescape(arena, field[4], strlen(field[4]));
             h->controllers = wh_arena_strndup(arena, names, (size_t)(end - names));
             h->own = h->controllers ? own_cgroup(own, h->controllers, arena) : NULL;
+            h->closed = !h->mountpoint || faccessat(AT_FDCWD, h->mountpoint, W_OK | X_OK, AT_EACCESS) < 0;
             return;
         }
     }

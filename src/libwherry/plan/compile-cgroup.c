@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Where the container's cgroup is, and the host lists that make it and fill it. Every container
- * has a directory in cgroup2, where it is tracked, frozen and killed and where the device program is attached; on a hybrid
- * host a controller that sits on a v1 hierarchy gets a directory of the same path there.
+ * Where the container's cgroup is, and the host lists that make it and fill it. Every container has a directory in cgroup2,
+ * where it is tracked, frozen and killed and where the device program is attached; on a hybrid host it has one of the same path
+ * in every v1 hierarchy as well.
  */
 #include "plan/compile-resources.h"
 #include "plan/compile-systemd.h"
@@ -152,43 +152,50 @@ bool wh_compile_has_word(const char *list, const char *word)
     return false;
 }
 
-const char *wh_compile_cgroup_v1_path(const struct wh_compile *c, const struct wh_v1_hierarchy *h)
+bool wh_compile_in_v1(const struct wh_compile *c, const struct wh_v1_hierarchy *h)
 {
-    if (c->cgroup_path && c->v1_made & 1u << (h - c->facts->v1))
-        return c->cgroup_path;
-    /* Seen from a cgroup namespace, a cgroup outside of it is "/../x"; cleaned, that would be another one. */
-    return h->own && !wh_startswith(h->own, "/..") ? h->own : "/";
+    return c->cgroup_path && c->v1_made & 1u << (h - c->facts->v1);
 }
 
-/* On v1, a directory in each hierarchy that has something to write. */
-static void make_v1(struct wh_compile *c, const char *controller, wh_node src)
+/* The first property that is written to the hierarchy; null for none. */
+static const struct wh_cg_write *first_write(const struct wh_cg_writes *writes, const struct wh_v1_hierarchy *h)
 {
-    const struct wh_v1_hierarchy *h = wh_streq(controller, "unified") ? NULL : wh_compile_v1(c, controller);
-    struct wh_step_cg_v1_create *s;
-
-    if (!h || c->v1_made & 1u << (h - c->facts->v1))
-        return;
-    c->v1_made |= 1u << (h - c->facts->v1);
-    s = WH_STEP(c, CG_V1_CREATE, cg_v1_create, src);
-    if (!s)
-        return;
-    s->controller = wh_build_str(c->b, controller);
-    s->path = wh_build_str(c->b, c->cgroup_path);
+    for (size_t i = 0; i < writes->n; i++)
+        if (wh_compile_has_word(h->controllers, writes->v[i].controller))
+            return &writes->v[i];
+    return NULL;
 }
 
-/* And those that systemd makes for a unit with Delegate=, whose process is in them from the beginning; exec follows it there. */
-static void make_delegated(struct wh_compile *c)
+/*
+ * A directory in every v1 hierarchy, whether it has a limit or not: engines read there what the container uses, and what it is
+ * not in would show it the whole host. Those where we may make none are left out, but not where a limit needs one (the host
+ * then says what it lacks), nor where systemd has made one for the unit.
+ */
+static void make_v1(struct wh_compile *c, const struct wh_cg_writes *writes)
 {
-    static const char *const controllers[] = { "cpu", "memory", "blkio", "pids", "devices", "name=systemd" };
+    for (size_t i = 0; c->facts->cgroup_mode == WH_CGROUP_HYBRID && i < c->facts->nv1; i++) {
+        const struct wh_v1_hierarchy *h = &c->facts->v1[i];
+        const struct wh_cg_write *w = first_write(writes, h);
+        bool of_unit = c->req->cgroup_manager == WH_CGM_SYSTEMD && wh_streq(h->controllers, "name=systemd");
+        struct wh_step_cg_v1_create *s;
+        const char *first;
 
-    for (size_t i = 0; i < WH_ELEMENTSOF(controllers); i++)
-        make_v1(c, controllers[i], 0);
+        if (h->closed && !w && !of_unit)
+            continue;
+        c->v1_made |= 1u << i;
+        s = WH_STEP(c, CG_V1_CREATE, cg_v1_create, w ? w->src : 0);
+        if (!s)
+            return;
+        first = wh_arena_strndup(c->arena, h->controllers, strcspn(h->controllers, ","));
+        c->failed |= !first;
+        s->controller = wh_build_str(c->b, first ? first : "");
+        s->path = wh_build_str(c->b, c->cgroup_path);
+    }
 }
 
 static void add_writes(struct wh_compile *c, const struct wh_cg_writes *writes)
 {
-    for (size_t i = 0; i < writes->n; i++)
-        make_v1(c, writes->v[i].controller, writes->v[i].src);
+    make_v1(c, writes);
     for (size_t i = 0; i < writes->n; i++) {
         const struct wh_cg_write *w = &writes->v[i];
         struct wh_step_cg_write *s = WH_STEP(c, CG_WRITE, cg_write, w->src);
@@ -277,7 +284,6 @@ void wh_compile_cgroup(struct wh_compile *c)
 
         if (wh_unit_find(c->spec, c->req, c->facts, c->arena, &unit, &err) == 0)
             wh_compile_unit(c, &unit);
-        make_delegated(c);
     }
     wh_compile_resources(c, &l->resources, WH_RES_HOST, &writes);
     add_writes(c, &writes);

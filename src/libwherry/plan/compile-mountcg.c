@@ -8,9 +8,10 @@
  *   hybrid, type cgroup             a tmpfs with one clone for each v1 hierarchy, links for controllers that share one, and
  *                                   the cgroup2 directory as "unified"
  *
- * Writable only where the config does not say ro, the cgroup is the container's, and its namespace hides the others (I14). A payload
- * that was given a part of its cgroup gets it writable whatever the config says: engines send ro with every container, and its limits are
- * above the namespace's root.
+ * Of v1 the container sees the hierarchies that it has a directory in, and of each that directory alone: the rest would be others' (I14).
+ *
+ * Writable as the config says; `check` warns. A payload that was given a part of its cgroup gets it writable whatever the config says: engines
+ * send ro with every container, and its limits are above the namespace's root.
  */
 #include "plan/compile-mount.h"
 
@@ -20,18 +21,9 @@
 
 #define HARDEN (WH_MOUNT_ATTR_NOSUID | WH_MOUNT_ATTR_NODEV | WH_MOUNT_ATTR_NOEXEC)
 
-static bool writable(const struct wh_compile *c, const struct wh_mount_job *j)
-{
-    if (c->delegated)
-        return true;
-    if (j->attr & WH_MOUNT_ATTR_RDONLY)
-        return false;
-    return c->join_ns[WH_NS_CGROUP] || (c->new_ns[WH_NS_CGROUP] && c->cgroup_path);
-}
-
 static uint64_t attr_of(const struct wh_compile *c, const struct wh_mount_job *j)
 {
-    return writable(c, j) ? j->attr & ~WH_MOUNT_ATTR_RDONLY : j->attr | WH_MOUNT_ATTR_RDONLY;
+    return c->delegated ? j->attr & ~WH_MOUNT_ATTR_RDONLY : j->attr;
 }
 
 /* The container's directory in cgroup2; without one of its own it stays in ours. */
@@ -164,15 +156,17 @@ static void mount_hybrid(struct wh_compile *c, struct wh_mount_job *j)
         const struct wh_v1_hierarchy *h = &c->facts->v1[i];
         const char *name = last_part(h->mountpoint);
 
-        /* v1 knows no delegation: who may write there may set any limit of his own. */
-        attach_below(c, j, wh_compile_clean_path(c->arena, h->mountpoint, wh_compile_cgroup_v1_path(c, h)), name,
-                     clone | WH_MOUNT_ATTR_RDONLY);
+        /* Where it has no directory of its own there is nothing to show but what is others'. */
+        if (!wh_compile_in_v1(c, h))
+            continue;
+        attach_below(c, j, wh_compile_clean_path(c->arena, h->mountpoint, c->cgroup_path), name, clone);
         link_controllers(c, j, h, name);
     }
     if (c->facts->cgroup2_mount)
-        attach_below(c, j, unified_dir(c), "unified", clone | (writable(c, j) ? 0 : WH_MOUNT_ATTR_RDONLY));
-    /* Nobody makes mount points here later; ro or not, a name that is not a hierarchy must not appear. */
-    wh_mount_add_attr(c, j->m->src, j->slot, WH_MOUNT_ATTR_RDONLY, 0, 0, false, false);
+        attach_below(c, j, unified_dir(c), "unified", clone);
+    /* Last, because mount points and links are made in it. */
+    if (j->attr & WH_MOUNT_ATTR_RDONLY)
+        wh_mount_add_attr(c, j->m->src, j->slot, WH_MOUNT_ATTR_RDONLY, 0, 0, false, false);
 }
 
 void wh_mount_cgroup(struct wh_compile *c, struct wh_mount_job *j)

@@ -113,8 +113,8 @@ void wh_compile_label_params(struct wh_compile *c, const char *fstype, struct wh
 void wh_compile_cgroup(struct wh_compile *c);
 /* compile-delegate.c: CG_SUB, CG_LEAF, CG_OWNER, and what struct wh_compile says of it. */
 void wh_compile_delegation(struct wh_compile *c);
-/* Our path in a v1 hierarchy of the host: the container's own where wh_compile_cgroup makes one, else the caller's. */
-const char *wh_compile_cgroup_v1_path(const struct wh_compile *c, const struct wh_v1_hierarchy *h);
+/* True if the container has a directory of its own in a v1 hierarchy of the host: at c->cgroup_path. */
+bool wh_compile_in_v1(const struct wh_compile *c, const struct wh_v1_hierarchy *h);
 /* True if the caller's lack of rights over cgroups is to be expected: --rootless, or as it looks from the facts. */
 bool wh_compile_rootless(const struct wh_request *req, const struct wh_facts *facts);
 /* True if the space- or comma-separated list has the word. */

@@ -34,6 +34,7 @@ struct wh_v1_hierarchy {
     const char *mountpoint; /* "/sys/fs/cgroup/cpu,cpuacct" */
     const char *controllers; /* "cpu,cpuacct" or "name=systemd" */
     const char *own; /* our path in it, from /proc/self/cgroup: "/" */
+    bool closed; /* we may make no cgroups at its root: an ordinary user, a read-only mount */
 };
 
 struct wh_facts {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* v1 hierarchies next to cgroup2: they hold limits and nothing else. */
+/* v1 hierarchies next to cgroup2: they hold limits, and count what the container uses. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -97,8 +97,12 @@ int wh_cg_v1_make(struct wh_cgroup_dir *dir, struct wh_err *err)
     bool fresh = dir->fd < 0;
     int r = wh_cg_make_dir(dir, err);
 
-    if (r == 0 && fresh && has_controller(dir->controller, "cpuset"))
+    if (r == 0 && has_controller(dir->controller, "cpuset"))
         r = init_cpuset(dir, err);
+    /* A child of a frozen cgroup is frozen, and we would wait in vain for what is put there. */
+    if (r == 0 && fresh && frozen_by_v1(dir))
+        r = wh_err_set(err, WH_ERR_HOST, -EBUSY, NULL, "container's cgroup unexpectedly frozen: the parent of %s%s is",
+                       dir->mount, dir->path);
     return r;
 }
 
