@@ -15,6 +15,24 @@
 #include "base/str.h"
 #include "tap.h"
 
+static void test_one_line(void)
+{
+    struct wh_err e = { 0 };
+    char longest[2 * sizeof e.msg];
+
+    wh_err_set(&e, WH_ERR_SPEC, -EINVAL, NULL, "name \"a\nb\t\033[2J\177\" is bad");
+    is_str(e.msg, "name \"a\\x0ab\\x09\\x1b[2J\\x7f\" is bad", "control bytes of a name stay text");
+    e = (struct wh_err){ 0 };
+    wh_err_sys(&e, -ENOENT, "open /a\nb");
+    is_str(e.msg, "open /a\\x0ab: no such file or directory", "also before the words of an errno");
+    e = (struct wh_err){ 0 };
+    memset(longest, 1, sizeof longest);
+    longest[sizeof longest - 1] = '\0';
+    wh_err_set(&e, WH_ERR_SPEC, -EINVAL, NULL, "%s", longest);
+    ok(strlen(e.msg) < sizeof e.msg && strlen(e.msg) > sizeof e.msg / 2 && strncmp(e.msg, "\\x01\\x01", 8) == 0,
+       "one that does not fit is cut off");
+}
+
 static void test_err(void)
 {
     struct wh_err e = { 0 };
@@ -228,6 +246,7 @@ int main(void)
     test_descriptors();
     test_absent();
     test_duration();
+    test_one_line();
     test_err();
     test_text();
     test_octal();

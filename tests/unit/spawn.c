@@ -347,7 +347,7 @@ static void test_holder(void)
     is_int(fcntl(ns, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC, "closed on exec");
     memset(&err, 0, sizeof err);
     is_int(wh_idmap_userns(proc, NULL, "0 1000 2\n1 5000 2", "0 1000 1", -1, &err), -EINVAL, "maps that overlap");
-    is_str(err.msg, "write uid_map \"0 1000 2\n1 5000 2\": invalid argument", "are told");
+    is_str(err.msg, "write uid_map \"0 1000 2\\x0a1 5000 2\": invalid argument", "are told");
     ok(waitid(P_ALL, 0, &si, WEXITED | WNOHANG | __WALL) < 0 && errno == ECHILD, "no process is left");
 }
 

@@ -3,8 +3,38 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+
+static bool is_control(unsigned char c)
+{
+    return c < 0x20 || c == 0x7f;
+}
+
+static bool has_control(const char *s)
+{
+    while (*s && !is_control((unsigned char)*s))
+        s++;
+    return *s;
+}
+
+/* A message is one line, and nothing in it acts on a terminal: names of the configuration and of files may have any byte. Here, because no caller
+ * can be trusted to think of it. What no longer fits is cut off. */
+static void one_line(char *msg, size_t size)
+{
+    char from[sizeof((struct wh_err *)0)->msg], *to = msg;
+    size_t len = strlen(msg);
+
+    memcpy(from, msg, len + 1);
+    for (const char *p = from; *p && (size_t)(to - msg) + 5 < size; p++) {
+        if (is_control((unsigned char)*p))
+            to += snprintf(to, 5, "\\x%02x", (unsigned char)*p);
+        else
+            *to++ = *p;
+    }
+    *to = '\0';
+}
 
 static int verr_set(struct wh_err *e, enum wh_err_kind kind, int code, const char *path, const char *fmt, va_list ap)
 {
@@ -14,6 +44,8 @@ static int verr_set(struct wh_err *e, enum wh_err_kind kind, int code, const cha
     e->kind = (uint8_t)kind;
     snprintf(e->path, sizeof e->path, "%s", path ? path : "");
     vsnprintf(e->msg, sizeof e->msg, fmt, ap);
+    if (has_control(e->msg))
+        one_line(e->msg, sizeof e->msg);
     return code;
 }
 

@@ -46,7 +46,7 @@ struct wh_errlist {
 };
 
 /* Sets *e (when not null and still empty) and returns `code`, so that `return wh_err_set(...)` reads as one statement.
- * `code` is a negative errno. `path` may be null. The text carries no trailing newline and no errno words of its own. */
+ * `code` is a negative errno. `path` may be null. Control bytes of the text are escaped: a message is one line. The text carries no trailing newline and no errno words of its own. */
 int wh_err_set(struct wh_err *e, enum wh_err_kind kind, int code, const char *path, const char *fmt, ...)
     WH_PRINTF(5, 6);
 
