@@ -180,4 +180,11 @@ struct wh_sock_fprog {
 #define WH_SECCOMP_FILTER_FLAG_NEW_LISTENER 8u
 #define WH_SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV 32u
 
+/* The kernel's struct termios, as far as we know it: that of the C library is another one (TCGETS, asm-generic/termbits.h). */
+#define WH_ONLCR 4u
+struct wh_ktermios {
+    unsigned int iflag, oflag, cflag, lflag;
+    unsigned char rest[64];
+};
+
 #endif

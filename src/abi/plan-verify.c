@@ -105,6 +105,7 @@ static int value(uint8_t kind, uint64_t v)
     switch (kind) {
     case WH_FK_REC:
     case WH_FK_NOFOLLOW:
+    case WH_FK_NOCRLF:
     case WH_FK_DEVCONSOLE:
     case WH_FK_NOTIFY:
     case WH_FK_MAKE:

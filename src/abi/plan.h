@@ -82,6 +82,7 @@ enum {
 #define WH_FT_MODE uint32_t /* octal; with S_IFMT bits where a node is made */
 #define WH_FT_REC uint32_t /* 0 or 1: AT_RECURSIVE; verify refuses others */
 #define WH_FT_NOFOLLOW uint32_t /* 0 or 1: the last component of a source is not followed */
+#define WH_FT_NOCRLF uint32_t /* 0 or 1: a line of output ends with \n alone, as without a terminal */
 #define WH_FT_DEVCONSOLE uint32_t /* 0 or 1: the terminal is mounted on /dev/console too */
 #define WH_FT_RLIMIT uint32_t /* RLIMIT_* < 16 */
 #define WH_FT_NSFLAGS uint32_t /* CLONE_NEW* */
@@ -248,6 +249,7 @@ enum wh_field_kind {
     WH_FK_MODE,
     WH_FK_REC,
     WH_FK_NOFOLLOW,
+    WH_FK_NOCRLF,
     WH_FK_DEVCONSOLE,
     WH_FK_RLIMIT,
     WH_FK_NSFLAGS,

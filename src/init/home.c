@@ -67,9 +67,15 @@ int op_home(struct ini *i, const struct wh_step_home *s)
 
     memcpy(i->home, "HOME=", 5);
     i->home_set = true;
-    /* A FIFO would hang us, a device have effects, a link lead to either. */
-    fd = (int)ini_openat2(AT_FDCWD, "/etc/passwd", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY,
-                          WH_RESOLVE_NO_MAGICLINKS);
+    /* A FIFO would hang us and a device have effects: it is looked at before it is opened, and again afterwards. A link is followed, because
+     * images of Nix have one; this is the container's root already, and magic links lead nowhere. */
+    fd = (int)ini_openat2(AT_FDCWD, "/etc/passwd", O_PATH, WH_RESOLVE_NO_MAGICLINKS);
+    if (fd >= 0 && (ini_stat(fd, &st) < 0 || (st.mode & S_IFMT) != S_IFREG)) {
+        ini_close(take_fd(&fd));
+    } else if (fd >= 0) {
+        ini_close(take_fd(&fd));
+        fd = (int)ini_openat2(AT_FDCWD, "/etc/passwd", O_RDONLY | O_NONBLOCK | O_NOCTTY, WH_RESOLVE_NO_MAGICLINKS);
+    }
     if (fd >= 0 && ini_stat(fd, &st) >= 0 && (st.mode & S_IFMT) == S_IFREG) {
         while (total < PASSWD_MAX) {
             long n = sys_read(fd, buf, sizeof(buf));

@@ -193,6 +193,7 @@ int op_console(struct ini *i, const struct wh_step_console *s)
 {
     struct winsize ws = { .ws_row = (unsigned short)s->rows, .ws_col = (unsigned short)s->cols };
     CLEAN_FD master = -1, slave = -1, mnt = -1;
+    struct wh_ktermios tio = { 0 };
     int unlock = 0, k, root = i->slot[s->root];
     long r;
 
@@ -211,6 +212,15 @@ int op_console(struct ini *i, const struct wh_step_console *s)
         return fail(i, FCHOWN, r);
     if (s->rows && s->cols) {
         r = sys_ioctl(master, TIOCSWINSZ, &ws);
+        if (r < 0)
+            return fail(i, IOCTL, r);
+    }
+
+    if (s->nocrlf) {
+        r = sys_ioctl(slave, TCGETS, &tio);
+        tio.oflag &= ~WH_ONLCR;
+        if (r >= 0)
+            r = sys_ioctl(slave, TCSETS, &tio);
         if (r < 0)
             return fail(i, IOCTL, r);
     }
@@ -256,34 +266,47 @@ static int reopen_null(struct ini *i, int fd)
     return r < 0 ? fail(i, DUP, r) : 0;
 }
 
-int op_stdio(struct ini *i, const struct wh_step_stdio *s)
+/* Files and devices belong to the caller. His terminal too: whoever has that uid on the host could open it, and read
+ * what is typed there, long after the container. A terminal of the container's own got its owner in CONSOLE. */
+static int own_stdio(struct ini *i, int fd, const struct wh_statx *st, uint32_t uid)
 {
-    int fd;
+    uint32_t type = st->mode & S_IFMT;
+    long r;
+
+    if ((type != S_IFIFO && type != S_IFSOCK) || st->uid == uid)
+        return 0;
+    r = sys_fchown(fd, uid, (uint32_t)-1);
+    return r < 0 && r != -EPERM && r != -EROFS && r != -EINVAL ? fail(i, FCHOWN, r) : 0;
+}
+
+int op_stdio_owner(struct ini *i, const struct wh_step_stdio_owner *s)
+{
+    struct wh_statx st;
+    int fd, r;
 
     for (fd = 0; fd < 3; fd++) {
-        struct wh_statx st;
-        uint32_t type;
-        long r;
-
         r = ini_stat(fd, &st);
         if (r < 0)
             return fail(i, FSTAT, r);
-        type = st.mode & S_IFMT;
-        if (is_node(&st, S_IFCHR, 1, 3)) {
-            r = reopen_null(i, fd);
-            if (r < 0)
-                return (int)r;
-            continue;
-        }
-        /* Files and devices belong to the caller. His terminal too: whoever has that uid on the host could open it, and read
-         * what is typed there, long after the container. A terminal of the container's own got its owner in CONSOLE. */
-        if (type != S_IFIFO && type != S_IFSOCK)
-            continue;
-        if (st.uid == s->uid)
-            continue;
-        r = sys_fchown(fd, s->uid, (uint32_t)-1);
-        if (r < 0 && r != -EPERM && r != -EROFS && r != -EINVAL)
-            return fail(i, FCHOWN, r);
+        r = own_stdio(i, fd, &st, s->uid);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+int op_stdio(struct ini *i, const struct wh_step_stdio *s)
+{
+    struct wh_statx st;
+    int fd, r;
+
+    for (fd = 0; fd < 3; fd++) {
+        r = ini_stat(fd, &st);
+        if (r < 0)
+            return fail(i, FSTAT, r);
+        r = is_node(&st, S_IFCHR, 1, 3) ? reopen_null(i, fd) : own_stdio(i, fd, &st, s->uid);
+        if (r < 0)
+            return r;
     }
     return 0;
 }

@@ -117,6 +117,24 @@ set_names() { # SET
     inside 'echo $HOME'
     [ "$output" = / ]
     rm rootfs/etc/passwd
+    # Images of Nix have a link to their store.
+    mkdir -p rootfs/nix/store
+    echo 'user:x:1000:1000::/linked:' >rootfs/nix/store/passwd
+    ln -s /nix/store/passwd rootfs/etc/passwd
+    inside 'echo $HOME'
+    [ "$output" = /linked ]
+    rm rootfs/nix/store/passwd
+    mkfifo rootfs/nix/store/passwd
+    shell_is 'echo $HOME'
+    run timeout 10 "$WHERRY" --root "$ROOT" run "$CID" </dev/null 3>&-
+    have_status 0
+    [ "$output" = / ]
+    rm rootfs/etc/passwd
+    ln -s /proc/self/fd/0 rootfs/etc/passwd
+    echo 'user:x:1000:1000::/magic:' >"$BATS_TEST_TMPDIR/passwd"
+    run timeout 10 "$WHERRY" --root "$ROOT" run "$CID" <"$BATS_TEST_TMPDIR/passwd" 3>&-
+    [ "$output" = / ]
+    rm rootfs/etc/passwd
     mkdir rootfs/etc/passwd
     inside 'echo $HOME'
     [ "$output" = / ]
@@ -355,6 +373,27 @@ set_names() { # SET
     wherry run "$CID" </dev/null >file
     [ "$(cat file)" = plain ]
     [ "$(stat -c %u file)" = 0 ]
+}
+
+@test "in a user namespace pipes and sockets of stdio can be opened again, by root and by a user, in run and exec" {
+    need userns
+    chmod -R a+rX rootfs
+    config '.linux.namespaces += [{type: "user"}] | .linux.uidMappings = [{containerID: 0, hostID: 100000, size: 65536}]
+        | .linux.gidMappings = .linux.uidMappings | .root.readonly = false'
+    chown -R 100000:100000 rootfs
+    for uid in 0 1000; do
+        config '.process.user = {uid: $uid, gid: $uid}' --argjson uid $uid
+        shell_is 'echo out >/dev/stdout; echo err >/dev/stderr; cat </dev/stdin'
+        run bash -c 'echo in | "$0" --root "$1" run "$2" 2>&1 | cat' "$WHERRY" "$ROOT" "$CID"
+        for word in out err in; do have_line "^$word\$"; done
+    done
+    command_is sleep 60
+    wherry run -d "$CID" </dev/null >/dev/null 2>&1
+    for user in 0:0 1000:1000 4321:4321; do
+        run bash -c 'echo in | "$0" --root "$1" exec -u $3 "$2" sh -c "echo out >/dev/stdout; echo err >/dev/stderr; cat </dev/stdin" 2>&1 | cat' \
+            "$WHERRY" "$ROOT" "$CID" $user
+        for word in out err in; do have_line "^$word\$"; done
+    done
 }
 
 @test "pid 1, leader of its own session and group, without a terminal" {

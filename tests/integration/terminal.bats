@@ -464,3 +464,41 @@ c, _ = s.accept(); c.close()' "$BATS_TEST_TMPDIR/console" >"$BATS_TEST_TMPDIR/re
         wait "$pid"
     done
 }
+
+# ---------------------------------------------------------------- what a pipe at the other end gets
+@test "foreground: a line of output ends with a newline alone; with a console socket the terminal is as the kernel made it" {
+    shell_is 'echo one; echo two'
+    wherry run "$CID" </dev/null | cat >out
+    [ "$(od -An -c out | tr -d ' \n')" = 'one\ntwo\n' ]
+    config '.process.terminal = false'
+    command_is sleep 60
+    wherry run -d "$CID" </dev/null >/dev/null 2>&1
+    wherry exec -t "$CID" echo one </dev/null | cat >out
+    [ "$(od -An -c out | tr -d ' \n')" = 'one\n' ]
+    wherry delete -f "$CID"
+    config '.process.terminal = true'
+    shell_is 'stty -a | grep -o -- "-*onlcr"'
+    receiver "$BATS_TEST_TMPDIR/console"
+    wherry create --console-socket "$BATS_TEST_TMPDIR/console" "$CID"
+    wherry start "$CID"
+    received
+    have_line '^onlcr$'
+}
+
+@test "foreground: on a terminal lines still begin at the left" {
+    shell_is 'echo one; echo two'
+    # The kernel has added the carriage returns of this terminal, not of the container's.
+    output=$(script -qec "'$WHERRY' --root '$ROOT' run '$CID'" /dev/null </dev/null | od -An -c | tr -d ' \n')
+    have 'one\r\ntwo\r\n'
+}
+
+@test "exec -t: the size of the terminal from the first instruction, whichever of stdin, stdout and stderr is one" {
+    config '.process.terminal = false'
+    command_is sleep 60
+    wherry run -d "$CID" </dev/null >/dev/null 2>&1
+    for redirect in '' '</dev/null' '2>/dev/null' '</dev/null 2>/dev/null' '</dev/null 3>&1 >/dev/null 2>&3'; do
+        run script -qec "stty rows 33 cols 99; '$WHERRY' --root '$ROOT' exec -t '$CID' sh -c 'stty size >/tmp/size' $redirect" /dev/null </dev/null
+        run wherry exec "$CID" cat /tmp/size
+        [ "$output" = "33 99" ] || { echo "$redirect: $output"; return 1; }
+    done
+}

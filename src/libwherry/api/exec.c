@@ -380,10 +380,12 @@ static int load(struct executing *x, wherry_ctx *ctx, const char *id, const stru
     }
     if (r < 0)
         return r;
-    if (x->own_tty && ioctl(0, TIOCGWINSZ, &ws) == 0) {
-        x->req.rows = ws.ws_row;
-        x->req.cols = ws.ws_col;
-    }
+    /* The process has the size from its first instruction, whichever of the three is a terminal. */
+    for (int fd = 0; x->own_tty && fd < 3 && !x->req.rows; fd++)
+        if (ioctl(fd, TIOCGWINSZ, &ws) == 0 && ws.ws_row && ws.ws_col) {
+            x->req.rows = ws.ws_row;
+            x->req.cols = ws.ws_col;
+        }
     x->late = x->target.status == WH_STATUS_PAUSED;
     l->opts.preserve_fds = x->opts.preserve_fds;
     l->opts.listen_fds = x->opts.listen_fds;

@@ -382,6 +382,8 @@ int wh_load_plan(struct wh_load *l, const wherry_ctx *ctx, enum wh_verb verb, co
         wh_facts_systemd(l->arena, &l->facts);
     else if (l->facts.euid != 0 || l->facts.in_userns || l->req.rootless == WH_ROOTLESS_YES)
         wh_facts_delegation(l->spec->linux_.cgroups_path.v, l->arena, &l->facts);
+    l->req.own_tty = verb == WH_VERB_EXEC ? o->console_socket && !*o->console_socket
+                                          : verb == WH_VERB_RUN && !(o->flags & WHERRY_CREATE_DETACH);
     l->req.console_socket = o->console_socket || (verb == WH_VERB_RUN && !(o->flags & WHERRY_CREATE_DETACH));
     if (verb != WH_VERB_EXPLAIN && verb != WH_VERB_EXEC) {
         r = load_namespaces(l, err);

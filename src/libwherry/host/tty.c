@@ -84,6 +84,8 @@ static void set_raw(struct wh_tty *t)
         return; /* not a terminal: a pipe needs no mode */
     raw = t->saved;
     cfmakeraw(&raw);
+    /* The container's side has no ONLCR (CONSOLE), so that a pipe gets plain newlines: this side adds the carriage returns. */
+    raw.c_oflag |= OPOST;
     if (tcsetattr(t->in, TCSANOW, &raw) == 0)
         t->raw = true;
 }

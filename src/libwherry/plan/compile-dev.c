@@ -255,6 +255,7 @@ void wh_compile_console(struct wh_compile *c)
     s->socket = WH_SLOT_CONSOLE;
     s->node = !exec;
     s->uid = p->user.uid.v;
+    s->nocrlf = c->req->own_tty;
     s->rows = p->console_size.set ? cells(p->console_size.height) : exec ? cells(c->req->exec->rows) : 0;
     s->cols = p->console_size.set ? cells(p->console_size.width) : exec ? cells(c->req->exec->cols) : 0;
     if (!exec)

@@ -207,6 +207,29 @@ void wh_compile_set_ids(struct wh_compile *c)
         s->gid = l->gid_mappings.v[0].container_id;
 }
 
+/* The id of the host that an id of the container is; -1 where nobody says. */
+static int64_t host_id(const struct wh_idmaps *m, uint32_t id)
+{
+    for (size_t i = 0; i < m->n; i++)
+        if (id >= m->v[i].container_id && id - m->v[i].container_id < m->v[i].size)
+            return (int64_t)m->v[i].host_id + (id - m->v[i].container_id);
+    return -1;
+}
+
+static void stdio_owner(struct wh_compile *c, const struct wh_process *p)
+{
+    const struct wh_linux *l = &c->spec->linux_;
+    bool hook = c->req->verb == WH_VERB_EXEC && c->req->exec->hook;
+    int64_t uid = host_id(&l->uid_mappings, p->user.uid.v);
+    struct wh_step_stdio_owner *s;
+
+    if (!l->ns[WH_NS_USER].set || hook || (p->terminal.set && p->terminal.v) || uid < 0 || c->facts->euid != 0)
+        return;
+    s = WH_STEP(c, STDIO_OWNER, stdio_owner, p->user.src);
+    if (s)
+        s->uid = (uint32_t)uid;
+}
+
 void wh_compile_before_ns(struct wh_compile *c)
 {
     const struct wh_process *p = c->process;
@@ -238,6 +261,7 @@ void wh_compile_before_ns(struct wh_compile *c)
         s->hard = l->hard;
         s->resource = (uint32_t)l->resource;
     }
+    stdio_owner(c, p);
     /* exec: in B, which enters the v1 hierarchies later than A, and a cpuset that is entered takes its own. */
     if (c->req->verb != WH_VERB_EXEC)
         wh_compile_affinity(c);

@@ -338,6 +338,9 @@ static void field(struct wh_buf *out, const struct wh_plan *p, const struct wh_s
     case WH_FK_NOFOLLOW:
         wh_buf_puts(out, v.u32 ? " nofollow" : "");
         break;
+    case WH_FK_NOCRLF:
+        wh_buf_puts(out, v.u32 ? " without ONLCR" : "");
+        break;
     case WH_FK_DEVCONSOLE:
         wh_buf_puts(out, v.u32 ? " and /dev/console" : "");
         break;
@@ -582,6 +585,7 @@ static void json_field(struct walk *w, const struct wh_step *s, const struct wh_
         return;
     case WH_FK_REC:
     case WH_FK_NOFOLLOW:
+    case WH_FK_NOCRLF:
     case WH_FK_DEVCONSOLE:
     case WH_FK_NOTIFY:
     case WH_FK_MAKE:

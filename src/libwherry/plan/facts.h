@@ -110,6 +110,7 @@ struct wh_request {
     uint32_t listen_fds; /* of those, how many are announced as LISTEN_FDS */
     const char *listen_fdnames; /* the value of LISTEN_FDNAMES with it, or null */
     const char *notify_dir; /* on the host, for WH_NOTIFY_DIR; null: no readiness is waited for */
+    bool own_tty; /* the terminal is served by this command, in the foreground */
     bool console_socket; /* a socket was given (or run in the foreground owns the terminal) */
     bool no_pivot, no_new_keyring;
     bool init; /* --init: wherry-init stays, the payload is its child */

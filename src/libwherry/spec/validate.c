@@ -239,10 +239,17 @@ static bool is_sysctl(const char *key, const char *name)
 
 static void check_sysctl(struct wh_check *c, const struct wh_kvs *sysctl)
 {
-    for (size_t i = 0; i < sysctl->n; i++)
-        if (is_sysctl(sysctl->v[i].key, "kernel.hostname"))
-            wh_check_error(c, sysctl->v[i].src,
+    for (size_t i = 0; i < sysctl->n; i++) {
+        const struct wh_kv *kv = &sysctl->v[i];
+
+        if (is_sysctl(kv->key, "kernel.hostname"))
+            wh_check_error(c, kv->src,
                            "sysctl \"kernel.hostname\" is not allowed as it conflicts with the OCI \"hostname\" field");
+        if (is_sysctl(kv->key, "kernel.domainname") && c->s->domainname.v && !wh_streq(kv->value, c->s->domainname.v))
+            wh_check_error(
+                c, kv->src,
+                "sysctl \"kernel.domainname\" is not allowed as it conflicts with the OCI \"domainname\" field");
+    }
 }
 
 /* ---------------------------------------------------------------- the rest of linux */
