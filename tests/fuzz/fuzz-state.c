@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * Any bytes as what is in a container's state directory: state.json, the journal of its creation, the saved cgroup, the journal of an update
- * and that of network devices. What is read holds together and can be written again, nothing of a damaged text is acted upon, and no path
+ * Any bytes as what is in a container's state directory: state.json, the journal of its creation, the saved cgroup and the journal of an
+ * update. What is read holds together and can be written again, nothing of a damaged text is acted upon, and no path
  * leads out of the directory that it is meant for. The first byte chooses; the rest, divided at NUL bytes, are the files.
  */
 #define FUZZ_NAME "state"
@@ -10,16 +10,11 @@
 #include "fake-files.h"
 
 #include "host/cgroup/update.h"
-#include "host/netdev.h"
-#include "host/rtnl.h"
 #include "host/state.h"
 
 #include "base/fd.c"
 #include "host/state.c"
-#define slurp store_slurp
 #include "host/store.c"
-#undef slurp
-#include "host/netdev.c"
 #undef JOURNAL_MAX
 #include "host/cgroup/tree.c"
 #define missing unified_missing
@@ -61,51 +56,6 @@ static void fake_path(int at, const char *path)
     must(strlen(path) < 3 || strcmp(path + strlen(path) - 3, "/..") != 0);
     if (strchr(path, '/') && strcmp(path, "a/b") != 0)
         must(strlen(path) > 13 && strcmp(path + strlen(path) - 13, "/cgroup.procs") == 0);
-}
-
-/* ---- the kernel's side of network devices: each call has any answer ---- */
-
-static struct fuzz_bytes answers;
-
-static int answer(void)
-{
-    static const int v[] = { 0, 0, 0, 0, -ENODEV, -ENODEV, -EEXIST, -EPERM };
-
-    return v[fuzz_take(&answers, 1) % WH_ELEMENTSOF(v)];
-}
-int wh_rtnl_open(int netns_fd)
-{
-    must(netns_fd >= 0);
-    return fake_new(NULL, 0, false);
-}
-int wh_rtnl_link(int fd, const char *name, int index, struct wh_link *ret)
-{
-    must(fd >= 0 && (name ? strlen(name) < IF_NAMESIZE : index >= 0));
-    *ret = (struct wh_link){ .index = (int)fuzz_take(&answers, 1) };
-    return answer();
-}
-int wh_rtnl_addrs(int fd, int index, struct wh_ifaddr ret[WH_IFADDR_MAX], size_t *ret_n)
-{
-    (void)fd, (void)index, (void)ret;
-    *ret_n = 0;
-    return answer();
-}
-int wh_rtnl_up(int fd, int index, bool up)
-{
-    (void)up;
-    must(fd >= 0 && index >= 0);
-    return answer();
-}
-int wh_rtnl_move(int fd, int index, int netns_fd, const char *name, int new_index)
-{
-    must(fd >= 0 && index >= 0 && netns_fd >= 0 && strlen(name) < IF_NAMESIZE && new_index >= 0);
-    return answer();
-}
-int wh_rtnl_add_addr(int fd, int index, const struct wh_ifaddr *a)
-{
-    (void)a;
-    must(fd >= 0 && index >= 0);
-    return answer();
 }
 
 /* ---- what is done with them ---- */
@@ -193,27 +143,14 @@ static void undo_update(void)
     undoing = false;
 }
 
-static void return_devices(void)
-{
-    struct ends e = NO_ENDS;
-    struct wh_err err = { 0 };
-
-    if (nparts > 1)
-        answers = (struct fuzz_bytes){ (const uint8_t *)parts[1], lens[1] };
-    e.host_ns = e.ctr_ns = e.host = e.ctr = 1;
-    if (nparts > 0 && return_all(&e, parts[0], &err) < 0)
-        must(err.code < 0 && err.msg[0]);
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct fuzz_bytes b = { data, size };
-    unsigned int which = (unsigned int)fuzz_take(&b, 1) % 5;
+    unsigned int which = (unsigned int)fuzz_take(&b, 1) % 4;
 
     fake_reset();
     nparts = reads = 0;
     undoing = false;
-    answers = (struct fuzz_bytes){ 0 };
     while (b.left > 0 && nparts < WH_ELEMENTSOF(parts)) {
         parts[nparts] = fuzz_part(&b, '\0', &lens[nparts]);
         nparts++;
@@ -224,8 +161,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         read_cgroup_text(parts[0], lens[0]);
     else if (which == 3)
         undo_update();
-    else if (which == 4)
-        return_devices();
     must(fake.open == 0);
     while (nparts > 0)
         free(parts[--nparts]);
@@ -251,15 +186,13 @@ __attribute__((unused)) static uint8_t *seed(unsigned int n, size_t *ret_size)
         size_t len;
     } seeds[] = {
         SEED("\0" STATE),
-        SEED("\1{\"id\"\0" STATE "init 42 7 1\ninit 43 99 2\nnetdev 3 1 4 veth eth0 eth1\ninit 4"),
+        SEED("\1{\"id\"\0" STATE "init 42 7 1\ninit 43 99 2\ninit 4"),
         SEED("\2v2 1 7 2 /c/a/b\nv1:cpu,cpuacct 1 0 5 /one1/a/b\nsub payload\nleaf main\n"),
         SEED("\2v2 2 0 2 /c/s.slice/box.scope\nunit system box.scope\n"),
         SEED("\3made memory\nwas unified pids.max 5\nwas cpu,cpuacct cpu.cfs_quota_us -1\nwas unified io.max 8:16 "
              "rbps=1\nmoved memory 12 /x\nmoved memory 13 /\n\0"
              "12\n13\n14\n\0max\n\0"
              "8:16 rbps=max\n\0"),
-        SEED("\4addr 02180000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000"
-             "\nnetdev 3 1 4 veth eth0 eth1\nnetdev 5 0 6 - eth9 eth2\n\0\3\0\4\0\1\5\0"),
     };
 
     if (n >= WH_ELEMENTSOF(seeds))

@@ -127,7 +127,7 @@ static int on_netdev(void *data, const struct wh_ask *ask, int *ret_fd, struct w
     struct wh_creation *c = data;
 
     (void)ret_fd;
-    return wh_netdev_move(c->load.proc_fd, c->dir_fd, c->journal_fd, c->load.plan, ask, err);
+    return wh_netdev_move(c->load.proc_fd, c->load.plan, ask, err);
 }
 
 static struct wh_hook_run hook_run(struct wh_creation *c)

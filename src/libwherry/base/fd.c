@@ -4,11 +4,9 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -163,16 +161,6 @@ static int remove_tree(int at, const char *name, dev_t dev, unsigned depth)
     if (r == 0 && unlinkat(at, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
         r = -errno;
     return r;
-}
-
-int wh_umount_at(int dirfd, const char *name)
-{
-    char path[PATH_MAX];
-    int n = snprintf(path, sizeof path, "/proc/self/fd/%d/%s", dirfd, name);
-
-    if (n < 0 || n >= (int)sizeof path)
-        return -ENAMETOOLONG;
-    return umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) < 0 ? -errno : 0;
 }
 
 int wh_remove_tree_at(int dirfd, const char *name)

@@ -40,9 +40,6 @@ int wh_write_all(int fd, const void *data, size_t len);
  * file is complete or absent; a symlink at `name` is replaced, not followed. 0 or -errno. */
 int wh_replace_at(int dirfd, const char *name, const void *data, size_t len, mode_t mode);
 
-/* Detaches the mount on dirfd/name, which is not followed if it is a symlink. 0 or -errno (-EINVAL: there is none). */
-int wh_umount_at(int dirfd, const char *name);
-
 /* Removes dirfd/name and all below it, never following symlinks or crossing mounts; a missing name is success. */
 int wh_remove_tree_at(int dirfd, const char *name);
 

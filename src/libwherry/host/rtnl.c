@@ -178,17 +178,9 @@ static int on_link(const struct nlmsghdr *h, void *data)
     if (h->nlmsg_type != RTM_NEWLINK || h->nlmsg_len < NLMSG_LENGTH(sizeof *i))
         return 0;
     *ret = (struct wh_link){ .index = i->ifi_index, .flags = i->ifi_flags };
-    for (struct rtattr *a = IFLA_RTA(i); RTA_OK(a, len); a = RTA_NEXT(a, len)) {
+    for (struct rtattr *a = IFLA_RTA(i); RTA_OK(a, len); a = RTA_NEXT(a, len))
         if (a->rta_type == IFLA_IFNAME)
             copy_name(ret->name, sizeof ret->name, a);
-        if ((a->rta_type & NLA_TYPE_MASK) == IFLA_LINKINFO) {
-            int sub = (int)RTA_PAYLOAD(a);
-
-            for (struct rtattr *b = RTA_DATA(a); RTA_OK(b, sub); b = RTA_NEXT(b, sub))
-                if (b->rta_type == IFLA_INFO_KIND)
-                    copy_name(ret->kind, sizeof ret->kind, b);
-        }
-    }
     return 0;
 }
 

@@ -13,10 +13,9 @@ struct wh_link {
     int index;
     unsigned flags; /* IFF_* */
     char name[IF_NAMESIZE];
-    char kind[16]; /* "veth"; "" of a physical device */
 };
 
-/* An address without what the kernel finds out itself. Without holes: it stands in the journal byte for byte. */
+/* An address without what the kernel finds out itself. */
 struct wh_ifaddr {
     uint8_t family, prefixlen;
     uint8_t has; /* WH_IFADDR_* */

@@ -16,12 +16,11 @@
  * What is known about a container, as it stands in its directory:
  *
  *   <root>/<id>/journal     first line: this state, as JSON, written before the first side effect; then one line for each thing
- *                           learned since: "init PID START", and those of host/netdev.h. Enough to clean up after SIGKILL at any instruction (I10).
+ *                           learned since: "init PID START". Enough to clean up after SIGKILL at any instruction (I10).
  *   <root>/<id>/state.json  the same state, complete; there from the moment that the container is created.
  *   <root>/<id>/config.json the configuration as create read it: exec's template, whatever becomes of the bundle's
  *   <root>/<id>/steps.txt   the plan for people, without environment values: `start` names step 57 by line 57.
  *   <root>/<id>/mbox        wherry-init's mailbox
- *   <root>/<id>/netns, netns.host  where network devices were moved: the container's network namespace and theirs, mounted
  *   <root>/<id>/rdt         the container's group in resctrl (host/intelrdt.h)
  *   <root>/<id>/start.sock  where the created container waits
  *   <root>/.init/<id>       the mark, below

@@ -13,7 +13,6 @@
 
 #include "base/fd.h"
 #include "host/intelrdt.h"
-#include "host/netdev.h"
 #include "host/state.h"
 #include "host/waits.h"
 
@@ -289,9 +288,7 @@ int wh_store_remove(int root_fd, const char *id, struct wh_err *err)
     if (fd < 0 && fd != -ENOENT && fd != -ENOTDIR && fd != -ELOOP)
         return wh_err_sys(err, fd, "open the state directory of %s", id);
     /* From here, so that no way of removing a container can forget what it has of the host's. */
-    r = fd >= 0 ? wh_netdev_return(fd, err) : 0;
-    if (r == 0 && fd >= 0)
-        r = wh_rdt_remove_here(fd, faccessat(fd, "state.json", F_OK, AT_SYMLINK_NOFOLLOW) < 0, err);
+    r = fd >= 0 ? wh_rdt_remove_here(fd, faccessat(fd, "state.json", F_OK, AT_SYMLINK_NOFOLLOW) < 0, err) : 0;
     if (r < 0)
         return r;
     for (size_t i = 0; fd >= 0 && i < WH_ELEMENTSOF(files); i++)
