@@ -173,6 +173,19 @@ membership() { # PID NAME
 }
 
 # bats test_tags=vm
+@test "every controller is handed down, though nothing is limited, and also below a cgroup that was there" {
+    [ -n "$(cat "$TWO/cgroup.controllers")" ] || skip "no controller is in cgroup2"
+    config 'del(.linux.resources.pids, .linux.resources.memory, .linux.resources.cpu)'
+    mkdir -p "$TWO/wherry-test/$CID-parent"
+    config '.linux.cgroupsPath = "/wherry-test/'"$CID"'-parent/deep/er"'
+    command_is sleep 30
+    wherry create -b "$BUNDLE" "$CID"
+    diff "$TWO/cgroup.controllers" "$TWO/wherry-test/$CID-parent/deep/er/cgroup.controllers"
+    wherry delete -f "$CID"
+    rmdir "$TWO/wherry-test/$CID-parent"
+}
+
+# bats test_tags=vm
 @test "what a container uses is counted, though nothing is limited" {
     grep -qw memory "$TWO/cgroup.controllers" || skip "the controllers are on v1 hierarchies"
     config 'del(.linux.resources.pids)'

@@ -13,7 +13,6 @@
 
 #include "base/fd.h"
 #include "host/cgroup/internal.h"
-#include "plan/compile.h"
 
 /* How long a signal to a frozen-to-be cgroup waits for the freeze: a process in an uninterruptible call delays it. */
 #define FREEZE_MS 2000
@@ -189,20 +188,25 @@ static int look_two(struct wh_cgroup *cg, struct wh_err *err)
     return 0;
 }
 
-/* Engines show what every container uses, whether it has limits or not: podman stats, the kubelet. */
+/* All that there are, whether something is limited or not: engines show what every container uses, write to its files later, and what runs
+ * inside hands on what it has. */
 static void plan_account(struct wh_cgroup *cg, const char *controllers)
 {
-    static const char *const words[] = { "memory", "pids", "cpu", "io" };
     size_t len = 0;
 
-    /* Or all, to be handed on: wh_cg_payload_plan(). */
-    for (size_t i = 0; controllers && !cg->sub && i < WH_ELEMENTSOF(words); i++)
-        if (wh_compile_has_word(controllers, words[i]))
-            len += (size_t)snprintf(cg->account + len, sizeof cg->account - len, "%s%s", len ? " " : "", words[i]);
+    if (cg->sub) /* by the plan: wh_cg_payload_plan() */
+        return;
+    for (const char *at = controllers ? controllers : ""; *at; at += *at == ' ') {
+        size_t n = strcspn(at, " ");
+
+        if (n && len + 1 + n < sizeof cg->account)
+            len += (size_t)snprintf(cg->account + len, sizeof cg->account - len, "%s%.*s", len ? " " : "", (int)n, at);
+        at += n;
+    }
 }
 
 /* A cgroup above that has processes of its own, or one whose files are another's, goes without: nothing has asked for it. */
-static void make_account(const struct wh_cgroup *cg)
+void wh_cg_account(const struct wh_cgroup *cg)
 {
     char word[sizeof cg->account];
     struct wh_err ignored;
@@ -273,7 +277,7 @@ int wh_cgroup_make(struct wh_cgroup *cg, struct wh_err *err)
     if (r == 0 && cg->enable)
         r = wh_cg_enable(&cg->two, cg->enable, err);
     if (r == 0)
-        make_account(cg);
+        wh_cg_account(cg);
     for (uint32_t i = 0; i < cg->none && r == 0; i++)
         r = wh_cg_v1_make(&cg->one[i], err);
     if (r == 0)

@@ -59,7 +59,7 @@ struct wh_cgroup {
     int in_fd; /* where processes are put, at or below `sub`; -1: in `two` itself */
     char *enable; /* controllers that the limits need in cgroup2: "pids memory"; null when none */
     char account
-        [128]; /* controllers that are turned on where they can be, for what they count ("memory pids cpu io"), or to be handed on */
+        [256]; /* controllers that are turned on where they can be, because they are there ("cpuset cpu io memory pids"), or to be handed on */
     char *unit; /* the systemd manager: the unit whose cgroup it is; else null */
     bool unit_user; /* a unit of the user's systemd */
     bool unit_made; /* there to be stopped */

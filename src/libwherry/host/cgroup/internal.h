@@ -50,6 +50,8 @@ int wh_cg_kill_two(int dirfd, int64_t deadline);
 int wh_cg_add_v1(struct wh_cgroup *cg, const char *controller, const char *path, const struct wh_facts *facts,
                  struct wh_err *err);
 int wh_cg_want(struct wh_cgroup *cg, const char *file, struct wh_err *err);
+/* Turns on the controllers of cg->account, each where it can be. */
+void wh_cg_account(const struct wh_cgroup *cg);
 
 /* hybrid.c */
 int wh_cg_v1_look(struct wh_cgroup_dir *dir, struct wh_err *err);

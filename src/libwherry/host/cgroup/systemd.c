@@ -187,6 +187,9 @@ int wh_cgroup_place(struct wh_cgroup *cg, const struct wh_plan *plan, int proc_f
         r = make_v1(cg, pid, err);
     if (r == 0 && cg->enable)
         r = wh_cg_enable(&cg->two, cg->enable, err);
+    /* systemd turns on those that the unit's properties name. */
+    if (r == 0)
+        wh_cg_account(cg);
     if (r == 0 && cg->sub) {
         r = wh_cg_payload_make(cg, err);
         if (r == 0)
