@@ -93,7 +93,8 @@ everything() {
 @test "a startContainer hook under a filter that notifies everything: a connection of its own, and the payload's after it" {
     need python3
     everything
-    config '.hooks.startContainer = [ { path: "/bin/sh", args: ["sh", "-c", "cat >/tmp/said; exit $1", "sh", "0"], env: ["PATH=/bin"] } ]'
+    # A capability that the caller lacks would be warned of, and this test reads everything that is said.
+    config '.process.capabilities |= map_values(. - ["CAP_KILL"]) | .hooks.startContainer = [ { path: "/bin/sh", args: ["sh", "-c", "cat >/tmp/said; exit $1", "sh", "0"], env: ["PATH=/bin"] } ]'
     shell_is 'grep -o "\"id\":[^,]*" /tmp/said'
     for lacks in kill sys_ptrace; do
         # Without CAP_SYS_PTRACE it is the process that lets itself be looked at.
