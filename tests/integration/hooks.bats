@@ -216,6 +216,36 @@ namespaces() { # PID
     wherry delete "$CID"
 }
 
+@test "createContainer: a joined pid namespace is not entered, and the pid of init is the host's" {
+    need root
+    local log=$BATS_TEST_TMPDIR/log holder init
+    unshare --fork --kill-child -p sleep 1000 </dev/null >/dev/null 2>&1 3>&- 4>&- &
+    holder=$!
+    until init=$(cat "/proc/$holder/task/$holder/children") && [ -n "$init" ]; do sleep 0.05; done
+    init=${init// /}
+    hook createContainer "exec >>$log; cat; echo; grep -E '^(NSpid|CapEff)' /proc/self/status; readlink /proc/self/ns/uts"
+    hook startContainer 'exec >/tmp/hook; cat'
+    command_is sleep 1000
+    config '(.linux.namespaces[] | select(.type == "pid")).path = $p' --arg p "/proc/$init/ns/pid"
+    made || { cat "$BATS_TEST_TMPDIR/err"; return 1; }
+    pid=$(pid_of "$CID")
+    [ "$(readlink "/proc/$pid/ns/pid")" = "$(readlink "/proc/$init/ns/pid")" ]
+    run cat "$log"
+    [ "$(jq -r .pid <<<"${lines[0]}")" = "$pid" ]
+    # One number: whoever is in the joined namespace does not see it.
+    have_line "$(grep -E '^NSpid' "/proc/$$/status" | sed -E 's/[0-9]+/[0-9]+/g')"
+    have_line "^$(readlink "/proc/$pid/ns/uts" | sed 's/[][]/\\&/g')\$"
+    # A startContainer hook has no more than the payload will have, and is where that will be.
+    wherry start "$CID"
+    for _ in $(seq 100); do [ ! -s rootfs/tmp/hook ] || break; sleep 0.05; done
+    [ "$(jq -r .pid rootfs/tmp/hook)" = "$(awk '/^NSpid/ { print $NF }' "/proc/$pid/status")" ]
+    [ "$(jq -r .pid rootfs/tmp/hook)" != "$pid" ]
+    wherry kill "$CID" KILL
+    wait_status "$CID" stopped
+    wherry delete "$CID"
+    kill "$holder"
+}
+
 @test "startContainer: after start and before the payload, as the payload would run" {
     need root
     config '.process.user = {uid: 1000, gid: 1000, additionalGids: [5]} | .process.noNewPrivileges = true

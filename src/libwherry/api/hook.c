@@ -218,6 +218,16 @@ static int spawn(void *data, const struct wh_hook_entry *h, const int stdio[3], 
     return 0;
 }
 
+/* The pid of init as the hooks see it: those of createContainer are not in a pid namespace that was joined (compile-exec.c). */
+static pid_t seen_pid(const struct wh_hooking *k, uint32_t kind)
+{
+    const struct wh_namespace *ns = &k->spec->linux_.ns[WH_NS_PID];
+
+    if (kind == WH_HOOK_CREATE_CONTAINER && ns->set && ns->path.v && *ns->path.v)
+        return k->state->pid;
+    return inner_pid(k->proc_fd, k->state->pid);
+}
+
 int wh_api_container_hooks(struct wh_hooking *k, uint32_t kind, const char *status, struct wh_err *err)
 {
     struct wh_hook_run run = { .hooks = k->hooks,
@@ -235,7 +245,7 @@ int wh_api_container_hooks(struct wh_hooking *k, uint32_t kind, const char *stat
         r = wh_api_take_namespaces(&k->ns, k->proc_fd, k->state, k->ask->fds, k->ask->nfds, &k->join, &k->join_host,
                                    err);
     if (r == 0)
-        r = wh_hooks_run(&run, kind, status, inner_pid(k->proc_fd, k->state->pid), false, err);
+        r = wh_hooks_run(&run, kind, status, seen_pid(k, kind), false, err);
     wh_nsfds_done(&k->ns);
     return r;
 }

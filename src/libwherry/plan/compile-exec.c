@@ -150,10 +150,23 @@ void wh_compile_exec_process(struct wh_compile *c)
 
 /* ---- phase A ---- */
 
+/*
+ * The pid namespace of a container that is being made has nobody in it but init. One that is joined has processes of others, and one with
+ * CAP_SYS_PTRACE there would take over a createContainer hook, which has every capability of the runtime: such a hook stays in the pid namespace
+ * of the runtime.
+ */
+static uint32_t joined(const struct wh_compile *c)
+{
+    const struct wh_exec_request *e = c->req->exec;
+
+    return e->hook && e->hook->create && c->join_ns[WH_NS_PID] ? e->join & ~(uint32_t)CLONE_NEWPID : e->join;
+}
+
 void wh_compile_exec(struct wh_compile *c)
 {
     const struct wh_exec_request *e = c->req->exec;
     struct wh_step_join_pidfd *s;
+    uint32_t join = joined(c);
 
     wh_compile_before_ns(c);
     wh_compile_lsm(c, c->process);
@@ -166,16 +179,16 @@ void wh_compile_exec(struct wh_compile *c)
         if (dir)
             dir->rootfs = WH_SLOT_ROOTFS;
     }
-    if (e->join && e->by_fd) {
-        wh_compile_join_fds(c, e);
-    } else if (e->join) {
+    if (join && e->by_fd) {
+        wh_compile_join_fds(c, join, e->join_host);
+    } else if (join) {
         s = WH_STEP(c, JOIN_PIDFD, join_pidfd, c->spec->linux_.src);
         if (s) {
             s->target = WH_SLOT_TARGET;
-            s->nsflags = e->join;
+            s->nsflags = join;
         }
         wh_build_host_slot(c->b, WH_SLOT_TARGET);
     }
-    if (e->join & CLONE_NEWUSER)
+    if (join & CLONE_NEWUSER)
         wh_compile_set_ids(c);
 }

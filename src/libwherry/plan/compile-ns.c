@@ -77,14 +77,14 @@ static void join_fds(struct wh_compile *c, uint32_t flags)
         step_join_fd(c, WH_NS_MOUNT);
 }
 
-void wh_compile_join_fds(struct wh_compile *c, const struct wh_exec_request *e)
+void wh_compile_join_fds(struct wh_compile *c, uint32_t join, uint32_t host)
 {
-    uint32_t ours = e->join & e->join_host & ~(uint32_t)CLONE_NEWUSER;
+    uint32_t ours = join & host & ~(uint32_t)CLONE_NEWUSER;
 
     /* Inside the user namespace there are no rights to those of the host, and outside none to those that it owns. */
     join_fds(c, ours);
-    join_fds(c, e->join & CLONE_NEWUSER);
-    join_fds(c, e->join & ~ours & ~(uint32_t)CLONE_NEWUSER);
+    join_fds(c, join & CLONE_NEWUSER);
+    join_fds(c, join & ~ours & ~(uint32_t)CLONE_NEWUSER);
     WH_STEP(c, CLOSE_HOST, close_host, 0);
 }
 

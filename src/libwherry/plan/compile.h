@@ -78,8 +78,9 @@ void wh_compile_rdt(struct wh_compile *c);
 void wh_compile_netdevs(struct wh_compile *c);
 /* compile-ns.c: JOIN, UNSHARE, id maps, TIMENS, CLONE_B (phase A, in the order of design §3). */
 void wh_compile_ns(struct wh_compile *c);
-/* exec, where init is not entered by its pidfd: by the descriptors in the slots WH_SLOT_NS. */
-void wh_compile_join_fds(struct wh_compile *c, const struct wh_exec_request *e);
+/* exec, where init is not entered by its pidfd: by the descriptors in the slots WH_SLOT_NS. `join`: CLONE_NEW*;
+ * `host`: those of them that our own user namespace owns. */
+void wh_compile_join_fds(struct wh_compile *c, uint32_t join, uint32_t host);
 /* Where the host could not enter init's namespaces: init opens them for it. */
 void wh_compile_open_ns(struct wh_compile *c);
 /* compile-mounts.c: propagation, ROOT_BIND, config mounts. */
