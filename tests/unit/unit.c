@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Units of systemd, against a bus that is a table of functions: what is said in which order, and what every kind of answer leads to. */
 #include <errno.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdlib.h>
-#include <time.h>
+#include <unistd.h>
 
 #include "host/cgroup/unit.h"
+#include "host/proc.h"
 #include "tap.h"
 
 /* ---------------------------------------------------------------- the other side */
@@ -17,6 +20,11 @@ struct sd_bus_message {
     const char *reads[4]; /* an answer or a signal: what can be read */
     unsigned nreads, at;
     bool signal;
+    struct wh_sdbus_error error;
+    unsigned refs; /* besides the first */
+};
+struct sd_bus_slot {
+    int unused;
 };
 
 #define JOB "/org/freedesktop/systemd1/job/7"
@@ -34,14 +42,24 @@ static struct {
     int start, process; /* what these fail with */
     unsigned interrupted; /* how often waiting is */
     bool mute; /* calls are not answered */
-    unsigned buses, messages; /* that live */
+    bool chatty; /* but others are told of */
+    bool patient; /* the library has no timeout of its own */
+    sd_bus_message *reply; /* on its way, to this handler */
+    wh_sdbus_handler handler;
+    void *data;
+    int fd; /* the connection, on which nothing comes */
+    unsigned buses, messages, slots; /* that live */
 } peer;
 
 static struct sd_bus the_bus;
+static struct sd_bus_slot the_slot;
+
+static int silent[2];
 
 static void reset(void)
 {
     memset(&peer, 0, sizeof peer);
+    peer.fd = silent[0];
     peer.result = "done";
 }
 
@@ -97,6 +115,21 @@ static int fake_is_ready(sd_bus *bus)
     return peer.not_ready == 0;
 }
 
+static sd_bus_message *fake_ref(sd_bus_message *m)
+{
+    m->refs++;
+    return m;
+}
+
+static sd_bus_message *fake_unref(sd_bus_message *m)
+{
+    if (m->refs-- > 0)
+        return NULL;
+    peer.messages--;
+    free(m);
+    return NULL;
+}
+
 static int fake_process(sd_bus *bus, sd_bus_message **ret)
 {
     (void)bus;
@@ -105,9 +138,17 @@ static int fake_process(sd_bus *bus, sd_bus_message **ret)
         return peer.process;
     if (peer.not_ready > 0)
         return 1;
-    if (peer.not_ready < 0 || !peer.result)
+    if (peer.not_ready < 0 || peer.interrupted > 0)
         return 0;
-    if (peer.interrupted > 0)
+    if (peer.reply) {
+        sd_bus_message *m = peer.reply;
+
+        peer.reply = NULL;
+        peer.handler(m, peer.data, NULL);
+        fake_unref(m);
+        return 1;
+    }
+    if (!peer.result || (peer.mute && !peer.chatty))
         return 0;
     *ret = message();
     (*ret)->signal = true;
@@ -120,18 +161,23 @@ static int fake_process(sd_bus *bus, sd_bus_message **ret)
     return 1;
 }
 
-static int fake_wait(sd_bus *bus, uint64_t usec)
+static int fake_get_fd(sd_bus *bus)
 {
-    struct timespec ts = { .tv_nsec = 2000000 };
-
     (void)bus;
-    if (peer.interrupted > 0) {
-        peer.interrupted--;
-        return -EINTR;
-    }
-    if (usec > 1000000000)
-        abort(); /* no deadline */
-    nanosleep(&ts, NULL);
+    return peer.fd;
+}
+
+static int fake_get_events(sd_bus *bus)
+{
+    (void)bus;
+    return POLLIN;
+}
+
+static int fake_get_timeout(sd_bus *bus, uint64_t *ret_usec)
+{
+    (void)bus;
+    peer.interrupted -= peer.interrupted > 0;
+    *ret_usec = peer.patient ? UINT64_MAX : (uint64_t)wh_now_ms() * 1000 + 2000;
     return 0;
 }
 
@@ -142,26 +188,47 @@ static sd_bus *fake_close_unref(sd_bus *bus)
     return NULL;
 }
 
-static int fake_call(sd_bus *bus, sd_bus_message *m, uint64_t usec, struct wh_sdbus_error *e, sd_bus_message **reply)
+static int fake_call_async(sd_bus *bus, sd_bus_slot **ret_slot, sd_bus_message *m, wh_sdbus_handler handler, void *data,
+                           uint64_t usec)
 {
     (void)bus;
     if (usec == 0 || usec > 1000000000)
         abort(); /* sd-bus's own timeout, or none */
     strncat(peer.log, m->text, sizeof peer.log - strlen(peer.log) - 2);
     strcat(peer.log, "\n");
+    peer.slots++;
+    *ret_slot = &the_slot;
     if (peer.mute)
-        return -ETIMEDOUT;
+        return 1;
+    peer.handler = handler;
+    peer.data = data;
+    peer.reply = message();
     if (peer.refused < 4 && peer.refuse[peer.refused] &&
         strncmp(m->text, peer.refuse[peer.refused], strlen(peer.refuse[peer.refused])) == 0) {
-        e->name = peer.with[peer.refused];
-        e->message = peer.why[peer.refused];
+        peer.reply->error = (struct wh_sdbus_error){ peer.with[peer.refused], peer.why[peer.refused], 0 };
         peer.refused++;
-        return -EBADR;
+        return 1;
     }
-    *reply = message();
-    (*reply)->reads[0] = JOB;
-    (*reply)->nreads = 1;
+    peer.reply->reads[0] = JOB;
+    peer.reply->nreads = 1;
     return 1;
+}
+
+static sd_bus_slot *fake_slot_unref(sd_bus_slot *slot)
+{
+    (void)slot;
+    peer.slots--;
+    return NULL;
+}
+
+static const struct wh_sdbus_error *fake_get_error(sd_bus_message *m)
+{
+    return m->error.name ? &m->error : NULL;
+}
+
+static int fake_get_errno(sd_bus_message *m)
+{
+    return m->error.name ? EBADR : 0;
 }
 
 static int fake_method_call(sd_bus *bus, sd_bus_message **ret, const char *destination, const char *path,
@@ -262,18 +329,6 @@ static int fake_is_signal(sd_bus_message *m, const char *interface, const char *
     return m->signal && strcmp(interface, "org.freedesktop.systemd1.Manager") == 0 && strcmp(member, "JobRemoved") == 0;
 }
 
-static sd_bus_message *fake_unref(sd_bus_message *m)
-{
-    peer.messages--;
-    free(m);
-    return NULL;
-}
-
-static void fake_error_free(struct wh_sdbus_error *e)
-{
-    *e = (struct wh_sdbus_error){ 0 };
-}
-
 static const struct wh_sdbus fake = {
     .sd_bus_new = fake_new,
     .sd_bus_set_address = fake_set_address,
@@ -281,9 +336,12 @@ static const struct wh_sdbus fake = {
     .sd_bus_start = fake_start,
     .sd_bus_is_ready = fake_is_ready,
     .sd_bus_process = fake_process,
-    .sd_bus_wait = fake_wait,
+    .sd_bus_get_fd = fake_get_fd,
+    .sd_bus_get_events = fake_get_events,
+    .sd_bus_get_timeout = fake_get_timeout,
     .sd_bus_close_unref = fake_close_unref,
-    .sd_bus_call = fake_call,
+    .sd_bus_call_async = fake_call_async,
+    .sd_bus_slot_unref = fake_slot_unref,
     .sd_bus_message_new_method_call = fake_method_call,
     .sd_bus_message_append_basic = fake_append_basic,
     .sd_bus_message_append_array = fake_append_array,
@@ -291,13 +349,15 @@ static const struct wh_sdbus fake = {
     .sd_bus_message_close_container = fake_close,
     .sd_bus_message_read_basic = fake_read_basic,
     .sd_bus_message_is_signal = fake_is_signal,
+    .sd_bus_message_get_error = fake_get_error,
+    .sd_bus_message_get_errno = fake_get_errno,
+    .sd_bus_message_ref = fake_ref,
     .sd_bus_message_unref = fake_unref,
-    .sd_bus_error_free = fake_error_free,
 };
 
 /* ---------------------------------------------------------------- our side */
 
-static const struct wh_unit_ref scope = { "p-n.scope", "unix:path=/bus" };
+static const struct wh_unit_ref scope = { "p-n.scope", "unix:path=/bus", -1 };
 
 static const char *const texts[][4] = { { "a b" },
                                         { "true" },
@@ -345,15 +405,18 @@ static void nothing_left(void)
 {
     is_int(peer.buses, 0, "the connection is closed");
     is_int(peer.messages, 0, "and no message is left");
+    is_int(peer.slots, 0, "nor a call");
     is_str(open_containers, "", "nor a container open");
 }
 
 static void start(int want, const char *log, const char *text, const char *name)
 {
     struct wh_err err = { 0 };
+    bool asked = false;
     wh_node src = 0;
 
-    is_int(wh_unit_start(&fake, &scope, &props, 42, 60, &src, &err), want, "start: %s", name);
+    is_int(wh_unit_start(&fake, &scope, &props, 42, 60, &asked, &src, &err), want, "start: %s", name);
+    is_int(asked, strstr(log, "StartTransientUnit") != NULL, "whether systemd may have a unit is known");
     is_str(peer.log, log, "this was said");
     has_str(err.msg, text, "and this is told");
     ok((want < 0) == (err.code != 0), "an error exactly when it fails");
@@ -379,7 +442,8 @@ static void refuse(unsigned i, const char *member, const char *with, const char 
 
 static void test_start(void)
 {
-    const struct wh_unit_ref nowhere = { "p-n.scope", NULL };
+    const struct wh_unit_ref nowhere = { "p-n.scope", NULL, -1 };
+    bool asked = false;
     const struct wh_unit_props none = { NULL, 0 };
     struct wh_err err = { 0 };
     wh_node src = 0;
@@ -411,6 +475,9 @@ static void test_start(void)
     peer.start = -ENOENT;
     start(-ECONNREFUSED, "", "reach systemd at unix:path=/bus: no such file or directory", "no bus");
     reset();
+    peer.start = -EAGAIN;
+    start(-EAGAIN, "", "reach systemd at unix:path=/bus: resource temporarily unavailable", "its backlog is full");
+    reset();
     refuse(0, "StartTransientUnit", EXISTS, "Unit p-n.scope was already loaded");
     start(0, HELLO START RESET START, "", "left by one that failed");
     reset();
@@ -429,20 +496,21 @@ static void test_start(void)
     reset();
     refuse(0, "StartTransientUnit", "org.freedesktop.DBus.Error.PropertyReadOnly",
            "Cannot set property KillSignal, or unknown property.");
-    ok(wh_unit_start(&fake, &scope, &props, 42, 60, &src, &err) < 0 && src == 6,
+    ok(wh_unit_start(&fake, &scope, &props, 42, 60, &asked, &src, &err) < 0 && src == 6,
        "the property that is refused is known by its place");
     has_str(err.msg, "Cannot set property KillSignal", "and told");
     nothing_left();
     reset();
     err = (struct wh_err){ 0 };
-    is_int(wh_unit_start(&fake, &nowhere, &props, 42, 60, &src, &err), -ECONNREFUSED, "the user's bus is not known");
+    is_int(wh_unit_start(&fake, &nowhere, &props, 42, 60, &asked, &src, &err), -ECONNREFUSED,
+           "the user's bus is not known");
     has_str(err.msg, "set DBUS_SESSION_BUS_ADDRESS or XDG_RUNTIME_DIR", "what to do is told");
     nothing_left();
     reset();
-    is_int(wh_unit_start(&fake, &scope, &props, 0, 60, &src, NULL), 0, "a slice");
+    is_int(wh_unit_start(&fake, &scope, &props, 0, 60, &asked, &src, NULL), 0, "a slice");
     has_str(peer.log, "StartTransientUnit p-n.scope fail [(Description", "has no process");
     reset();
-    is_int(wh_unit_start(&fake, &scope, &none, 42, 60, &src, NULL), 0, "without a property");
+    is_int(wh_unit_start(&fake, &scope, &none, 42, 60, &asked, &src, NULL), 0, "without a property");
     has_str(peer.log, "StartTransientUnit p-n.scope fail [(PIDs <[u42]>)] []", "it has its process");
 }
 
@@ -526,11 +594,59 @@ static void test_load(void)
     }
 }
 
+/* The bus says nothing at all, and the caller gives up: in each of the conversations, at each of their waits. */
+static void test_cancel(void)
+{
+    int gone[2];
+    struct wh_unit_ref unit = scope;
+
+    if (pipe(gone) < 0 || write(gone[1], "x", 1) != 1)
+        abort();
+    unit.cancel_fd = gone[0];
+    for (int stage = 0; stage < 9; stage++) {
+        int64_t began = wh_now_ms();
+        struct wh_err err = { 0 };
+        bool asked = false;
+        wh_node src = 0;
+        int r;
+
+        reset();
+        peer.patient = true;
+        peer.chatty = stage / 3 == 2;
+        peer.strangers = UINT_MAX;
+        if (stage / 3 == 0)
+            peer.not_ready = -1;
+        else
+            peer.mute = true;
+        r = stage % 3 == 0   ? wh_unit_start(&fake, &unit, &props, 42, 60000, &asked, &src, &err)
+            : stage % 3 == 1 ? wh_unit_set(&fake, &unit, &props, 60000, &src, &err)
+                             : wh_unit_stop(&fake, &unit, 60000, &err);
+        is_int(r, -ECANCELED, "canceled, %d", stage);
+        is_str(err.msg, "canceled", "and this is told");
+        ok(wh_now_ms() - began < 5000, "at once");
+        nothing_left();
+    }
+    /* One that talks of others for ever does not keep us past the deadline. */
+    reset();
+    peer.mute = peer.chatty = true;
+    peer.strangers = UINT_MAX;
+    start(-ETIMEDOUT,
+          "AddMatch "
+          "type='signal',sender='org.freedesktop.systemd1',path='/org/freedesktop/"
+          "systemd1',interface='org.freedesktop.systemd1.Manager',member='JobRemoved'\n",
+          "start unit p-n.scope: systemd does not answer", "no answer but news of others");
+    close(gone[0]);
+    close(gone[1]);
+}
+
 int main(void)
 {
+    if (pipe(silent) < 0)
+        abort();
     test_start();
     test_set();
     test_stop();
+    test_cancel();
     test_load();
     return done_testing();
 }

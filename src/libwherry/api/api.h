@@ -83,7 +83,7 @@ int wh_target_look(struct wh_target *t, const char *id, bool journal, struct wh_
  * Kills, removes the cgroup, the state directory, and runs poststop. What failed is in err, and the state directory stays,
  * so that it can be repeated. The caller holds the lock.
  */
-int wh_api_destroy(const wherry_ctx *ctx, struct wh_target *t, const char *id, struct wh_err *err);
+int wh_api_destroy(const wherry_ctx *ctx, struct wh_target *t, const char *id, int64_t end, struct wh_err *err);
 
 /* ---- load.c ---- */
 

@@ -24,8 +24,10 @@
 #include "host/mountfd.h"
 #include "host/netdev.h"
 #include "host/notify.h"
+#include "host/waits.h"
 
-#define KILL_MS 10000
+/* How long the kernel may take to free a cgroup whose last process has ended. */
+#define MOMENT_MS 300
 
 void wh_creation_init(struct wh_creation *c)
 {
@@ -137,6 +139,7 @@ static struct wh_hook_run hook_run(struct wh_creation *c)
                                  .state = &c->state,
                                  .bundle_fd = c->load.bundle_fd,
                                  .cancel_fd = c->run.cancel_fd,
+                                 .ret_gone_by = &c->run.gone_by,
                                  .init_fd = c->run.pidfd_b };
 }
 
@@ -372,6 +375,7 @@ static int load(struct wh_creation *c, const struct wherry_create_opts *opts, en
         return r;
     r = open_rootfs(c, err);
     c->cgroup.user_bus = c->ctx->user_bus;
+    c->cgroup.cancel_fd = c->run.cancel_fd;
     if (r == 0)
         r = wh_cgroup_plan(&c->cgroup, l->plan, &l->facts, err);
     /* One that was there before us has counted for others, too. */
@@ -527,18 +531,26 @@ static int commit(struct wh_creation *c, enum wh_verb verb, struct wh_err *err)
     return r < 0 || verb == WH_VERB_RUN ? r : wh_serve_commit(&c->run, err);
 }
 
-/* Nothing half-made stays. What cannot be removed stays with its state directory, for `delete --force`. */
-static void undo(struct wh_creation *c)
+/* Nothing half-made stays. What cannot be removed stays with its state directory, for `delete --force`. All of it has one bound, together with what
+ * was killed already: a caller that has cancelled waits no longer than for one process. */
+static void undo(struct wh_creation *c, bool cancelled)
 {
     struct wh_hook_run run = hook_run(c);
     struct wh_err ignored = { 0 };
+    int64_t now = wh_now_ms(), end = c->run.gone_by ? c->run.gone_by : now + wh_waits.killed, left;
     int r;
 
+    /* What ended at the last moment leaves its cgroup a moment later. */
+    end = end < now + MOMENT_MS ? now + MOMENT_MS : end;
+    c->cgroup.cancel_fd = -1;
     if (c->run.pidfd_b >= 0) {
         wh_pidfd_kill(c->run.pidfd_b, SIGKILL);
-        wh_pidfd_reap(c->run.pidfd_b, NULL);
+        if (wh_pidfd_reap_until(c->run.pidfd_b, end, NULL) == -ETIMEDOUT)
+            wh_api_log(c->ctx, WHERRY_LOG_WARNING, "undo of %s: process %d was killed, but has not ended: it is left",
+                       c->id, (int)c->state.pid);
     }
-    r = wh_cgroup_remove(&c->cgroup, KILL_MS, &ignored);
+    left = end - wh_now_ms();
+    r = wh_cgroup_remove(&c->cgroup, left > 0 ? (int)left : 0, &ignored);
     if (r < 0) {
         wh_api_log(c->ctx, WHERRY_LOG_WARNING, "undo of %s: %s", c->id, ignored.msg);
         return;
@@ -546,7 +558,12 @@ static void undo(struct wh_creation *c)
     r = wh_store_remove(c->root_fd, c->id, &ignored);
     if (r < 0)
         wh_api_log(c->ctx, WHERRY_LOG_WARNING, "undo of %s: %s", c->id, ignored.msg);
-    run.cancel_fd = run.init_fd = -1;
+    run.init_fd = -1;
+    run.ret_gone_by = NULL;
+    /* It is readable already. */
+    if (cancelled)
+        run.cancel_fd = -1;
+    run.until = cancelled ? end : 0;
     if (c->state.pid > 0 && wh_hooks_run(&run, WH_HOOK_POSTSTOP, "stopped", 0, true, &ignored) < 0)
         wh_api_log(c->ctx, WHERRY_LOG_DEBUG, "%s", ignored.msg);
 }
@@ -581,7 +598,7 @@ int wh_api_create(struct wh_creation *c, wherry_ctx *ctx, const char *id, const 
     /* While there is a cgroup to ask. */
     wh_api_oom_explain(&c->cgroup, c->oom_kills, &err);
     if (c->made)
-        undo(c);
+        undo(c, err.code == -ECANCELED);
     add_context(c, &err);
     return wh_load_fail(&c->load, &err, c->run.failed_step, reterr);
 }

@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -11,6 +13,7 @@
 #include "base/fd.h"
 #include "host/console.h"
 #include "host/notify.h"
+#include "host/waits.h"
 
 /* Reaps what the container's processes left to us (the program made itself subreaper), but not init: its status is ours to
  * return. Looked at first, because waiting for all children cannot leave one out. */
@@ -81,6 +84,17 @@ static int wait_payload(const struct wh_foreground *f, struct wh_err *err)
     }
 }
 
+static void tell_left(const struct wh_run *run, const char *what, struct wh_err *err)
+{
+    size_t len = strlen(err->msg);
+    char waits[160];
+
+    wh_proc_waits(run->proc_fd, run->pid_b, waits, sizeof waits);
+    snprintf(err->msg + len, sizeof err->msg - len,
+             "; %s (process %d) was killed, but has not ended within %d s: it is %s, and is left to its cgroup", what,
+             (int)run->pid_b, wh_waits.killed / 1000, waits);
+}
+
 int wh_api_foreground(const struct wh_foreground *f, int *ret_status, struct wh_err *err)
 {
     struct wh_run *run = f->run;
@@ -98,7 +112,14 @@ int wh_api_foreground(const struct wh_foreground *f, int *ret_status, struct wh_
         wh_tty_done(f->tty);
     if (r < 0)
         wh_pidfd_kill(run->pidfd_b, SIGKILL);
-    d = wh_pidfd_reap(run->pidfd_b, &ex);
+    if (r < 0)
+        run->gone_by = wh_now_ms() + wh_waits.killed;
+    d = wh_pidfd_reap_until(run->pidfd_b, wh_now_ms() + wh_waits.killed, &ex);
+    /* It is kept, so that who cleans up knows that it lives. */
+    if (r < 0 && d == -ETIMEDOUT) {
+        tell_left(run, f->what, err);
+        return r;
+    }
     if (d == 0)
         *ret_status = ex.signalled ? 128 + ex.value : ex.value;
     else if (r == 0 && d == -EBUSY)

@@ -160,29 +160,37 @@ static int refuse_elsewhere(const struct wh_target *t, const char *id, struct wh
                       id, (int)t->state.pid);
 }
 
-static int remove_cgroup(struct wh_target *t, const char *id, struct wh_err *err)
+static int left(int64_t end)
 {
-    (void)id;
-    return wh_cgroup_remove(&t->cgroup, KILL_MS, err);
+    int64_t ms = end - wh_now_ms();
+
+    return ms > 0 ? (int)ms : 0;
 }
 
-static int remove_state(struct wh_target *t, const char *id, struct wh_err *err)
+static int remove_cgroup(struct wh_target *t, const char *id, int64_t end, struct wh_err *err)
 {
+    (void)id;
+    return wh_cgroup_remove(&t->cgroup, left(end), err);
+}
+
+static int remove_state(struct wh_target *t, const char *id, int64_t end, struct wh_err *err)
+{
+    (void)end;
     return wh_store_remove(t->root_fd, id, err);
 }
 
 /* A call that fails once does not leave a container behind: each part is tried again, and what failed first is in err all the same. What
  * stays, stays with the state, so that delete can be called again. */
-static int remove_all(struct wh_target *t, const char *id, struct wh_err *err)
+static int remove_all(struct wh_target *t, const char *id, int64_t end, struct wh_err *err)
 {
-    int (*const parts[])(struct wh_target *, const char *, struct wh_err *) = { remove_cgroup, remove_state };
+    int (*const parts[])(struct wh_target *, const char *, int64_t, struct wh_err *) = { remove_cgroup, remove_state };
 
     for (size_t i = 0; i < WH_ELEMENTSOF(parts); i++) {
         struct wh_err first = { 0 }, again = { 0 };
-        int r = parts[i](t, id, &first);
+        int r = parts[i](t, id, end, &first);
 
         /* It has been waited for. */
-        if (r < 0 && r != -ETIMEDOUT && r != -EBUSY && parts[i](t, id, &again) == 0)
+        if (r < 0 && r != -ETIMEDOUT && r != -EBUSY && parts[i](t, id, end, &again) == 0)
             r = 0;
         if (first.code && err->code == 0)
             *err = first;
@@ -192,7 +200,7 @@ static int remove_all(struct wh_target *t, const char *id, struct wh_err *err)
     return 0;
 }
 
-int wh_api_destroy(const wherry_ctx *ctx, struct wh_target *t, const char *id, struct wh_err *err)
+int wh_api_destroy(const wherry_ctx *ctx, struct wh_target *t, const char *id, int64_t end, struct wh_err *err)
 {
     int r;
 
@@ -200,11 +208,11 @@ int wh_api_destroy(const wherry_ctx *ctx, struct wh_target *t, const char *id, s
         wh_pidfd_kill(t->pidfd, SIGKILL);
         /* All of it, before init is waited for: one that traces init can keep its end, and a paused container's signal waits for the thaw, which
          * this needs not. What goes wrong here is said below. */
-        (void)wh_cgroup_kill(&t->cgroup, KILL_MS, &(struct wh_err){ 0 });
-        r = wh_pidfd_wait(t->pidfd, KILL_MS);
+        (void)wh_cgroup_kill(&t->cgroup, left(end), &(struct wh_err){ 0 });
+        r = wh_pidfd_wait(t->pidfd, left(end));
         /* A wait that failed says nothing of init. */
         if (r < 0 && r != -ETIMEDOUT)
-            r = wh_pidfd_wait(t->pidfd, KILL_MS);
+            r = wh_pidfd_wait(t->pidfd, left(end));
         if (r < 0)
             return wh_err_set(err, WH_ERR_STATE, r, NULL, "container init still running");
     }
@@ -213,7 +221,7 @@ int wh_api_destroy(const wherry_ctx *ctx, struct wh_target *t, const char *id, s
         r = refuse_elsewhere(t, id, err);
     if (r < 0)
         return r;
-    r = remove_all(t, id, err);
+    r = remove_all(t, id, end, err);
     if (r < 0)
         return r;
     if (t->state.id && !t->creating)
@@ -278,7 +286,7 @@ static int remove_rest(const wherry_ctx *ctx, struct wh_target *t, const char *i
         return why.code;
     }
     if (r == 0)
-        r = wh_api_destroy(ctx, t, id, err);
+        r = wh_api_destroy(ctx, t, id, wh_now_ms() + KILL_MS, err);
     else if (r == -ENOENT)
         r = wh_store_remove(t->root_fd, id, err);
     if (r < 0)
@@ -307,7 +315,7 @@ static int delete_locked(wherry_ctx *ctx, struct wh_target *t, const char *id, b
     if (r == -ELIBACC)
         return r;
     *err = (struct wh_err){ 0 };
-    r = wh_api_destroy(ctx, t, id, err);
+    r = wh_api_destroy(ctx, t, id, wh_now_ms() + KILL_MS, err);
     if (r < 0 || force || !creating)
         return r;
     return wh_err_set(err, WH_ERR_STATE, -ENOENT, NULL, "container does not exist");

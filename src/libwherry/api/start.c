@@ -17,8 +17,6 @@
 #include "host/notify.h"
 #include "host/waits.h"
 
-#define KILL_MS 10000
-
 /* The explain text that create left, for the sentence about a step that failed. Missing is no reason to fail. */
 static char *read_steps(int dir_fd, size_t *ret_len)
 {
@@ -253,15 +251,16 @@ static int look_again(struct wh_creation *c, struct wh_err *err)
     return 0;
 }
 
-static int destroy_own(struct wh_creation *c, struct wh_err *err)
+static int destroy_own(struct wh_creation *c, int64_t end, struct wh_err *err)
 {
+    int64_t left = end - wh_now_ms();
     struct wh_err first = { 0 };
     struct wh_target t;
     int r;
 
     /* Someone else may have deleted it meanwhile, and another container may have its id, its path and its cgroup by now. Only
      * the directory that we made tells. */
-    r = wh_store_lock(c->dir_fd, KILL_MS);
+    r = wh_store_lock(c->dir_fd, left > 0 ? (int)left : 0);
     if (r == -ENOENT)
         return 0;
     if (r < 0)
@@ -277,7 +276,7 @@ static int destroy_own(struct wh_creation *c, struct wh_err *err)
     t.state = c->state;
     t.cgroup = c->cgroup;
     t.pidfd = c->run.pidfd_b;
-    r = wh_api_destroy(c->ctx, &t, c->id, err);
+    r = wh_api_destroy(c->ctx, &t, c->id, end, err);
     c->cgroup = t.cgroup;
     if (first.code)
         *err = first;
@@ -309,7 +308,7 @@ static int foreground(struct wh_creation *c, struct wh_notify *notify, int *ret_
     if (r < 0 || !(o->flags & WHERRY_CREATE_KEEP)) {
         struct wh_err second = { 0 };
 
-        d = destroy_own(c, &second);
+        d = destroy_own(c, c->run.gone_by ? c->run.gone_by : wh_now_ms() + wh_waits.killed, &second);
         if (d < 0 && r == 0)
             *err = second;
     }
@@ -324,7 +323,7 @@ static void end_run(struct wh_creation *c)
     wh_tty_done(&c->tty);
     wh_pidfd_kill(c->run.pidfd_b, SIGKILL);
     /* Ends the others too, without which init may not end; what does not end is not waited for here a second time. */
-    destroy_own(c, &ignored);
+    destroy_own(c, wh_now_ms() + wh_waits.killed, &ignored);
     if (wh_pidfd_wait(c->run.pidfd_b, 0) == 0)
         wh_pidfd_reap(c->run.pidfd_b, NULL);
     wh_closep(&c->run.pidfd_b);

@@ -166,11 +166,15 @@ static int attend(const struct wh_hook_run *run, const struct wh_hook_entry *h, 
                            { .fd = run->init_fd, .events = POLLIN } };
 
     for (;;) {
-        int64_t left = h->timeout ? end - wh_now_ms() : -1;
+        int64_t now = wh_now_ms(), left = h->timeout ? end - now : -1;
         int n;
 
         if (h->timeout && left <= 0)
             return -ETIMEDOUT;
+        if (run->until && run->until <= now)
+            return -ECANCELED;
+        if (run->until && (left < 0 || run->until - now < left))
+            left = run->until - now;
         n = poll(p, 5, left < 0 ? -1 : left > 1000000000 ? 1000000000 : (int)left);
         if (n < 0 && errno != EINTR)
             return -errno;
@@ -285,7 +289,7 @@ static int run_one(const struct wh_hook_run *run, const struct wh_hook_entry *h,
     struct wh_spawn s;
     pid_t pid = 0;
     int r, waited = 0;
-    int64_t began;
+    int64_t began, end;
 
     if (!argv || !envp) {
         wh_arena_free(arena);
@@ -330,12 +334,18 @@ static int run_one(const struct wh_hook_run *run, const struct wh_hook_entry *h,
     tails[0].len = tails[1].len = 0;
     tails[0].cut = tails[1].cut = false;
     waited = attend(run, h, pidfd, tails);
+    end = wh_now_ms() + wh_waits.killed;
     if (waited < 0) {
+        if (run->ret_gone_by)
+            *run->ret_gone_by = end;
         /* The whole group. The leader is not reaped yet, so the number is still its own. */
         syscall(SYS_kill, -pid, SIGKILL);
         wh_pidfd_kill(pidfd, SIGKILL);
+        /* A failed hook is the end of the container: both end side by side, and are waited for once. */
+        if (run->init_fd >= 0)
+            wh_pidfd_kill(run->init_fd, SIGKILL);
     }
-    r = wh_pidfd_reap(pidfd, &ex);
+    r = wh_pidfd_reap_until(pidfd, end, &ex);
     /* A failed hook is the end of the container, and so of who traces the hook; its first process is not gone before all in its pid namespace are
      * reaped. */
     if (r == -EBUSY && run->init_fd >= 0) {

@@ -29,6 +29,9 @@ struct wh_hook_run {
     int cancel_fd; /* readable = give up; or -1 */
     wh_hook_spawn_fn spawn; /* null: in the runtime's namespaces */
     void *spawn_data;
+    int64_t until; /* wh_now_ms: what has not ended by then is given up as if cancel_fd were readable; 0: no bound */
+    int64_t *
+        ret_gone_by; /* set when one was killed: until when, wh_now_ms, what is killed with it is waited for; or null */
     int init_fd; /* pidfd of the container's init: a hook for one that has died is not waited for; or -1 */
 };
 

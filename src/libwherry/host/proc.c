@@ -374,9 +374,8 @@ void wh_proc_waits(int proc_fd, pid_t pid, char *buf, size_t size)
         snprintf(buf, size, "waiting in the kernel (%s)", where);
 }
 
-int wh_pidfd_reap(int pidfd, struct wh_exit *ret)
+int wh_pidfd_reap_until(int pidfd, int64_t end, struct wh_exit *ret)
 {
-    int64_t end = wh_now_ms() + wh_waits.killed;
     siginfo_t si;
 
     for (;;) {
@@ -407,6 +406,11 @@ int wh_pidfd_reap(int pidfd, struct wh_exit *ret)
     if (ret)
         *ret = (struct wh_exit){ .signalled = si.si_code != CLD_EXITED, .value = si.si_status };
     return 0;
+}
+
+int wh_pidfd_reap(int pidfd, struct wh_exit *ret)
+{
+    return wh_pidfd_reap_until(pidfd, wh_now_ms() + wh_waits.killed, ret);
 }
 
 bool wh_signal_ignored(int sig)

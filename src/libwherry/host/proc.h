@@ -69,6 +69,8 @@ int wh_pidfd_exit(int proc_fd, int pidfd, pid_t pid, uint64_t start, struct wh_e
 /* Reaps a child that was killed or has ended, also one whose exit signal is not SIGCHLD (it never exec'd): __WALL. -ECHILD when another
  * thread did; after wh_waits.killed -ETIMEDOUT when it lives still, -EBUSY when it has ended and a process that traces it keeps it. */
 int wh_pidfd_reap(int pidfd, struct wh_exit *ret);
+/* The same until `end` (wh_now_ms), for several waits that have one bound together. */
+int wh_pidfd_reap_until(int pidfd, int64_t end, struct wh_exit *ret);
 
 /* True if the caller's process ignores the signal. Looks only: sigaction(2), which changes a whole process, is not the library's. */
 bool wh_signal_ignored(int sig);

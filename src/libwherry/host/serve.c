@@ -184,7 +184,7 @@ static int finish(struct wh_run *r, int *pidfd, struct wh_exit *ex, struct wh_er
     if (*pidfd < 0)
         return 0;
     wh_pidfd_kill(*pidfd, SIGKILL);
-    rc = wh_pidfd_reap(*pidfd, ex);
+    rc = wh_pidfd_reap_until(*pidfd, r->gone_by ? r->gone_by : wh_now_ms() + wh_waits.killed, ex);
     /* Not our child (start by another process): at least it is dead. */
     if (rc < 0 && rc != -ETIMEDOUT)
         wh_pidfd_wait(*pidfd, DYING_MS);
@@ -499,6 +499,8 @@ static int serve_spawn(struct wh_run *r, const struct wh_spec *spec, bool exec, 
     r->failed_step = WH_NO_STEP;
     r->until = exec ? wh_now_ms() + wh_waits.exec : 0;
     rc = serve(r, spec, exec, err);
+    if (rc < 0 && !r->gone_by)
+        r->gone_by = wh_now_ms() + wh_waits.killed;
     /* Both at once: the kernel frees them side by side. */
     if (rc < 0 && r->pidfd_b >= 0)
         wh_pidfd_kill(r->pidfd_b, SIGKILL);

@@ -60,6 +60,8 @@ struct wh_run {
     uint32_t next_ask; /* lowest step that may still ask */
     int64_t until; /* when the process must have been executed, of wh_now_ms(); 0 = as long as it gets on */
     bool left; /* something that was killed has not ended: the cgroup is what is left to find it by */
+    int64_t
+        gone_by; /* what was killed is waited for until then, all together, of wh_now_ms(); 0 = nothing has failed */
     uint32_t hook_step; /* the one ASK_HOOK of a start without a plan; 0 = none */
     /* The step that failed, for the caller's error object; WH_NO_STEP when none did. */
     uint32_t failed_step;

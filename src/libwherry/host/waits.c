@@ -14,6 +14,7 @@ const volatile struct wh_waits wh_waits = {
     .frozen = 10000,
     .file = 10000,
     .peer = 10000,
+    .unit = 30000,
     .helper = 30000,
 };
 

@@ -25,6 +25,8 @@ struct wh_waits {
     int file;
     /* A peer that does not accept or read: console socket, seccomp agent, pidfd socket, service manager. */
     int peer;
+    /* systemd's job that starts a unit: it may be busy with others'. */
+    int unit;
     /* newuidmap and newgidmap. They may ask a directory service for names. */
     int helper;
 };

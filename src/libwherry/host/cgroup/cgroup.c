@@ -23,7 +23,7 @@ void wh_cgroup_init(struct wh_cgroup *cg)
 {
     memset(cg, 0, sizeof *cg);
     cg->two = no_dir;
-    cg->devices_fd = cg->in_fd = -1;
+    cg->devices_fd = cg->in_fd = cg->cancel_fd = -1;
 }
 
 static void dir_done(struct wh_cgroup_dir *dir)

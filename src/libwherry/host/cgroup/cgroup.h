@@ -63,6 +63,7 @@ struct wh_cgroup {
     char *unit; /* the systemd manager: the unit whose cgroup it is; else null */
     bool unit_user; /* a unit of the user's systemd */
     bool unit_made; /* there to be stopped */
+    int cancel_fd; /* the caller's: readable = systemd is not waited for; -1 = none */
     const char *
         user_bus; /* address of the bus of that, or null; the caller's, set after wh_cgroup_init() or wh_cgroup_load() */
 };

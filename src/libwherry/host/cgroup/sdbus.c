@@ -27,9 +27,12 @@ int wh_sdbus_load(struct wh_sdbus *ret, struct wh_err *err)
         SYMBOL(sd_bus_start),
         SYMBOL(sd_bus_is_ready),
         SYMBOL(sd_bus_process),
-        SYMBOL(sd_bus_wait),
+        SYMBOL(sd_bus_get_fd),
+        SYMBOL(sd_bus_get_events),
+        SYMBOL(sd_bus_get_timeout),
         SYMBOL(sd_bus_close_unref),
-        SYMBOL(sd_bus_call),
+        SYMBOL(sd_bus_call_async),
+        SYMBOL(sd_bus_slot_unref),
         SYMBOL(sd_bus_message_new_method_call),
         SYMBOL(sd_bus_message_append_basic),
         SYMBOL(sd_bus_message_append_array),
@@ -37,8 +40,10 @@ int wh_sdbus_load(struct wh_sdbus *ret, struct wh_err *err)
         SYMBOL(sd_bus_message_close_container),
         SYMBOL(sd_bus_message_read_basic),
         SYMBOL(sd_bus_message_is_signal),
+        SYMBOL(sd_bus_message_get_error),
+        SYMBOL(sd_bus_message_get_errno),
+        SYMBOL(sd_bus_message_ref),
         SYMBOL(sd_bus_message_unref),
-        SYMBOL(sd_bus_error_free),
     };
 #undef SYMBOL
     /* Never closed: libsystemd is linked so that it stays (-z nodelete), and the table points into it. */

@@ -13,11 +13,14 @@
  */
 typedef struct sd_bus sd_bus;
 typedef struct sd_bus_message sd_bus_message;
+typedef struct sd_bus_slot sd_bus_slot;
 /* Public layout of libsystemd's (sd_bus_error(3)). */
 struct wh_sdbus_error {
     const char *name, *message;
     int need_free;
 };
+
+typedef int (*wh_sdbus_handler)(sd_bus_message *m, void *data, struct wh_sdbus_error *ret);
 
 struct wh_sdbus {
     int (*sd_bus_new)(sd_bus **ret);
@@ -26,9 +29,13 @@ struct wh_sdbus {
     int (*sd_bus_start)(sd_bus *bus);
     int (*sd_bus_is_ready)(sd_bus *bus);
     int (*sd_bus_process)(sd_bus *bus, sd_bus_message **ret);
-    int (*sd_bus_wait)(sd_bus *bus, uint64_t usec);
+    int (*sd_bus_get_fd)(sd_bus *bus);
+    int (*sd_bus_get_events)(sd_bus *bus);
+    int (*sd_bus_get_timeout)(sd_bus *bus, uint64_t *ret_usec); /* CLOCK_MONOTONIC; UINT64_MAX: none */
     sd_bus *(*sd_bus_close_unref)(sd_bus *bus);
-    int (*sd_bus_call)(sd_bus *bus, sd_bus_message *m, uint64_t usec, struct wh_sdbus_error *e, sd_bus_message **reply);
+    int (*sd_bus_call_async)(sd_bus *bus, sd_bus_slot **ret_slot, sd_bus_message *m, wh_sdbus_handler handler,
+                             void *data, uint64_t usec);
+    sd_bus_slot *(*sd_bus_slot_unref)(sd_bus_slot *slot);
     int (*sd_bus_message_new_method_call)(sd_bus *bus, sd_bus_message **ret, const char *destination, const char *path,
                                           const char *interface, const char *member);
     int (*sd_bus_message_append_basic)(sd_bus_message *m, char type, const void *p);
@@ -37,8 +44,10 @@ struct wh_sdbus {
     int (*sd_bus_message_close_container)(sd_bus_message *m);
     int (*sd_bus_message_read_basic)(sd_bus_message *m, char type, void *p);
     int (*sd_bus_message_is_signal)(sd_bus_message *m, const char *interface, const char *member);
+    const struct wh_sdbus_error *(*sd_bus_message_get_error)(sd_bus_message *m); /* the message's own */
+    int (*sd_bus_message_get_errno)(sd_bus_message *m);
+    sd_bus_message *(*sd_bus_message_ref)(sd_bus_message *m);
     sd_bus_message *(*sd_bus_message_unref)(sd_bus_message *m);
-    void (*sd_bus_error_free)(struct wh_sdbus_error *e);
 };
 
 /*

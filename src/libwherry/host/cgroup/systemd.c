@@ -15,6 +15,7 @@
 #include "base/fd.h"
 #include "host/cgroup/internal.h"
 #include "host/cgroup/unit.h"
+#include "host/waits.h"
 
 /* How long systemd has to see that a unit is empty, where we cannot talk to it. */
 #define NOTICE_MS 3000
@@ -23,7 +24,7 @@
 
 static struct wh_unit_ref ref(const struct wh_cgroup *cg)
 {
-    return (struct wh_unit_ref){ cg->unit, cg->unit_user ? cg->user_bus : SYSTEM_BUS };
+    return (struct wh_unit_ref){ cg->unit, cg->unit_user ? cg->user_bus : SYSTEM_BUS, cg->cancel_fd };
 }
 
 int wh_cg_unit_plan(struct wh_cgroup *cg, const struct wh_plan *plan, const struct wh_step_cg_unit *s)
@@ -159,7 +160,7 @@ int wh_cgroup_place(struct wh_cgroup *cg, const struct wh_plan *plan, int proc_f
     struct wh_unit_ref unit = ref(cg);
     struct wh_unit_props props;
     struct wh_sdbus sd;
-    bool slice;
+    bool slice, asked = false;
     size_t len;
     int r;
 
@@ -174,9 +175,9 @@ int wh_cgroup_place(struct wh_cgroup *cg, const struct wh_plan *plan, int proc_f
     r = planned(plan, arena, &props);
     if (r < 0)
         return wh_err_sys(err, r, "start unit %s", cg->unit);
-    r = wh_unit_start(&sd, &unit, &props, slice ? 0 : pid, WH_UNIT_TIMEOUT_MS, ret_src, err);
-    /* Somebody else's is nothing to be undone. */
-    cg->unit_made = r != -EEXIST && r != -ECONNREFUSED;
+    r = wh_unit_start(&sd, &unit, &props, slice ? 0 : pid, wh_waits.unit, &asked, ret_src, err);
+    /* Another's is nothing to be undone, nor what systemd was never asked for. */
+    cg->unit_made = asked && r != -EEXIST;
     if (r == 0)
         r = open_made(cg, err);
     if (r == 0 && slice)
@@ -215,7 +216,7 @@ int wh_cg_unit_set(const struct wh_cgroup *cg, const struct wh_cg_write *v, size
         all.n += wh_unit_limit(arena, v, n, i, props + all.n);
     if (!props || wh_arena_failed(arena))
         return wh_err_sys(err, -ENOMEM, "change unit %s", cg->unit);
-    return all.n ? wh_unit_set(&sd, &unit, &all, WH_UNIT_TIMEOUT_MS, ret_src, err) : 0;
+    return all.n ? wh_unit_set(&sd, &unit, &all, wh_waits.unit, ret_src, err) : 0;
 }
 
 /* Who removes a unit's cgroup before systemd has read that it is empty takes the news away: the unit would be active for ever. */

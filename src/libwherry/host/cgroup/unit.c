@@ -8,6 +8,7 @@
 
 #include "base/str.h"
 #include "host/cgroup/internal.h"
+#include "host/waits.h"
 
 #define MANAGER "org.freedesktop.systemd1"
 #define MANAGER_PATH "/org/freedesktop/systemd1"
@@ -23,54 +24,95 @@ struct talk {
     const struct wh_unit_ref *unit;
     const char *verb; /* for messages: what is done to the unit */
     sd_bus *bus;
+    sd_bus_message *reply; /* of the last call; the error is its own */
     struct wh_sdbus_error error; /* of the last call that the other side refused */
     int64_t deadline;
 };
 
+static void forget(struct talk *t)
+{
+    if (t->reply)
+        t->sd->sd_bus_message_unref(t->reply);
+    t->reply = NULL;
+    t->error = (struct wh_sdbus_error){ 0 };
+}
+
 static void talk_done(struct talk *t)
 {
-    t->sd->sd_bus_error_free(&t->error);
+    forget(t);
     if (t->bus)
         t->sd->sd_bus_close_unref(t->bus);
     t->bus = NULL;
 }
 #define CLEANUP_TALK __attribute__((cleanup(talk_done)))
 
-/* sd-bus's microseconds until the deadline. */
-static uint64_t left(const struct talk *t)
+/* sd_bus_wait(3) and sd_bus_call(3) would look at the bus alone: who has cancelled must not wait for it. */
+static int wait_bus(const struct talk *t)
 {
-    return (uint64_t)wh_cg_left(t->deadline) * 1000;
+    int fd = t->sd->sd_bus_get_fd(t->bus), events = t->sd->sd_bus_get_events(t->bus);
+    int64_t end = t->deadline;
+    uint64_t usec;
+    int r;
+
+    if (fd < 0 || events < 0)
+        return fd < 0 ? fd : events;
+    r = t->sd->sd_bus_get_timeout(t->bus, &usec);
+    if (r < 0)
+        return r;
+    if (usec != UINT64_MAX && (int64_t)(usec / 1000) < end)
+        end = (int64_t)(usec / 1000) + 1;
+    r = wh_wait_fd(fd, (short)events, t->unit->cancel_fd, end);
+    return r == -ETIMEDOUT ? 0 : r;
 }
 
-/* Lets the connection work until something was done. 1, 0 at the deadline, -errno. *ret: a message that came, or null. */
+/* Lets the connection work until something was done. 1, 0 at the deadline, -ECANCELED, -errno. *ret: a message that came, or null. */
 static int work(struct talk *t, sd_bus_message **ret)
 {
     int r;
 
     *ret = NULL;
     for (;;) {
+        /* First, because a bus that always has something to tell would keep us as well. */
+        if (wh_wait_fd(-1, 0, t->unit->cancel_fd, 0) == -ECANCELED)
+            return -ECANCELED;
+        if (wh_cg_left(t->deadline) == 0)
+            return 0;
         r = t->sd->sd_bus_process(t->bus, ret);
         if (r != 0)
             return r;
-        if (wh_cg_left(t->deadline) == 0)
-            return 0;
-        r = t->sd->sd_bus_wait(t->bus, left(t));
-        if (r < 0 && r != -EINTR)
+        r = wait_bus(t);
+        if (r < 0)
             return r;
     }
 }
 
 static int unreachable(const struct talk *t, int r, struct wh_err *err)
 {
-    wh_err_sys(err, r, "reach systemd at %s", t->unit->address ? t->unit->address : "the user's bus");
-    return r == -ETIMEDOUT ? r : -ECONNREFUSED;
+    if (r == -ECANCELED)
+        wh_err_set(err, WH_ERR_HOST, r, NULL, "canceled");
+    else
+        wh_err_sys(err, r, "reach systemd at %s", t->unit->address ? t->unit->address : "the user's bus");
+    /* One whose backlog is full (-EAGAIN) is there. */
+    return r == -ETIMEDOUT || r == -ECANCELED || r == -EAGAIN ? r : -ECONNREFUSED;
+}
+
+/* Lets it work once, and drops what came. 1, -ETIMEDOUT at the deadline, -errno. */
+static int work_on(struct talk *t)
+{
+    sd_bus_message *m;
+    int r = work(t, &m);
+
+    if (m)
+        t->sd->sd_bus_message_unref(m);
+    return r == 0 ? -ETIMEDOUT : r;
 }
 
 static int connect_bus(struct talk *t, int timeout_ms, struct wh_err *err)
 {
+    int64_t end = wh_cg_now() + timeout_ms;
     int r;
 
-    t->deadline = wh_cg_now() + timeout_ms;
+    t->deadline = wh_cg_now() + (wh_waits.peer < timeout_ms ? wh_waits.peer : timeout_ms);
     if (!t->unit->address) {
         wh_err_set(err, WH_ERR_HOST, -ENOMEDIUM, NULL,
                    "the bus of this user's systemd is not known: set DBUS_SESSION_BUS_ADDRESS or XDG_RUNTIME_DIR");
@@ -84,35 +126,50 @@ static int connect_bus(struct talk *t, int timeout_ms, struct wh_err *err)
     if (r >= 0)
         r = t->sd->sd_bus_start(t->bus);
     /* Not left to the first call: sd-bus would wait for authentication with a timeout of its own, 90 s. */
-    while (r >= 0 && (r = t->sd->sd_bus_is_ready(t->bus)) == 0) {
-        sd_bus_message *m;
-
-        r = work(t, &m);
-        if (m)
-            t->sd->sd_bus_message_unref(m);
-        if (r == 0)
-            r = -ETIMEDOUT;
-    }
+    while (r >= 0 && (r = t->sd->sd_bus_is_ready(t->bus)) == 0)
+        r = work_on(t);
+    t->deadline = end;
     return r < 0 ? unreachable(t, r, err) : 0;
 }
 
-/* Sends m, which it takes. 0 and *ret_reply (may be null), or -errno with t->error set if the other side refused. */
+static int on_reply(sd_bus_message *m, void *data, struct wh_sdbus_error *ret)
+{
+    struct talk *t = data;
+
+    (void)ret;
+    t->reply = t->sd->sd_bus_message_ref(m);
+    return 1;
+}
+
+/* Sends m, which it takes. 0 and *ret_reply (may be null), or -errno with t->error set if the other side refused. What comes before the reply is
+ * dropped: systemd tells the end of a job after it has named it. */
 static int call(struct talk *t, sd_bus_message *m, sd_bus_message **ret_reply)
 {
-    sd_bus_message *reply = NULL;
-    uint64_t usec = left(t);
+    const struct wh_sdbus_error *refusal;
+    sd_bus_slot *slot = NULL;
     int r;
 
-    t->sd->sd_bus_error_free(&t->error);
-    t->error = (struct wh_sdbus_error){ 0 };
-    /* 0 would be sd-bus's own default. */
-    r = usec ? t->sd->sd_bus_call(t->bus, m, usec, &t->error, &reply) : -ETIMEDOUT;
+    forget(t);
+    /* The deadline is ours; 0 would be sd-bus's own default. */
+    r = t->sd->sd_bus_call_async(t->bus, &slot, m, on_reply, t, ((uint64_t)wh_cg_left(t->deadline) + 1000) * 1000);
     t->sd->sd_bus_message_unref(m);
-    if (r >= 0 && ret_reply)
-        *ret_reply = reply;
-    else if (reply)
-        t->sd->sd_bus_message_unref(reply);
-    return r < 0 ? r : 0;
+    while (r >= 0 && !t->reply)
+        r = work_on(t);
+    if (slot)
+        t->sd->sd_bus_slot_unref(slot);
+    if (r < 0)
+        return r;
+    refusal = t->sd->sd_bus_message_get_error(t->reply);
+    if (refusal) {
+        t->error = *refusal;
+        r = t->sd->sd_bus_message_get_errno(t->reply);
+        return r > 0 ? -r : -EIO;
+    }
+    if (ret_reply) {
+        *ret_reply = t->reply;
+        t->reply = NULL;
+    }
+    return 0;
 }
 
 static int text_call(struct talk *t, const char *destination, const char *path, const char *interface,
@@ -149,6 +206,8 @@ static int failed(const struct talk *t, int r, struct wh_err *err)
 {
     const char *name = t->unit->name;
 
+    if (r == -ECANCELED)
+        return wh_err_set(err, WH_ERR_HOST, r, NULL, "canceled");
     if (r == -ETIMEDOUT)
         return wh_err_set(err, WH_ERR_HOST, r, NULL, "%s unit %s: systemd does not answer", t->verb, name);
     if (t->error.name)
@@ -190,6 +249,8 @@ static int wait_job(struct talk *t, sd_bus_message *reply, struct wh_err *err)
         if (r == 0)
             return wh_err_set(err, WH_ERR_HOST, -ETIMEDOUT, NULL, "%s unit %s: systemd's job is not done in time",
                               t->verb, t->unit->name);
+        if (r == -ECANCELED)
+            return wh_err_set(err, WH_ERR_HOST, r, NULL, "canceled");
         if (r < 0)
             return wh_err_sys(err, r, "%s unit %s: the connection to systemd", t->verb, t->unit->name);
         if (!m)
@@ -378,7 +439,7 @@ static wh_node refused_property(const struct talk *t, const struct wh_unit_props
 }
 
 int wh_unit_start(const struct wh_sdbus *sd, const struct wh_unit_ref *unit, const struct wh_unit_props *props,
-                  pid_t pid, int timeout_ms, wh_node *ret_src, struct wh_err *err)
+                  pid_t pid, int timeout_ms, bool *ret_asked, wh_node *ret_src, struct wh_err *err)
 {
     CLEANUP_TALK struct talk t = { .sd = sd, .unit = unit, .verb = "start" };
     sd_bus_message *reply = NULL;
@@ -386,6 +447,7 @@ int wh_unit_start(const struct wh_sdbus *sd, const struct wh_unit_ref *unit, con
 
     if (r < 0)
         return r;
+    *ret_asked = true;
     r = properties_call(&t, true, props, pid, &reply);
     /* Left by a container that failed, and by nobody reset: it has no processes, or this would fail again. */
     if (r < 0 && is_error(&t, UNIT_EXISTS)) {
