@@ -143,7 +143,7 @@ C
     mine run -d "$CID" </dev/null >out 2>err || { cat err; return 1; }
     pid=$(mine state "$CID" | jq .pid)
     rootless '.linux.namespaces |= map(if .type == "user" then .path = $p else . end) | del(.linux.uidMappings, .linux.gidMappings)
-        | .hooks = { createContainer: [ { path: "/bin/sh", args: ["sh", "-c", "readlink /proc/self/ns/user >rootfs/tmp/create"] } ],
+        | .hooks = { createContainer: [ { path: "/bin/sh", args: ["sh", "-c", "readlink /proc/self/ns/user >tmp/create"] } ],
             startContainer: [ { path: "/bin/sh", args: ["sh", "-c", "readlink /proc/self/ns/user >/dev/shm/start"], env: ["PATH=/bin"] } ] }
         | .process.args = ["sh", "-c", "readlink /proc/self/ns/user; cat /tmp/create /dev/shm/start"]' --arg p "/proc/$pid/ns/user"
     run mine run "$CID-2" </dev/null

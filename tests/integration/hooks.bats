@@ -141,16 +141,18 @@ stopped" ]
     nobody_sleeps "$nap"
 }
 
-@test "a failing poststart hook kills the container, and start fails" {
+@test "a failing poststart hook ends the container, and start fails" {
     need root
     hook poststart 'echo no >&2; exit 1'
+    hook poststop "touch $BATS_TEST_TMPDIR/poststop"
     command_is sleep 1000
     made
     run wherry start "$CID"
     have_status 1
     have "error running poststart hook #0: exit status 1, stdout: , stderr: no"
-    wait_status "$CID" stopped
-    wherry delete "$CID"
+    [ ! -e "$ROOT/$CID" ]
+    [ -z "$(left_processes)$(left_cgroups)" ]
+    [ -e "$BATS_TEST_TMPDIR/poststop" ]
     run wherry run -b "$BUNDLE" "$CID"
     have_status 1
     [ ! -e "$ROOT/$CID" ]
@@ -158,13 +160,28 @@ stopped" ]
 
 @test "a failing poststop hook does not keep the container" {
     need root
-    hook poststop 'exit 1'
+    hook poststop 'echo why >&2; exit 4'
     hook poststop "touch $BATS_TEST_TMPDIR/second"
-    run wherry run -b "$BUNDLE" "$CID"
+    hook poststop 'exit 5'
+    command_is true
+    run wherry --log "$BATS_TEST_TMPDIR/log" --log-format json run -b "$BUNDLE" "$CID"
     have_status 0
-    [ -z "$output" ]
+    have_line '^wherry: warning: error running poststop hook #0: exit status 4, stdout: , stderr: why '
+    have_line '^wherry: warning: error running poststop hook #2: exit status 5'
+    [ "$(jq -r .level "$BATS_TEST_TMPDIR/log")" = "warning
+warning" ]
     [ ! -e "$ROOT/$CID" ]
     [ -e "$BATS_TEST_TMPDIR/second" ]
+    made
+    run wherry delete -f "$CID"
+    have_status 0
+    have 'error running poststop hook #0: exit status 4'
+    # Also where the container never came to be.
+    hook createRuntime 'exit 6'
+    run wherry create -b "$BUNDLE" "$CID"
+    have_status 1
+    have 'error running poststop hook #2: exit status 5'
+    have 'error running createRuntime hook #0: exit status 6'
 }
 
 @test "changing config.json after create changes no hook" {
@@ -200,7 +217,8 @@ namespaces() { # PID
     # As the container numbers it.
     [ "$(jq -r .pid <<<"${lines[1]}")" = 1 ]
     [ "$(jq -r .id <<<"${lines[1]}")" = "$CID" ]
-    [ "${lines[2]}" = "$BUNDLE" ]
+    # The rootfs, with what is mounted in it.
+    [ "${lines[2]}" = "$BUNDLE/rootfs" ]
     [ "${lines[3]}" = 0 ]
     have_line '^A=b$'
     have_line "^$BUNDLE/config.json$"
@@ -299,17 +317,19 @@ namespaces() { # PID
     hook startContainer 'echo two >>/tmp/log; echo why >&2; exit 7'
     hook startContainer 'echo three >>/tmp/log'
     hook poststart "touch $BATS_TEST_TMPDIR/poststart"
+    hook poststop "touch $BATS_TEST_TMPDIR/poststop"
     shell_is 'touch /tmp/payload'
     made
     run wherry start "$CID"
     have_status 1
     have "error running startContainer hook #1: exit status 7, stdout: , stderr: why (after "
-    wait_status "$CID" stopped
+    [ ! -e "$ROOT/$CID" ]
+    [ -z "$(left_processes)$(left_cgroups)" ]
     [ "$(cat rootfs/tmp/log)" = "one
 two" ]
     [ ! -e rootfs/tmp/payload ]
     [ ! -e "$BATS_TEST_TMPDIR/poststart" ]
-    wherry delete "$CID"
+    [ -e "$BATS_TEST_TMPDIR/poststop" ]
     run wherry run -b "$BUNDLE" "$CID"
     have_status 1
     have "startContainer hook #1"
@@ -364,7 +384,7 @@ test_teardown() { [ -z "${PUBLIC:-}" ] || { cd / && rm -rf "$PUBLIC"; }; }
     config '.linux.namespaces += [{type: "user"}]
             | .linux.uidMappings = [{containerID: 0, hostID: 100000, size: 65536}] | .linux.gidMappings = .linux.uidMappings'
     chown -R 100000:100000 rootfs
-    hook createContainer 'read -r inside outside count </proc/self/uid_map; echo "$inside $outside $(id -u)" >rootfs/tmp/create'
+    hook createContainer 'read -r inside outside count </proc/self/uid_map; echo "$inside $outside $(id -u)" >tmp/create'
     hook startContainer 'read -r inside outside count </proc/self/uid_map; echo "$inside $outside $(id -u)" >/tmp/start'
     command_is true
     run wherry run -b "$BUNDLE" "$CID"
@@ -390,7 +410,7 @@ test_teardown() { [ -z "${PUBLIC:-}" ] || { cd / && rm -rf "$PUBLIC"; }; }
     rm config.json
     as_user spec --rootless
     config '.process.args = ["sleep", "1000"] | .process.terminal = false | .root.readonly = false'
-    hook createContainer 'echo $(id -u) >rootfs/tmp/create'
+    hook createContainer 'echo $(id -u) >tmp/create'
     hook startContainer 'echo $(id -u) >/tmp/start'
     ROOT=$PUBLIC/state
     as_user create "$CID" </dev/null >/dev/null 2>err || { cat err; return 1; }

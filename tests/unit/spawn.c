@@ -223,7 +223,7 @@ static int hook(struct wh_hook_entry *h, struct wh_err *err, int cancel_fd)
     int r;
 
     memset(err, 0, sizeof *err);
-    r = wh_hooks_run(&run, h->kind, "creating", 42, false, err);
+    r = wh_hooks_run(&run, h->kind, "creating", 42, err);
     wh_close(dir);
     return r;
 }

@@ -84,6 +84,8 @@ int wh_target_look(struct wh_target *t, const char *id, bool journal, struct wh_
  * so that it can be repeated. The caller holds the lock.
  */
 int wh_api_destroy(const wherry_ctx *ctx, struct wh_target *t, const char *id, int64_t end, struct wh_err *err);
+/* Logs a failure that ends nothing. `ctx` is a wherry_ctx: for wh_hook_run. */
+void wh_api_warn(void *ctx, const struct wh_err *err);
 
 /* ---- load.c ---- */
 
@@ -216,9 +218,10 @@ struct wh_starting {
     const struct wh_plan *plan; /* may be null, with spec */
     struct wh_spec *spec;
     const struct wh_state *state;
+    bool hook_failed; /* set by wh_api_start: the container has to be destroyed */
 };
 /* START, EXEC, poststart. On failure the container is dead, unless it could not be reached, or its seccomp listener could not: then it
  * is created still, and can be started again. */
-int wh_api_start(const struct wh_starting *s, uint32_t *ret_step, struct wh_err *err);
+int wh_api_start(struct wh_starting *s, uint32_t *ret_step, struct wh_err *err);
 
 #endif

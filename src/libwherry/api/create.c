@@ -166,7 +166,7 @@ static int on_hook(void *data, const struct wh_ask *ask, int *ret_fd, struct wh_
 
         return wh_api_container_hooks(&k, kind, "creating", err);
     }
-    return wh_hooks_run(&run, kind, "creating", c->state.pid, false, err);
+    return wh_hooks_run(&run, kind, "creating", c->state.pid, err);
 }
 
 static const struct wh_serve_ops serve_ops = {
@@ -564,8 +564,11 @@ static void undo(struct wh_creation *c, bool cancelled)
     if (cancelled)
         run.cancel_fd = -1;
     run.until = cancelled ? end : 0;
-    if (c->state.pid > 0 && wh_hooks_run(&run, WH_HOOK_POSTSTOP, "stopped", 0, true, &ignored) < 0)
-        wh_api_log(c->ctx, WHERRY_LOG_DEBUG, "%s", ignored.msg);
+    run.failed = wh_api_warn;
+    run.failed_data = (void *)(uintptr_t)c->ctx;
+    ignored = (struct wh_err){ 0 };
+    if (c->state.pid > 0 && wh_hooks_run(&run, WH_HOOK_POSTSTOP, "stopped", 0, &ignored) < 0)
+        wh_api_warn((void *)(uintptr_t)c->ctx, &ignored);
 }
 
 /* Engines know this beginning from runc; the reason follows unchanged. */

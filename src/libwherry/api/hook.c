@@ -245,7 +245,7 @@ int wh_api_container_hooks(struct wh_hooking *k, uint32_t kind, const char *stat
         r = wh_api_take_namespaces(&k->ns, k->proc_fd, k->state, k->ask->fds, k->ask->nfds, &k->join, &k->join_host,
                                    err);
     if (r == 0)
-        r = wh_hooks_run(&run, kind, status, seen_pid(k, kind), false, err);
+        r = wh_hooks_run(&run, kind, status, seen_pid(k, kind), err);
     wh_nsfds_done(&k->ns);
     return r;
 }

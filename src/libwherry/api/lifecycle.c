@@ -109,6 +109,13 @@ int wh_target_open(struct wh_target *t, const wherry_ctx *ctx, const char *id, b
     return r == 0 && !journal ? wh_api_undo_update(t, ctx, id, err) : r;
 }
 
+void wh_api_warn(void *ctx, const struct wh_err *err)
+{
+    char text[sizeof err->path + sizeof err->msg + 3];
+
+    wh_api_log(ctx, WHERRY_LOG_WARNING, "%s", wh_err_text(err, text, sizeof text));
+}
+
 static void poststop(const wherry_ctx *ctx, const struct wh_target *t)
 {
     WH_CLEANUP_FD int bundle = -1;
@@ -118,6 +125,8 @@ static void poststop(const wherry_ctx *ctx, const struct wh_target *t)
         .state = &t->state,
         .cancel_fd = -1,
         .init_fd = -1,
+        .failed = wh_api_warn,
+        .failed_data = (void *)(uintptr_t)ctx,
     };
     struct wh_err err = { 0 };
 
@@ -127,10 +136,10 @@ static void poststop(const wherry_ctx *ctx, const struct wh_target *t)
     if (bundle < 0)
         wh_api_unanswered(bundle, "run poststop hooks in bundle", t->state.bundle, &err);
     else
-        wh_hooks_run(&run, WH_HOOK_POSTSTOP, "stopped", 0, true, &err);
+        wh_hooks_run(&run, WH_HOOK_POSTSTOP, "stopped", 0, &err);
     /* The container is deleted whatever they say (runtime-spec, runtime.md, lifecycle step 13). */
     if (err.code)
-        wh_api_log(ctx, WHERRY_LOG_DEBUG, "%s", err.msg);
+        wh_api_warn((void *)(uintptr_t)ctx, &err);
 }
 
 /* Without a pid namespace of its own the end of init is not the end of all, and only the cgroup knows who else there is. Of an earlier boot

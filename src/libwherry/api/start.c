@@ -39,7 +39,7 @@ static char *read_steps(int dir_fd, size_t *ret_len)
 
 static int on_hook(void *data, const struct wh_ask *ask, int *ret_fd, struct wh_err *err)
 {
-    const struct wh_starting *s = data;
+    struct wh_starting *s = data;
     WH_CLEANUP_LOAD struct wh_load kept;
     struct wh_hooking k = { .ctx = s->ctx,
                             .spec = s->spec,
@@ -63,12 +63,15 @@ static int on_hook(void *data, const struct wh_ask *ask, int *ret_fd, struct wh_
             *err = kept.errs->e[0];
         k.spec = kept.spec;
     }
-    return r < 0 ? r : wh_api_container_hooks(&k, WH_HOOK_START_CONTAINER, "created", err);
+    if (r == 0)
+        r = wh_api_container_hooks(&k, WH_HOOK_START_CONTAINER, "created", err);
+    s->hook_failed = r < 0;
+    return r;
 }
 
 static const struct wh_serve_ops start_ops = { .hook = on_hook };
 
-int wh_api_start(const struct wh_starting *s, uint32_t *ret_step, struct wh_err *err)
+int wh_api_start(struct wh_starting *s, uint32_t *ret_step, struct wh_err *err)
 {
     WH_CLEANUP_FD int ctl = s->ctl >= 0 ? s->ctl : wh_store_connect(s->dir_fd, s->cancel_fd);
     struct wh_run run = { .plan = s->plan,
@@ -80,7 +83,7 @@ int wh_api_start(const struct wh_starting *s, uint32_t *ret_step, struct wh_err 
                           .pidfd_b = s->pidfd,
                           .pid_b = s->state->pid,
                           .ops = &start_ops,
-                          .data = (void *)(uintptr_t)s,
+                          .data = s,
                           .hook_step = s->plan ? 0 : s->state->start_step };
     /* What runc says, whose init has its filter before create returns: agents know the container's init by it. */
     struct wh_listener listener = { .sock = -1,
@@ -121,10 +124,11 @@ int wh_api_start(const struct wh_starting *s, uint32_t *ret_step, struct wh_err 
     *ret_step = run.failed_step;
     if (r < 0)
         return r;
-    r = wh_hooks_run(&hooks, WH_HOOK_POSTSTART, "running", s->state->pid, false, err);
+    r = wh_hooks_run(&hooks, WH_HOOK_POSTSTART, "running", s->state->pid, err);
     /* A payload whose poststart hooks failed must not go on. */
     if (r < 0)
         wh_pidfd_kill(s->pidfd, SIGKILL);
+    s->hook_failed = r < 0;
     return r;
 }
 
@@ -158,6 +162,25 @@ static int wait_ready(const wherry_ctx *ctx, const struct wh_notify *n, struct w
         /* The payload runs, and that is what was asked for. */
         wh_api_log(ctx, WHERRY_LOG_WARNING, "%s", why.msg);
     return r == -ECANCELED ? r : 0;
+}
+
+/* After a failed hook: runtime-spec, runtime.md, lifecycle steps 7 and 9. What stays, delete removes. */
+static void destroy_started(wherry_ctx *ctx, struct wh_target *t, const char *id)
+{
+    struct wh_err why = { 0 };
+    int r = wh_store_lock(t->dir_fd, wh_waits.killed);
+
+    /* Another process has deleted it meanwhile. */
+    if (r == -ENOENT)
+        return;
+    if (r < 0)
+        wh_err_sys(&why, r, "lock container %s", id);
+    else if (wh_target_look(t, id, true, &why) == 0)
+        wh_api_destroy(ctx, t, id, wh_now_ms() + wh_waits.killed, &why);
+    if (why.code) {
+        wh_err_prefix(&why, "destroy container %s after the failure of its hook", id);
+        wh_api_warn(ctx, &why);
+    }
 }
 
 int wherry_start(wherry_ctx *ctx, const char *id, wherry_error **reterr)
@@ -216,6 +239,8 @@ int wherry_start(wherry_ctx *ctx, const char *id, wherry_error **reterr)
         r = wh_api_start(&s, &step, &err);
         if (r < 0)
             wh_api_oom_explain(&t.cgroup, oom_kills, &err);
+        if (s.hook_failed)
+            destroy_started(ctx, &t, id);
     }
     /* With the lock of the mailbox alone, which nobody but another start wants: state, kill and delete do not wait for us. */
     if (r == 0 && notify >= 0) {

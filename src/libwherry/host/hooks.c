@@ -359,13 +359,12 @@ static int run_one(const struct wh_hook_run *run, const struct wh_hook_entry *h,
     return err ? err->code : r;
 }
 
-int wh_hooks_run(const struct wh_hook_run *run, uint32_t kind, const char *status, pid_t pid, bool all,
-                 struct wh_err *err)
+int wh_hooks_run(const struct wh_hook_run *run, uint32_t kind, const char *status, pid_t pid, struct wh_err *err)
 {
     WH_CLEANUP_BUF struct wh_buf state = { 0 };
-    int ret = 0;
 
     for (size_t i = 0; i < run->nhooks; i++) {
+        struct wh_err why = { 0 };
         int r;
 
         if (run->hooks[i].kind != kind)
@@ -375,11 +374,11 @@ int wh_hooks_run(const struct wh_hook_run *run, uint32_t kind, const char *statu
             if (state.failed)
                 return wh_err_sys(err, -ENOMEM, "write the state for a hook");
         }
-        r = run_one(run, &run->hooks[i], &state, err);
-        if (r < 0 && ret == 0)
-            ret = r;
-        if (r < 0 && !all)
-            break;
+        r = run_one(run, &run->hooks[i], &state, run->failed ? &why : err);
+        if (r < 0 && run->failed)
+            run->failed(run->failed_data, &why);
+        else if (r < 0)
+            return r;
     }
-    return ret;
+    return 0;
 }

@@ -33,16 +33,18 @@ struct wh_hook_run {
     int64_t *
         ret_gone_by; /* set when one was killed: until when, wh_now_ms, what is killed with it is waited for; or null */
     int init_fd; /* pidfd of the container's init: a hook for one that has died is not waited for; or -1 */
+    /* poststop: gets each failure, and the rest runs all the same; or null */
+    void (*failed)(void *data, const struct wh_err *err);
+    void *failed_data;
 };
 
 /*
  * Runs the hooks of one kind, in order: in the runtime's namespaces, or where `spawn` puts them. Exactly their environment (the caller's where the
  * configuration has no `env`, as its readers expect), cwd the bundle, a session of their own, three fds. The first failure
  * stops: "error running createRuntime hook #0: exit status 1, stdout: , stderr: … (after 0.012s)". Annotations
- * run.oci.hooks.stdout and .stderr name files (relative ones in the bundle) that the output is appended to instead. With `all` (poststop) the rest
- * runs all the same, and the first failure is returned. 0, -ECHILD (it failed), -ETIMEDOUT, -ECANCELED, -errno.
+ * run.oci.hooks.stdout and .stderr name files (relative ones in the bundle) that the output is appended to instead. 0, -ECHILD (it failed),
+ * -ETIMEDOUT, -ECANCELED, -errno.
  */
-int wh_hooks_run(const struct wh_hook_run *run, uint32_t kind, const char *status, pid_t pid, bool all,
-                 struct wh_err *err);
+int wh_hooks_run(const struct wh_hook_run *run, uint32_t kind, const char *status, pid_t pid, struct wh_err *err);
 
 #endif

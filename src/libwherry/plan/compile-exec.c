@@ -100,7 +100,8 @@ static void from_container(struct wh_process *p, const struct wh_process *own)
 
 /*
  * A startContainer hook is the payload but for what it executes: its ids, capabilities, limits, filter and labels hold for it. A
- * createContainer hook is one of the runtime's that stands in the container's namespaces: nothing confines it yet.
+ * createContainer hook is one of the runtime's in the container's namespaces: nothing confines it yet, and its working directory is the rootfs,
+ * where tools that are hooks look for it.
  */
 static void from_hook(struct wh_compile *c, struct wh_process *p, const struct wh_process *own,
                       const struct wh_exec_hook *h)
@@ -110,7 +111,7 @@ static void from_hook(struct wh_compile *c, struct wh_process *p, const struct w
 
     *p = h->create ? none : *own;
     if (h->create)
-        p->cwd.v = c->req->bundle;
+        p->cwd.v = wh_compile_clean_path(c->arena, c->req->bundle, c->spec->root.path.v ? c->spec->root.path.v : ".");
     append(c, &args, h->args, h->nargs, true);
     append(c, &env, h->env, h->nenv, true);
     p->args = args;
