@@ -267,3 +267,61 @@ P
     [ ! -e pid ]
     [ ! -e "$ROOT/$CID" ]
 }
+
+@test "a manager whose queue is full: start and run -d end on TERM and INT, and it is told when there is room" {
+    local signal began pid
+    manager --full "$MANAGER"
+    shell_is 'say READY=1; sleep 100'
+    for signal in TERM INT; do
+        NOTIFY_SOCKET=$MANAGER wherry create "$CID" </dev/null >/dev/null 2>&1
+        NOTIFY_SOCKET=$MANAGER perl -e '$SIG{INT} = "DEFAULT"; exec @ARGV' "$WHERRY" --root "$ROOT" start "$CID" </dev/null >start.out 2>&1 3>&- 4>&- &
+        pid=$!
+        wait_status "$CID" running
+        sleep 0.3
+        kill -0 "$pid"
+        began=$EPOCHREALTIME
+        kill -s "$signal" "$pid"
+        wait "$pid" || :
+        [ "$(bc <<<"$EPOCHREALTIME - $began < 2")" = 1 ]
+        wherry delete -f "$CID"
+        NOTIFY_SOCKET=$MANAGER perl -e '$SIG{INT} = "DEFAULT"; exec @ARGV' "$WHERRY" --root "$ROOT" run -d "$CID" </dev/null >run.out 2>&1 3>&- 4>&- &
+        pid=$!
+        wait_status "$CID" running
+        sleep 0.3
+        kill -0 "$pid"
+        began=$EPOCHREALTIME
+        kill -s "$signal" "$pid"
+        status=0
+        wait "$pid" || status=$?
+        [ "$(bc <<<"$EPOCHREALTIME - $began < 2")" = 1 ]
+        [ "$status" = 1 ]
+        grep -q 'run failed: canceled' run.out
+        [ ! -e "$ROOT/$CID" ]
+    done
+    NOTIFY_SOCKET=$MANAGER wherry create "$CID" </dev/null >/dev/null 2>&1
+    start_in_background
+    sleep 0.3
+    kill -USR1 "$manager_pid"
+    wait "$starter"
+    heard | grep -q READY=1
+    heard | grep -q MAINPID=
+}
+
+@test "a manager whose queue is full does not hold up a run in the foreground, and is told when there is room" {
+    local began=$EPOCHREALTIME
+    manager --full "$MANAGER"
+    shell_is 'say READY=1; sleep 0.2; exit 7'
+    NOTIFY_SOCKET=$MANAGER run wherry run "$CID" </dev/null
+    have_status 7
+    [ "$(bc <<<"$EPOCHREALTIME - $began < 4")" = 1 ]
+    shell_is 'say READY=1; sleep 100'
+    NOTIFY_SOCKET=$MANAGER "$WHERRY" --root "$ROOT" run "$CID" </dev/null >run.out 2>&1 3>&- 4>&- &
+    starter=$!
+    wait_status "$CID" running
+    sleep 0.3
+    # A signal reaches the payload meanwhile, too.
+    kill -USR1 "$manager_pid"
+    wait_for manager.out READY=1
+    kill -KILL "$(pid_of "$CID")"
+    wait "$starter" || :
+}

@@ -64,13 +64,13 @@ static int wait_payload(const struct wh_foreground *f, struct wh_err *err)
         int n, r;
 
         p[3] = (struct pollfd){ .fd = f->notify ? f->notify->sock : -1, .events = POLLIN };
-        n = poll(p, 4, -1);
+        n = poll(p, 4, wh_notify_due_ms(f->notify));
 
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
             return wh_err_sys(err, -errno, "poll");
-        if (p[3].revents)
+        if (p[3].revents || n == 0)
             wh_notify_take(f->notify);
         if (p[0].revents)
             return 0;

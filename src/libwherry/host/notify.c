@@ -15,8 +15,10 @@
 #include "base/fd.h"
 #include "base/str.h"
 #include "host/proc.h"
+#include "host/waits.h"
 
 #define BARRIER_MS 30000 /* as runc has it */
+#define RETRY_MS 100
 /* The protocol's messages are lines of a few bytes; of a longer one the beginning is looked at. */
 #define MESSAGE_MAX 4096
 
@@ -63,7 +65,27 @@ static bool says_ready(int sock)
     return false;
 }
 
-static int send_text(const char *host, const char *text, int fd, struct wh_err *err)
+/* Connected, because poll(2) knows only of a connected socket whether its peer's queue has room. Waits for that until `end`. */
+static int send_waiting(int sock, const struct sockaddr_un *sa, socklen_t len, const struct msghdr *m, int cancel_fd,
+                        int64_t end)
+{
+    if (connect(sock, (const struct sockaddr *)sa, len) < 0)
+        return -errno;
+    for (;;) {
+        int r;
+
+        if (sendmsg(sock, m, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0)
+            return 0;
+        if (errno != EAGAIN && errno != EINTR)
+            return -errno;
+        r = wh_wait_fd(sock, POLLOUT, cancel_fd, end);
+        if (r < 0)
+            return r;
+    }
+}
+
+/* end: of wh_now_ms(); one that has passed: without waiting. */
+static int send_text(const char *host, const char *text, int fd, int cancel_fd, int64_t end, struct wh_err *err)
 {
     struct sockaddr_un sa = { .sun_family = AF_UNIX };
     WH_CLEANUP_FD int sock = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
@@ -72,16 +94,15 @@ static int send_text(const char *host, const char *text, int fd, struct wh_err *
         char buf[CMSG_SPACE(sizeof(int))];
     } c;
     struct iovec iov = { .iov_base = (void *)(uintptr_t)text, .iov_len = strlen(text) };
-    struct msghdr m = { .msg_name = &sa, .msg_iov = &iov, .msg_iovlen = 1 };
-    struct timeval limit = { .tv_sec = 10 };
+    struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
     size_t len = strlen(host);
+    int r;
 
     if ((host[0] != '/' && host[0] != '@') || len < 2 || len >= sizeof sa.sun_path)
         return wh_err_set(err, WH_ERR_USAGE, -EINVAL, NULL, "NOTIFY_SOCKET \"%.100s\" is no address of a socket", host);
     memcpy(sa.sun_path, host, len);
     if (host[0] == '@')
         sa.sun_path[0] = '\0';
-    m.msg_namelen = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len + (host[0] == '/'));
     if (fd >= 0) {
         memset(&c, 0, sizeof c);
         c.h.cmsg_len = CMSG_LEN(sizeof(int));
@@ -91,10 +112,12 @@ static int send_text(const char *host, const char *text, int fd, struct wh_err *
         m.msg_control = c.buf;
         m.msg_controllen = sizeof c.buf;
     }
-    if (sock < 0 || setsockopt(sock, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) < 0 ||
-        sendmsg(sock, &m, MSG_NOSIGNAL) < 0)
-        return wh_err_sys(err, errno == EAGAIN ? -ETIMEDOUT : -errno, "notify the service manager at %s", host);
-    return 0;
+    r = sock < 0 ? -errno
+                 : send_waiting(sock, &sa, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len + (host[0] == '/')),
+                                &m, cancel_fd, end);
+    if (r == -ECANCELED)
+        return wh_err_set(err, WH_ERR_HOST, r, NULL, "canceled");
+    return r < 0 ? wh_err_sys(err, r, "notify the service manager at %s", host) : 0;
 }
 
 /* The manager closes its end of the pipe when it has acted on all that came before: we may exit then, and it still knows whose the
@@ -108,7 +131,7 @@ static int barrier(const struct wh_notify *n, struct wh_err *err)
         return wh_err_sys(err, -errno, "make a pipe");
     ours = pair[0];
     theirs = pair[1];
-    r = send_text(n->host, "BARRIER=1", theirs, err);
+    r = send_text(n->host, "BARRIER=1", theirs, n->cancel_fd, wh_now_ms() + wh_waits.peer, err);
     if (r < 0)
         return r;
     wh_closep(&theirs);
@@ -153,11 +176,11 @@ int wh_notify_wait(const struct wh_notify *n, struct wh_err *err)
         if (p[1].revents)
             return 0;
     }
-    r = send_text(n->host, "READY=1", -1, err);
+    r = send_text(n->host, "READY=1", -1, n->cancel_fd, wh_now_ms() + wh_waits.peer, err);
     if (r < 0 || n->main_pid <= 0)
         return r;
     snprintf(text, sizeof text, "MAINPID=%d", (int)n->main_pid);
-    r = send_text(n->host, text, -1, err);
+    r = send_text(n->host, text, -1, n->cancel_fd, wh_now_ms() + wh_waits.peer, err);
     return r < 0 ? r : barrier(n, err);
 }
 
@@ -165,8 +188,16 @@ void wh_notify_take(struct wh_notify *n)
 {
     struct wh_err ignored = { 0 };
 
-    if (!says_ready(n->sock) || n->told)
-        return;
-    send_text(n->host, "READY=1", -1, &ignored);
-    n->told = true;
+    if (says_ready(n->sock) && !n->told)
+        n->due = true;
+    /* A manager whose queue is full is tried again; one that is not there, or refuses, is not. */
+    if (n->due && send_text(n->host, "READY=1", -1, -1, 0, &ignored) != -ETIMEDOUT) {
+        n->due = false;
+        n->told = true;
+    }
+}
+
+int wh_notify_due_ms(const struct wh_notify *n)
+{
+    return n && n->due ? RETRY_MS : -1;
 }

@@ -23,7 +23,7 @@ struct wh_notify {
     const char *host; /* NOTIFY_SOCKET of the caller: a path, or "@" and an abstract name */
     int pidfd; /* of init: when it has ended there is nothing to wait for */
     pid_t main_pid; /* announced as MAINPID=, with a barrier, because we exit; 0 = we stay */
-    bool told; /* by wh_notify_take() */
+    bool due, told; /* by wh_notify_take(): the manager's queue was full; it knows, or cannot be told */
     int cancel_fd; /* readable = give up; -1 = none */
 };
 
@@ -35,5 +35,7 @@ int wh_notify_wait(const struct wh_notify *n, struct wh_err *err);
  * dropped: for as long as the payload lives, which may ask for a barrier later, or send watchdog messages, and would wait for
  * a reader. A manager that cannot be told is no reason to end a payload. */
 void wh_notify_take(struct wh_notify *n);
+/* The timeout of that poll, after which wh_notify_take() is called as well; -1 = none. n may be null. */
+int wh_notify_due_ms(const struct wh_notify *n);
 
 #endif

@@ -329,11 +329,11 @@ static int turn(struct loop *l, struct wh_err *err)
              l->ended && room(&l->output) && !pending(&l->output) ? 0
              : stalled                                            ? HUNG_UP_MS
              : l->t->background                                   ? BACKGROUND_MS
-                                                                  : -1);
+                                                                  : wh_notify_due_ms(l->t->notify));
     if (r < 0)
         return errno == EINTR ? 0 : wh_err_sys(err, -errno, "wait for the container's terminal");
     l->hung_up = false;
-    if (p[NOTIFY].revents)
+    if (p[NOTIFY].revents || wh_notify_due_ms(l->t->notify) >= 0)
         wh_notify_take(l->t->notify);
     if (p[CANCEL].revents)
         return wh_err_set(err, WH_ERR_USAGE, -ECANCELED, NULL, "cancelled");
