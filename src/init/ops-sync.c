@@ -86,15 +86,19 @@ static long ini_silent(int fd)
     return r;
 }
 
-static int ask(struct ini *i, const int *fds, unsigned int n, int *ret_fd)
+static int send_question(struct ini *i, const int *fds, unsigned int n)
+{
+    int r = ini_send_fds(i->ctl, WH_MSG_ASK, i->nr, 0, fds, n);
+
+    return r < 0 ? fail(i, SENDMSG, r) : 0;
+}
+
+static int take_answer(struct ini *i, int *ret_fd)
 {
     CLEAN_FD fd = -1;
     struct wh_msg m;
     int r;
 
-    r = ini_send_fds(i->ctl, WH_MSG_ASK, i->nr, 0, fds, n);
-    if (r < 0)
-        return fail(i, SENDMSG, r);
     r = ini_recv(i->ctl, &m, &fd);
     if (r < 0)
         return ini_fail(i, r == -EPROTO || r == -ECONNRESET ? WH_SITE_PROTOCOL : WH_SITE_RECVMSG, r);
@@ -109,13 +113,9 @@ static int ask(struct ini *i, const int *fds, unsigned int n, int *ret_fd)
 
 int ini_ask(struct ini *i, int *ret_fd)
 {
-    return ask(i, NULL, 0, ret_fd);
-}
+    int r = send_question(i, NULL, 0);
 
-int op_ask_hook(struct ini *i, const struct wh_step_ask_hook *s)
-{
-    (void)s;
-    return ask(i, i->ns, i->nns, NULL);
+    return r < 0 ? r : take_answer(i, ret_fd);
 }
 
 int op_ask_prio(struct ini *i, const struct wh_step_ask_prio *s)
@@ -298,4 +298,39 @@ int op_wait_start(struct ini *i, const struct wh_step_wait_start *s)
     ini_slot_set(i, s->listen, -1);
     ini_state(i, WH_MBOX_STARTING);
     return 0;
+}
+
+/* A startContainer hook may take long, and this process is one that users send signals to by now: it ends on those that end it in WAIT_START, where
+ * the first process of a pid namespace would not without a handler. Others are ignored. */
+static int answer_or_signal(struct ini *i)
+{
+    const uint64_t all = ~UINT64_C(0), none = 0;
+    CLEAN_FD signals = (int)sys_signalfd4(-1, &all, O_CLOEXEC | O_NONBLOCK);
+    long r;
+
+    if (signals < 0)
+        return fail(i, SIGNALFD, signals);
+    r = sys_sigprocmask(SIG_SETMASK, &all);
+    if (r < 0)
+        return fail(i, SIGNAL, r);
+    r = send_question(i, i->ns, i->nns);
+    if (r == 0)
+        r = wait_for(i, signals, i->ctl);
+    if (r == 0)
+        r = take_answer(i, NULL);
+    if (r < 0)
+        return (int)r;
+    take_signals(signals);
+    r = sys_sigprocmask(SIG_SETMASK, &none);
+    return r < 0 ? fail(i, SIGNAL, r) : 0;
+}
+
+int op_ask_hook(struct ini *i, const struct wh_step_ask_hook *s)
+{
+    int r;
+
+    if (s->kind == WH_HOOK_START_CONTAINER)
+        return answer_or_signal(i);
+    r = send_question(i, i->ns, i->nns);
+    return r < 0 ? r : take_answer(i, NULL);
 }

@@ -77,6 +77,8 @@ static const struct tolerated tolerated[] = {
     { "WAIT_START", "accept4", "tried again", { EINTR } },
     { "WAIT_START", "ppoll", "tried again", { EINTR } },
     { "WAIT_START", "read", "no signal", { 0 } },
+    { "ASK_HOOK", "ppoll", "tried again", { EINTR } },
+    { "ASK_HOOK", "read", "no signal", { 0 } },
     { "WAIT_START", "recvmsg(conn", "a start that said nothing: the next one", { 0 } },
     { "WAIT_START", "sendmsg", "who asked for the namespaces is gone: the next one", { 0 } },
     { "CLONE_B", "recvmsg", "tried again", { EINTR } },

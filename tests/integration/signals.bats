@@ -108,3 +108,32 @@ EOF
     have_status 0
     have "signal 15"
 }
+
+@test "while a startContainer hook runs: TERM, INT, QUIT and HUP end pid 1, other signals do nothing; with start and with run" {
+    local signal pid
+    config '.hooks.startContainer = [{path: "/bin/sleep", args: ["sleep", "30"]}]'
+    for signal in TERM INT QUIT HUP; do
+        wherry create "$CID" </dev/null >/dev/null 2>&1
+        "$WHERRY" --root "$ROOT" start "$CID" </dev/null >start.out 2>&1 3>&- 4>&- &
+        pid=$!
+        for _ in $(seq 100); do pgrep -P "$pid" -f '^sleep 30' && break; sleep 0.02; done
+        wherry kill "$CID" "$signal"
+        status=0
+        timeout 5 tail --pid="$pid" -f /dev/null
+        wait "$pid" || status=$?
+        [ "$status" = 1 ]
+        grep -qE "error running startContainer hook #0: (container init died meanwhile|killed by signal 9)" start.out
+        wait_status "$CID" stopped
+        wherry delete "$CID"
+    done
+    # Ignored until now, and not pending when the payload is there.
+    config '.hooks.startContainer = [{path: "/bin/sleep", args: ["sleep", "1"]}]'
+    shell_is 'trap "echo USR1; exit 3" USR1; trap "echo CHLD" WINCH; sleep 0.2; echo whole'
+    "$WHERRY" --root "$ROOT" run "$CID" </dev/null >run.out 2>&1 3>&- 4>&- &
+    pid=$!
+    for _ in $(seq 100); do pgrep -P "$pid" -f '^sleep 1$' && break; sleep 0.02; done
+    kill -USR1 "$(pid_of "$CID")"
+    kill -WINCH "$(pid_of "$CID")"
+    wait "$pid"
+    [ "$(cat run.out)" = whole ]
+}
