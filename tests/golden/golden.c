@@ -257,6 +257,8 @@ static bool exec_request(struct test *t, const char *name, const char *value)
         e->terminal = *value == '1', e->rows = 33, e->cols = 77;
     else if (wh_streq(name, "no_new_privileges"))
         e->no_new_privileges = *value == '1';
+    else if (wh_streq(name, "created"))
+        e->created = *value == '1';
     else if (wh_streq(name, "uid"))
         e->set_uid = true, e->uid = (uint32_t)atoi(value);
     else if (wh_streq(name, "gid"))

@@ -125,6 +125,69 @@ C
     [ "$output" = in ]
 }
 
+# Root's, without a user namespace, with CAP_SYS_PTRACE: there that it is not dumpable protects no process.
+tracing() { # FILTER of jq…
+    cp "$CONFIGS/runc-1.1-spec.json" config.json
+    config '.process.terminal = false | .process.args = ["sleep", "1000"] | .process.rlimits = [] | .process.noNewPrivileges = false | .root.readonly = false
+        | .linux.cgroupsPath = "/wherry-test/'"$CID"'" | .process.capabilities |= (map_values(. + ["CAP_SYS_PTRACE"]) | .inheritable = .bounding | .ambient = .bounding)'
+    config "$@"
+    ROOT=$BATS_TEST_TMPDIR/state
+    chown 0:0 "$BUNDLE"
+}
+
+@test "with CAP_SYS_PTRACE, exec into a container that is not started cannot take init over before it has its filter" {
+    local lost="CAP_SYS_PTRACE left out: the container is not started, and its first process, which has no seccomp filter or label yet, could be taken over" pause
+    tracing "$FILTER"
+    jq '{ cwd: "/", args: ["sh", "-c", "seize 1; grep Cap /proc/self/status"], env: ["PATH=/bin"], user: { uid: 0, gid: 0 } }
+        | .capabilities = $c[0].process.capabilities' -n --slurpfile c config.json >process.json
+    wherry create "$CID" </dev/null >out 2>err || { cat err; return 1; }
+    [ "$(awk '/^Seccomp:/ { print $2 }' "/proc/$(pid_of "$CID")/status")" = 0 ]
+    for how in "$CID seize 1" "--cap CAP_SYS_PTRACE $CID seize 1" "-p process.json $CID"; do
+        # shellcheck disable=SC2086 # words
+        run wherry exec $how </dev/null
+        have_status 0
+        have "seize 1: Operation not permitted"
+        have "$lost"
+        have_not "seize 1: done"
+    done
+    # CAP_SYS_PTRACE is bit 19: in none of the five sets.
+    [ "$(awk '/^Cap/ { print substr($2, 12, 1) }' <<<"$output" | sort -u)" = 0 ]
+    # What was there before start is without it for good.
+    wherry exec -d "$CID" sh -c 'while [ ! -e /tmp/go ]; do sleep 0.1; done; seize 1 >/tmp/said' </dev/null >out 2>&1
+    # One that is paused was not started either.
+    wherry pause "$CID"
+    "$WHERRY" --root "$ROOT" exec --ignore-paused "$CID" seize 1 </dev/null >paused 2>&1 3>&- 4>&- &
+    pause=$!
+    sleep 0.3
+    wherry resume "$CID"
+    wait "$pause"
+    grep -F "seize 1: Operation not permitted" paused
+    wherry start "$CID"
+    wherry exec "$CID" touch /tmp/go </dev/null
+    for _ in $(seq 100); do [ ! -s rootfs/tmp/said ] || break; sleep 0.1; done
+    [ "$(cat rootfs/tmp/said)" = "seize 1: Operation not permitted" ]
+    # Then the payload is one like others, under the same filter.
+    run wherry exec "$CID" seize 1 </dev/null
+    have_status 0
+    [ "$output" = "seize 1: done" ]
+    wherry delete -f "$CID"
+}
+
+@test "without a filter and a label, init is no more than the payload will be: exec before start has CAP_SYS_PTRACE" {
+    tracing 'del(.linux.seccomp)'
+    wherry create "$CID" </dev/null >out 2>err || { cat err; return 1; }
+    run wherry exec "$CID" seize 1 </dev/null
+    [ "$output" = "seize 1: done" ]
+    wherry delete -f "$CID"
+}
+
+@test "with CAP_SYS_PTRACE a startContainer hook cannot take init over before it has its filter" {
+    tracing "$FILTER"' | .hooks.startContainer = [ { path: "/bin/sh", args: [ "sh", "-c", "seize 1 >&2; grep CapBnd /proc/self/status >&2; exit 3" ], env: [ "PATH=/bin" ] } ]'
+    run wherry run "$CID" </dev/null
+    have_status 1
+    have "seize 1: Operation not permitted"
+}
+
 @test "exec into a container whose init has adopted many" {
     cp "$CONFIGS/runc-1.1-spec.json" config.json
     config '.process.terminal = false | .process.rlimits = [] | .linux.cgroupsPath = "/wherry-test/'"$CID"'" | .process.args = ["sh", "-c", $s]' \

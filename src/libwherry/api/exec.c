@@ -387,6 +387,8 @@ static int load(struct executing *x, wherry_ctx *ctx, const char *id, const stru
             x->req.cols = ws.ws_col;
         }
     x->late = x->target.status == WH_STATUS_PAUSED;
+    /* One that is paused may never have been started. */
+    x->req.created = wh_state_status(x->target.dir_fd, true, false) == WH_STATUS_CREATED;
     l->opts.preserve_fds = x->opts.preserve_fds;
     l->opts.listen_fds = x->opts.listen_fds;
     l->opts.listen_fdnames = x->opts.listen_fdnames;

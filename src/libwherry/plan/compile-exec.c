@@ -6,6 +6,7 @@
 #include "plan/compile.h"
 
 #include <errno.h>
+#include <linux/capability.h>
 #include <sched.h>
 
 /* ---- the process ---- */
@@ -120,6 +121,41 @@ static void from_hook(struct wh_compile *c, struct wh_process *p, const struct w
     p->terminal = (struct wh_opt_bool){ 0 };
 }
 
+static bool has_label(const struct wh_process *p)
+{
+    return (p->apparmor_profile.v && *p->apparmor_profile.v) || (p->selinux_label.v && *p->selinux_label.v);
+}
+
+/*
+ * Init that has not executed the payload yet is without its filter and label, and may have CAP_SYS_ADMIN to load the one. It is not dumpable, but
+ * CAP_SYS_PTRACE is enough to take it over where its memory belongs to the user namespace of the container. Without that capability, and
+ * without a way to get it (the bounding set), what is executed before the payload can not.
+ */
+static void without_ptrace(struct wh_compile *c, struct wh_process *p, const struct wh_process *own)
+{
+    const struct wh_exec_request *e = c->req->exec;
+    const struct wh_namespace *ns = c->spec->linux_.ns;
+    const uint64_t bit = UINT64_C(1) << CAP_SYS_PTRACE;
+    struct wh_caps *caps = &p->capabilities;
+    uint64_t any = caps->bounding.mask | caps->effective.mask | caps->permitted.mask | caps->inheritable.mask;
+
+    if (!(e->hook ? !e->hook->create : e->created) || ns[WH_NS_USER].set || !ns[WH_NS_PID].set)
+        return;
+    if (!(any & wh_compile_grantable(c) & bit) || !(wh_seccomp_wanted(c->spec) || (own && has_label(own))))
+        return;
+    caps->bounding.mask &= ~bit;
+    caps->effective.mask &= ~bit;
+    caps->permitted.mask &= ~bit;
+    caps->inheritable.mask &= ~bit;
+    caps->ambient.mask &= ~bit;
+    /* A hook has no command line to answer to, and create would warn each time. */
+    if (!e->hook)
+        wh_compile_warn(
+            c, -EPERM, caps->src,
+            "CAP_SYS_PTRACE left out: the container is not started, and its first process, which has no seccomp "
+            "filter or label yet, could be taken over");
+}
+
 void wh_compile_exec_process(struct wh_compile *c)
 {
     const struct wh_process *own = c->spec->process, *file = c->spec->exec ? c->spec->exec->process : NULL;
@@ -135,6 +171,7 @@ void wh_compile_exec_process(struct wh_compile *c)
     }
     if (c->req->exec->hook && own) {
         from_hook(c, p, own, c->req->exec->hook);
+        without_ptrace(c, p, own);
         c->process = p;
         return;
     }
@@ -146,6 +183,7 @@ void wh_compile_exec_process(struct wh_compile *c)
         *p = *own;
         from_options(c, p, c->req->exec);
     }
+    without_ptrace(c, p, own);
     c->process = p;
 }
 

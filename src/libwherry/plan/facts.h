@@ -95,6 +95,7 @@ struct wh_exec_request {
     uint64_t caps; /* added */
     uint32_t rows, cols; /* of the caller's terminal, where the process has no consoleSize */
     uint32_t join; /* CLONE_NEW*: namespaces of the container's init that are not ours already */
+    bool created; /* the container is not started: its init is not the payload yet */
     bool by_fd; /* init has sent them, one descriptor each; else they are joined by its pidfd */
     uint32_t join_host; /* by_fd: those of `join` that our own user namespace owns */
 };
