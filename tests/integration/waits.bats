@@ -336,6 +336,61 @@ deaf() { # [--full | --accept] NAME
     [ ! -e "$ROOT/$CID" ]
 }
 
+@test "a pid file, a log, and the programs of PATH on a mute file system; standard error that nobody reads" {
+    local m=$BATS_TEST_TMPDIR/m what signal pid began
+    up
+    config '.linux.cgroupsPath += "-2"'
+    mkdir "$m"
+    mute "$m"
+    for what in create run 'run -d'; do
+        # shellcheck disable=SC2086 # words
+        ends 4 $what -b "$BUNDLE" --pid-file "$m/pid" "$CID-2"
+        have_status 1
+        have "${what%% *} failed: write pid file $m/pid: its file system has not answered for 1 s"
+        [ ! -e "$ROOT/$CID-2" ]
+    done
+    told run -d -b "$BUNDLE" --pid-file "$m/pid" "$CID-2"
+    grep -q 'run failed: canceled' "$BATS_TEST_TMPDIR/told"
+    [ ! -e "$ROOT/$CID-2" ]
+    ends 4 exec -d --pid-file "$m/pid" "$CID" sleep 100
+    have_status 255
+    have "exec failed: write pid file $m/pid: its file system has not answered for 1 s"
+    told exec -d --pid-file "$m/pid" "$CID" sleep 100
+    grep -q 'exec failed: canceled' "$BATS_TEST_TMPDIR/told"
+    # Of those nothing runs.
+    [ "$(wherry ps --format json "$CID" | jq length)" = 1 ]
+    run timeout 10 env PATH="$m:$PATH" "$WHERRY" --root "$ROOT" ps "$CID" 3>&- 4>&-
+    have_status 1
+    have 'look for ps in $PATH: connection timed out'
+    for what in "state $CID" "exec $CID true" "run -b $BUNDLE $CID-2"; do
+        # shellcheck disable=SC2086 # words
+        told --log "$m/log" $what
+    done
+    [ ! -e "$ROOT/$CID-2" ]
+    # A pipe that is full.
+    mkfifo full
+    exec 9<>full
+    perl -e 'use Fcntl; fcntl(STDOUT, F_SETFL, O_NONBLOCK); 1 while syswrite STDOUT, "x" x 4096; 1 while syswrite STDOUT, "x"; fcntl(STDOUT, F_SETFL, 0)' >&9
+    for what in "state nosuch" "exec nosuch true" "run -b nosuch $CID-2" "create -b nosuch $CID-2"; do
+        for signal in TERM INT; do
+            # shellcheck disable=SC2086 # words
+            perl -e '$SIG{INT} = "DEFAULT"; exec @ARGV' "$PATIENT" --root "$ROOT" $what </dev/null >/dev/null 2>&9 3>&- 4>&- 9>&- &
+            pid=$!
+            sleep 0.4
+            kill -0 "$pid"
+            began=$EPOCHREALTIME
+            kill -s "$signal" "$pid"
+            timeout 6 tail --pid="$pid" -f /dev/null || { kill -KILL "$pid"; echo "$what does not end on $signal"; return 1; }
+            [ "$(bc <<<"$EPOCHREALTIME - $began < 5")" = 1 ]
+            wait "$pid" || :
+        done
+    done
+    exec 9>&-
+    umount -l "$m"
+    ends 3 delete -f "$CID"
+    have_status 0
+}
+
 freezer() { # a v1 cgroup, which holds even what is killed
     FREEZER=/sys/fs/cgroup/freezer/$CID-test
     [ -e /sys/fs/cgroup/freezer/cgroup.procs ] || skip "needs a v1 freezer"

@@ -53,7 +53,7 @@ int wh_api_opts(void *to, size_t size, const void *opts, struct wh_err *err);
 int wh_api_look_at_fds(uint32_t preserve, uint32_t listen, uint32_t *ret_closed, struct wh_err *err);
 /* What is told of a process that is there; a null path is success. */
 int wh_api_send_pidfd(const char *socket, int pidfd, const char *payload, int cancel_fd, struct wh_err *err);
-int wh_api_write_pid_file(const char *path, pid_t pid, struct wh_err *err);
+int wh_api_write_pid_file(const char *path, pid_t pid, int cancel_fd, struct wh_err *err);
 
 /* A path of the caller, made absolute with the working directory. In arena; null when that fails (errno). */
 const char *wh_api_absolute(struct wh_arena *arena, const char *path);

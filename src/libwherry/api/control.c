@@ -126,7 +126,7 @@ static int run_ps(const char *path, const char *const *args, struct wh_buf *ret,
     static const char *const all[] = { "-ef", NULL };
     /* No columns are cut off, whatever the caller's terminal. */
     static const char *const envp[] = { "LC_ALL=C.UTF-8", "PATH=/usr/local/bin:/usr/bin:/bin", NULL };
-    WH_CLEANUP_FD int fd = wh_spawn_find(path, "ps"), pidfd = -1;
+    WH_CLEANUP_FD int fd = wh_spawn_find(path, "ps", -1), pidfd = -1;
     WH_CLEANUP_FD int out = memfd_create("wherry-ps", MFD_CLOEXEC), said = memfd_create("wherry-ps", MFD_CLOEXEC);
     const char **argv;
     struct wh_exit ex = { 0 };
@@ -135,6 +135,8 @@ static int run_ps(const char *path, const char *const *args, struct wh_buf *ret,
     size_t n = 0;
     int r;
 
+    if (fd == -ETIMEDOUT)
+        return wh_err_sys(err, fd, "look for ps in $PATH");
     if (fd < 0)
         return wh_err_set(err, WH_ERR_HOST, fd, NULL,
                           "ps is not in $PATH (package procps): without a table, --format json needs none");

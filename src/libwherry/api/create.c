@@ -526,7 +526,7 @@ static int commit(struct wh_creation *c, enum wh_verb verb, struct wh_err *err)
     if (r == 0)
         r = wh_api_send_pidfd(pidfd_socket(c), c->run.pidfd_b, "standard", c->run.cancel_fd, err);
     if (r == 0)
-        r = wh_api_write_pid_file(c->load.opts.pid_file, c->state.pid, err);
+        r = wh_api_write_pid_file(c->load.opts.pid_file, c->state.pid, c->run.cancel_fd, err);
     /* START of `run` says it as well. */
     return r < 0 || verb == WH_VERB_RUN ? r : wh_serve_commit(&c->run, err);
 }

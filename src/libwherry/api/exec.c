@@ -554,7 +554,7 @@ static int tell(struct executing *x, struct wh_err *err)
     if (r == 0)
         r = wh_api_send_pidfd(x->opts.pidfd_socket, x->run.pidfd_b, "setns", x->run.cancel_fd, err);
     if (r == 0)
-        r = wh_api_write_pid_file(x->opts.pid_file, x->run.pid_b, err);
+        r = wh_api_write_pid_file(x->opts.pid_file, x->run.pid_b, x->run.cancel_fd, err);
     if (r == 0)
         return 0;
     wh_tty_done(&x->tty);

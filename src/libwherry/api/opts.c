@@ -8,6 +8,7 @@
 
 #include "api/api.h"
 #include "base/fd.h"
+#include "host/apart.h"
 #include "host/console.h"
 
 int wh_api_opts(void *to, size_t size, const void *opts, struct wh_err *err)
@@ -57,15 +58,15 @@ int wh_api_send_pidfd(const char *socket, int pidfd, const char *payload, int ca
 }
 
 /* Complete or absent, no newline. The caller's directory, so the caller's umask. */
-int wh_api_write_pid_file(const char *path, pid_t pid, struct wh_err *err)
+int wh_api_write_pid_file(const char *path, pid_t pid, int cancel_fd, struct wh_err *err)
 {
     char text[16];
     int n = snprintf(text, sizeof text, "%d", (int)pid), r;
 
     if (!path)
         return 0;
-    r = wh_replace_at(AT_FDCWD, path, text, (size_t)n, 0644);
-    return r < 0 ? wh_err_sys(err, r, "write pid file %s", path) : 0;
+    r = wh_apart_replace(path, text, (size_t)n, 0644, cancel_fd);
+    return r < 0 ? wh_api_unanswered(r, "write pid file", path, err) : 0;
 }
 
 const char *wh_api_absolute(struct wh_arena *arena, const char *path)

@@ -25,4 +25,7 @@ int wh_apart_open_file(int dir_fd, const char *path, int flags, int cancel_fd, b
 /* read(2), of a part if it likes. */
 ssize_t wh_apart_read(int fd, void *buf, size_t size, int cancel_fd);
 
+/* wh_replace_at() of a path. */
+int wh_apart_replace(const char *path, const char *text, size_t len, mode_t mode, int cancel_fd);
+
 #endif

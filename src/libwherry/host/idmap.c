@@ -17,6 +17,7 @@
 #include "base/arena.h"
 #include "base/fd.h"
 #include "base/str.h"
+#include "host/apart.h"
 #include "host/proc.h"
 #include "host/spawn.h"
 #include "host/subid.h"
@@ -54,25 +55,29 @@ static void first_line(int fd, char *buf, size_t size)
             *p = '?';
 }
 
-/* Neither set-uid nor with file capabilities, for certain. */
-static bool gains_nothing(int tool_fd)
+static int look_at_rights(void *arg)
 {
-    WH_CLEANUP_FD int fd = -1;
-    char path[32], caps[64];
+    /* What was found is an O_PATH descriptor, which has no attributes. */
+    WH_CLEANUP_FD int fd = openat(AT_FDCWD, arg, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    char caps[64];
     struct stat st;
 
-    if (fstat(tool_fd, &st) < 0 || st.st_mode & S_ISUID)
-        return false;
-    /* What was found is an O_PATH descriptor, which has no attributes. */
+    return fd >= 0 && fstat(fd, &st) == 0 && !(st.st_mode & S_ISUID) &&
+           fgetxattr(fd, "security.capability", caps, sizeof caps) < 0 && (errno == ENODATA || errno == EOPNOTSUPP);
+}
+
+/* Neither set-uid nor with file capabilities, for certain. */
+static bool gains_nothing(int tool_fd, int cancel_fd)
+{
+    char path[32];
+
     snprintf(path, sizeof path, "/proc/self/fd/%d", tool_fd);
-    fd = openat(AT_FDCWD, path, O_RDONLY | O_CLOEXEC);
-    return fd >= 0 && fgetxattr(fd, "security.capability", caps, sizeof caps) < 0 &&
-           (errno == ENODATA || errno == EOPNOTSUPP);
+    return wh_apart(look_at_rights, path, sizeof path, cancel_fd) == 1;
 }
 
 /* Why it was refused, as far as that can be known, and what mends it. */
 static int refused(const char *tool, int tool_fd, const struct wh_exit *ex, const char *map, const char *said,
-                   struct wh_err *err)
+                   int cancel_fd, struct wh_err *err)
 {
     bool gid = wh_streq(tool, "newgidmap");
     const char *file = gid ? "/etc/subgid" : "/etc/subuid";
@@ -96,7 +101,7 @@ static int refused(const char *tool, int tool_fd, const struct wh_exit *ex, cons
             "%s refused the map: no_new_privs is set for the caller, and it gains no rights: operation not "
             "permitted",
             tool);
-    if (gains_nothing(tool_fd))
+    if (gains_nothing(tool_fd, cancel_fd))
         return wh_err_set(
             err, WH_ERR_HOST, -EPERM, NULL,
             "%s refused the map: it is neither set-uid nor has file capabilities (chmod u+s \"$(command -v "
@@ -109,7 +114,7 @@ static int refused(const char *tool, int tool_fd, const struct wh_exit *ex, cons
 static int helper(const char *path, const char *tool, int pid, const char *map, int cancel_fd, struct wh_err *err)
 {
     static const char *const empty[] = { NULL };
-    WH_CLEANUP_FD int fd = wh_spawn_find(path, tool), pidfd = -1, out = -1, in = -1;
+    WH_CLEANUP_FD int fd = wh_spawn_find(path, tool, cancel_fd), pidfd = -1, out = -1, in = -1;
     WH_CLEANUP_ARENA struct wh_arena *a = wh_arena_new();
     struct wh_exit ex = { 0 };
     char said[256];
@@ -117,6 +122,10 @@ static int helper(const char *path, const char *tool, int pid, const char *map, 
     pid_t helper_pid = 0;
     int pipefd[2], r;
 
+    if (fd == -ECANCELED)
+        return wh_err_set(err, WH_ERR_HOST, fd, NULL, "canceled");
+    if (fd == -ETIMEDOUT)
+        return wh_err_sys(err, fd, "look for %s in $PATH", tool);
     if (fd < 0)
         return wh_err_set(err, WH_ERR_HOST, -EPERM, NULL,
                           "id maps need %s, which is not in $PATH (package uidmap): operation not permitted", tool);
@@ -158,7 +167,7 @@ static int helper(const char *path, const char *tool, int pid, const char *map, 
     if (!ex.signalled && ex.value == 0)
         return 0;
     first_line(in, said, sizeof said);
-    return refused(tool, fd, &ex, map, said, err);
+    return refused(tool, fd, &ex, map, said, cancel_fd, err);
 }
 
 /* One of the files, directly or by its helper. */

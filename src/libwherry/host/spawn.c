@@ -300,7 +300,7 @@ static int open_null(struct wh_err *err)
     return wh_take_fd(&fd);
 }
 
-int wh_spawn_find(const char *path, const char *tool)
+int wh_spawn_find(const char *path, const char *tool, int cancel_fd)
 {
     char file[4096];
 
@@ -310,9 +310,12 @@ int wh_spawn_find(const char *path, const char *tool)
 
         /* A relative entry means the caller's working directory: never for a program that is set-id, or that root runs. */
         if (len > 0 && *p == '/' && n < (int)sizeof file) {
-            WH_CLEANUP_FD int fd = wh_apart_open(AT_FDCWD, file, O_PATH, 0, -1);
+            WH_CLEANUP_FD int fd = wh_apart_open(AT_FDCWD, file, O_PATH, 0, cancel_fd);
             struct stat st;
 
+            /* What comes first in $PATH must not be passed over because it is slow today. */
+            if (fd == -ETIMEDOUT || fd == -ECANCELED)
+                return fd;
             if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & 0111))
                 return wh_take_fd(&fd);
         }

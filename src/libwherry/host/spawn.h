@@ -54,7 +54,7 @@ void wh_spawn_init(struct wh_spawn *s, const char *what);
 int wh_spawn(const struct wh_spawn *s, int *ret_pidfd, pid_t *ret_pid, struct wh_err *err);
 
 /* The program of that name in the directories of `path` (the value of PATH, or null), as an fd: what was found is what is executed. -ENOENT. */
-int wh_spawn_find(const char *path, const char *tool);
+int wh_spawn_find(const char *path, const char *tool, int cancel_fd);
 
 /* A process that sleeps in a new user namespace, so that its maps can be written and the namespace be opened. */
 struct wh_holder {
