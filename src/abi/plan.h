@@ -146,9 +146,10 @@ enum {
 /* A group of resctrl: the container's own; one that must be there; one that is made, or compared if it is there. */
 enum wh_rdt_mode { WH_RDT_OWN, WH_RDT_JOIN, WH_RDT_MAKE, WH_RDT_MODE_MAX };
 
-/* Files of /proc/thread-self that take the label of the next execve. */
-enum wh_lsm_attr { WH_LSM_SELINUX, WH_LSM_APPARMOR, WH_LSM_ATTR_MAX };
+/* Files of /proc/thread-self that take the label of the next execve, or of the keyrings made before it. */
+enum wh_lsm_attr { WH_LSM_SELINUX, WH_LSM_APPARMOR, WH_LSM_KEYCREATE, WH_LSM_ATTR_MAX };
 #define WH_LSM_SELINUX_PATH "thread-self/attr/exec"
+#define WH_LSM_KEYCREATE_PATH "thread-self/attr/keycreate"
 #define WH_LSM_APPARMOR_PATH "thread-self/attr/apparmor/exec"
 
 enum wh_hook_kind {

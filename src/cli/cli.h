@@ -179,6 +179,7 @@ struct cli {
     char *root; /* absolute */
     bool root_explicit; /* given with --root */
     char **argv; /* as it came */
+    bool twin_tried; /* for a label, and it did not run */
 };
 
 /*
@@ -188,6 +189,13 @@ struct cli {
 bool wherry_twin_needed(void);
 /* Becomes the twin. Returns the exit status when that fails, with the failure reported. */
 int cli_twin(struct cli *cli);
+/* From now on nothing needs it for a label. */
+void wherry_twin_lost(void);
+/*
+ * After a verb that failed with r and has done nothing: where the twin could check an SELinux label, becomes it. True when that does not run
+ * either, with the error freed: the verb is then called again, and does not check.
+ */
+bool cli_twin_for_labels(struct cli *cli, int r, wherry_error **error);
 
 /* Reports a failure of the library and returns the exit status 1. Frees error. prefix: "create failed", or null. */
 int cli_fail(struct cli *cli, const char *prefix, int r, wherry_error *error);

@@ -14,8 +14,10 @@ int cmd_check(struct cli *cli)
 
     if (cli_report_format(cli, &json) != 0 || cli_create_opts(cli, &opts) != 0)
         return STATUS_ERROR;
-    r = wherry_check(cli->ctx, &opts, (json ? WHERRY_CHECK_JSON : 0) | (cli->args.strict ? WHERRY_CHECK_STRICT : 0),
-                     &report, &worst, &error);
+    do
+        r = wherry_check(cli->ctx, &opts, (json ? WHERRY_CHECK_JSON : 0) | (cli->args.strict ? WHERRY_CHECK_STRICT : 0),
+                         &report, &worst, &error);
+    while (cli_twin_for_labels(cli, r, &error));
     if (r < 0) {
         cli_fail(cli, NULL, r, error);
         return STATUS_ERROR;

@@ -16,7 +16,9 @@ int cmd_create(struct cli *cli)
     if (fd < 0)
         return cli_failf(cli, "create failed: take over signals: %s", cli_errno_words(fd, words));
     opts.cancel_fd = fd;
-    r = wherry_create(cli->ctx, cli->args.pos[0], &opts, &error);
+    do
+        r = wherry_create(cli->ctx, cli->args.pos[0], &opts, &error);
+    while (cli_twin_for_labels(cli, r, &error));
     close(fd);
     return r < 0 ? cli_fail(cli, "create failed", r, error) : 0;
 }

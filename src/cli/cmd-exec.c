@@ -80,7 +80,9 @@ int cmd_exec(struct cli *cli)
     }
     opts.cancel_fd = cancel_fd;
     opts.signal_fd = a->detach ? 0 : signal_fd;
-    r = wherry_exec(cli->ctx, a->pos[0], &opts, &status, &error);
+    do
+        r = wherry_exec(cli->ctx, a->pos[0], &opts, &status, &error);
+    while (cli_twin_for_labels(cli, r, &error));
     close(cancel_fd);
     if (signal_fd >= 0)
         close(signal_fd);

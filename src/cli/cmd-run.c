@@ -33,7 +33,9 @@ int cmd_run(struct cli *cli)
     }
     if (fd < 0)
         return cli_failf(cli, "run failed: take over signals: %s", cli_errno_words(fd, words));
-    r = wherry_run(cli->ctx, cli->args.pos[0], &opts, &status, &error);
+    do
+        r = wherry_run(cli->ctx, cli->args.pos[0], &opts, &status, &error);
+    while (cli_twin_for_labels(cli, r, &error));
     close(fd);
     if (r < 0)
         return cli_fail(cli, "run failed", r, error);

@@ -32,9 +32,9 @@ static int beside(char *path, size_t size)
     return 0;
 }
 
-int cli_twin(struct cli *cli)
+static int become(struct cli *cli)
 {
-    char path[PATH_MAX], words[64];
+    char path[PATH_MAX];
     int r;
 
     /* The same arguments, environment, descriptors and signal mask: it begins where this one began. */
@@ -44,6 +44,27 @@ int cli_twin(struct cli *cli)
         execve(path, cli->argv, environ);
         r = -errno;
     }
+    return r;
+}
+
+bool cli_twin_for_labels(struct cli *cli, int r, wherry_error **error)
+{
+    if (r != -ELIBACC || !wherry_twin_needed() || cli->twin_tried)
+        return false;
+    become(cli);
+    /* Labels are for the kernel to judge in any case: without the library the message is less clear, and nothing else. */
+    cli->twin_tried = true;
+    wherry_twin_lost();
+    wherry_error_free(*error);
+    *error = NULL;
+    return true;
+}
+
+int cli_twin(struct cli *cli)
+{
+    char words[64];
+    int r = become(cli);
+
     return cli_failf(cli, "the systemd cgroup manager needs a program that is not there or does not run: %s: %s",
                      WHERRY_TWIN, cli_errno_words(r, words));
 }

@@ -30,10 +30,11 @@ int op_personality(struct ini *i, const struct wh_step_personality *s)
 
 int op_lsm_exec(struct ini *i, const struct wh_step_lsm_exec *s)
 {
-    const char *label = ini_str(i, s->label);
+    const char *label = ini_str(i, s->label), *path = s->attr == WH_LSM_APPARMOR    ? WH_LSM_APPARMOR_PATH
+                                                      : s->attr == WH_LSM_KEYCREATE ? WH_LSM_KEYCREATE_PATH
+                                                                                    : WH_LSM_SELINUX_PATH;
 
-    return ini_proc_write(i, i->slot[s->proc], s->attr == WH_LSM_APPARMOR ? WH_LSM_APPARMOR_PATH : WH_LSM_SELINUX_PATH,
-                          0, label, strlen(label));
+    return ini_proc_write(i, i->slot[s->proc], path, 0, label, strlen(label));
 }
 
 /* A change of ids makes the process as dumpable as fs.suid_dumpable says, which may be fully. */

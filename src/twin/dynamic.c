@@ -2,8 +2,13 @@
 #include <stdbool.h>
 
 bool wherry_twin_needed(void);
+void wherry_twin_lost(void);
 
 bool wherry_twin_needed(void)
 {
     return false;
+}
+
+void wherry_twin_lost(void)
+{
 }

@@ -70,6 +70,62 @@ test_teardown() { [ ! -e "${PROFILE:-}" ] || apparmor_parser -R "$PROFILE"; }
     refused "/process/apparmorProfile: " "apparmor failed to apply profile: " '`/proc/thread-self/attr/apparmor/exec`' "no such file or directory" "is not loaded"
 }
 
+@test "what has no label loads no libselinux, and executes no other program" {
+    need strace
+    local trace=$BATS_TEST_TMPDIR/trace
+    strace -f -qq -e trace=file -o "$trace" "$WHERRY" --root "$ROOT" run "$CID" </dev/null
+    # The trace has what it would show: the payload.
+    grep -q 'exec.*"true"' "$trace"
+    run ! grep -e libselinux -e wherry-dynamic -e /sys/fs/selinux "$trace"
+}
+
+@test "SELinux: a label that the policy does not know is refused by libselinux before anything is made, by the write without it" {
+    lab selinux
+    local bad=system_u:system_r:none_such_t:s0 path='`/proc/thread-self/attr/exec`'
+    config '.process.selinuxLabel = $l' --arg l $bad
+    refused 'write to `/proc/thread-self/attr/exec`' "/process/selinuxLabel: write to $path: invalid argument: the context \"$bad\" is not valid in the loaded policy"
+    run wherry check
+    have_status 2
+    have "is not valid in the loaded policy"
+    config '.process.selinuxLabel = "" | .linux.mountLabel = $l' --arg l $bad
+    refused "/linux/mountLabel: label new file systems: invalid argument: the context \"$bad\" is not valid in the loaded policy"
+    config '.process.selinuxLabel = "system_u:system_r:container_t:s0" | .linux.mountLabel = "" | .process.args = ["/bin/sleep", "1000"]'
+    detached run -d "$CID"
+    have_status 0
+    run wherry exec --process-label $bad "$CID" /bin/true
+    have_status 255
+    have "write to $path: invalid argument: the context \"$bad\" is not valid in the loaded policy"
+    run wherry exec --process-label system_u:system_r:container_t:s0:c3 "$CID" cat /proc/self/attr/current
+    have "container_t:s0:c3"
+    wherry delete -f "$CID"
+}
+
+@test "SELinux: without the program that can load libselinux labels are set all the same, and refused by the kernel" {
+    lab selinux
+    cp "$WHERRY" "$BATS_TEST_TMPDIR/wherry"
+    WHERRY=$BATS_TEST_TMPDIR/wherry
+    config '.process.selinuxLabel = "system_u:system_r:container_t:s0:c1,c2"'
+    inside 'cat /proc/self/attr/current'
+    have "container_t:s0:c1,c2"
+    config '.process.selinuxLabel = "system_u:system_r:none_such_t:s0"'
+    refused '`/proc/thread-self/attr/keycreate`' "invalid argument"
+}
+
+@test "SELinux: the session keyring has the label of its process, in a container and in an exec" {
+    lab selinux
+    compile_static keylabel
+    cp "$BATS_FILE_TMPDIR/keylabel" "$BUNDLE/rootfs/bin/"
+    config '.process.selinuxLabel = "system_u:system_r:container_t:s0:c1,c2" | .process.args = ["/bin/keylabel"]'
+    run wherry run "$CID" </dev/null
+    have_line '^keyring: system_u:system_r:container_t:s0:c1,c2$'
+    config '.process.args = ["/bin/sleep", "1000"]'
+    detached run -d "$CID"
+    have_status 0
+    run wherry exec --process-label system_u:system_r:container_t:s0:c3 "$CID" /bin/keylabel
+    have_line '^keyring: system_u:system_r:container_t:s0:c3$'
+    wherry delete -f "$CID"
+}
+
 @test "SELinux: the payload and new file systems have their labels" {
     lab selinux
     config '.process.selinuxLabel = "system_u:system_r:container_t:s0:c1,c2" | .linux.mountLabel = "system_u:object_r:container_file_t:s0:c1,c2"'

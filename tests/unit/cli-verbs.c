@@ -301,6 +301,10 @@ bool wherry_twin_needed(void)
 {
     return fake_twin;
 }
+void wherry_twin_lost(void)
+{
+    told("lost\n");
+}
 
 /* ---- a run of the program ---- */
 
@@ -644,6 +648,23 @@ static void test_messages(void)
     ok(strstr(got.err, "the systemd cgroup manager needs a program that is not there or does not run: ") != NULL ||
            got.status != 0,
        "a twin that is not there, or is and fails");
+    fake_result = -ELIBACC;
+    fake_text = "this program cannot load libselinux";
+    static const char *const verbs[] = { "create c1", "run c1", "exec c1 true", "check" };
+    for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
+        char line[64];
+        const char *first;
+
+        snprintf(line, sizeof line, "--root /r %s", verbs[i]);
+        in_child = twin;
+        run(line);
+        first = strstr(got.calls, "lost\n");
+        ok(first && strlen(first) > sizeof "lost\n" && !strstr(first + 1, "lost\n"),
+           "%s: without the twin it is done once more, without libselinux", verbs[i]);
+        has_str(got.err, "this program cannot load libselinux", "and what fails then is said");
+    }
+    fake_result = 0;
+    fake_text = NULL;
     if (geteuid() != 0) {
         in_child = own_runtime_dir;
         run("create c1");

@@ -28,8 +28,12 @@ const char *wherry_build_features(void)
 #else
            "-SYSTEMD "
 #endif
-           /* What no code uses yet is not claimed, whatever configure was told. */
-           "+SELINUX +APPARMOR "
+#ifdef HAVE_SELINUX
+           "+SELINUX "
+#else
+           "-SELINUX "
+#endif
+           "+APPARMOR "
            "+CAP +EBPF +YAJL";
 }
 

@@ -113,6 +113,11 @@ int wh_load_spec(struct wh_load *l, unsigned spec_flags, struct wh_err *err);
 /* Probes the host, opens namespaces, compiles filter and plan. root_fd (for the filter cache) may be -1. */
 int wh_load_plan(struct wh_load *l, const wherry_ctx *ctx, enum wh_verb verb, const char *id, int root_fd,
                  struct wh_err *err);
+/*
+ * Asks libselinux about the labels of a plan that is compiled: a context that the loaded policy does not know is an error here, before anything
+ * is made. -ELIBACC in a program that cannot load it. Nothing is loaded where there is no label.
+ */
+int wh_load_labels(struct wh_load *l, struct wh_err *err);
 /* A file of at most WH_SPEC_MAX_BYTES, regular or a pipe that has no name, whole. `flags`: more for openat, such as O_NOFOLLOW. -ENOENT leaves
  * err empty. */
 int wh_load_file(int dir_fd, const char *name, int flags, int cancel_fd, struct wh_buf *ret, struct wh_err *err);

@@ -57,6 +57,12 @@ static int collect(struct wh_findings *f, struct wh_load *l, const wherry_ctx *c
 
     *l->errs = (struct wh_errlist){ 0 };
     r = wh_load_plan(l, ctx, WH_VERB_EXPLAIN, ANY_ID, -1, &first);
+    if (r == 0)
+        r = wh_load_labels(l, &first);
+    if (r == -ELIBACC) {
+        *err = first;
+        return r;
+    }
     if (r == -ENOMEM)
         return wh_err_sys(err, -ENOMEM, "check %s", f->name);
     if (r < 0 && first.code)

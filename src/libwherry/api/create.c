@@ -371,6 +371,8 @@ static int load(struct wh_creation *c, const struct wherry_create_opts *opts, en
     if (c->ctx->notify_socket && l->spec->linux_.ns[WH_NS_MOUNT].set && !l->spec->linux_.ns[WH_NS_MOUNT].path.v)
         l->req.notify_dir = wh_arena_printf(l->arena, "%s/%s/notify", c->ctx->root, c->id);
     r = wh_load_plan(l, c->ctx, verb, c->id, c->root_fd, err);
+    if (r == 0)
+        r = wh_load_labels(l, err);
     if (r < 0)
         return r;
     r = open_rootfs(c, err);

@@ -397,7 +397,8 @@ static int load(struct executing *x, wherry_ctx *ctx, const char *id, const stru
     l->opts.seccomp_receiver = x->target.state.listener_path;
     l->opts.flags = x->target.state.no_new_keyring ? WHERRY_CREATE_NO_NEW_KEYRING : 0;
     l->req.exec = &x->req;
-    return wh_load_plan(l, ctx, WH_VERB_EXEC, id, x->target.root_fd, err);
+    r = wh_load_plan(l, ctx, WH_VERB_EXEC, id, x->target.root_fd, err);
+    return r < 0 ? r : wh_load_labels(l, err);
 }
 
 /* ---- making it ---- */

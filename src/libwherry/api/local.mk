@@ -4,6 +4,7 @@ cold_api_sources += src/libwherry/api/features.h
 cold_api_sources += src/libwherry/api/features.c
 cold_api_sources += src/libwherry/api/spec.c
 cold_api_sources += src/libwherry/api/about.c
+cold_api_sources += src/libwherry/api/labels.c
 api_sources += src/libwherry/api/api.h
 api_sources += src/libwherry/api/create.c
 cold_api_sources += src/libwherry/api/control.c

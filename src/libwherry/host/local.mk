@@ -42,6 +42,7 @@ host_sources += src/libwherry/host/proc.c src/libwherry/host/proc.h
 host_sources += src/libwherry/host/seccomp-cache.c src/libwherry/host/seccomp-cache.h
 host_sources += src/libwherry/host/build-id.c src/libwherry/host/build-id.h
 host_sources += src/libwherry/host/serve.c src/libwherry/host/serve.h
+cold_host_sources += src/libwherry/host/selinux.c src/libwherry/host/selinux-load.c src/libwherry/host/selinux.h
 cold_host_sources += src/libwherry/host/subid.c src/libwherry/host/subid.h
 host_sources += src/libwherry/host/spawn.c src/libwherry/host/spawn.h
 host_sources += src/libwherry/host/waits.c src/libwherry/host/waits.h

@@ -209,6 +209,7 @@ void wh_compile_exec(struct wh_compile *c)
 
     wh_compile_before_ns(c);
     wh_compile_lsm(c, c->process);
+    wh_compile_key_label(c, c->process);
     /* Before the namespaces: root of the container's could trace us otherwise (I5). */
     WH_STEP(c, DUMPABLE, dumpable, 0);
     if (!c->spec->linux_.ns[WH_NS_MOUNT].set) {

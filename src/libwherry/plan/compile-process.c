@@ -528,6 +528,9 @@ static void become(struct wh_compile *c, const struct wh_process *p, const struc
     struct wh_step_cwd *cwd;
     struct wh_step_ids *ids;
 
+    /* exec has written it before it entered anything, and the thread keeps it until it executes a program. */
+    if (!t->exec)
+        wh_compile_key_label(c, p);
     keyring(c);
     if (c->spec->linux_.personality.set) {
         struct wh_step_personality *s = WH_STEP(c, PERSONALITY, personality, c->spec->linux_.personality.src);

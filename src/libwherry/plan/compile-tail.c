@@ -124,6 +124,16 @@ void wh_compile_lsm(struct wh_compile *c, const struct wh_process *p)
     }
 }
 
+void wh_compile_key_label(struct wh_compile *c, const struct wh_process *p)
+{
+    const struct wh_sstr *label = &p->selinux_label;
+
+    /* Where there is no SELinux, wh_compile_lsm() refuses the label. */
+    if (label->v && *label->v && c->facts->feat & WH_FEAT_SELINUX && c->facts->feat & WH_FEAT_KEYRINGS &&
+        !c->req->no_new_keyring)
+        lsm_exec(c, label->src, WH_LSM_KEYCREATE, label->v);
+}
+
 /* ---- the label of new file systems ---- */
 
 static const char *annotation(const struct wh_spec *s, enum wh_ann ann, wh_node *ret_src)

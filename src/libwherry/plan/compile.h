@@ -107,6 +107,8 @@ bool wh_compile_be_init(struct wh_compile *c, const struct wh_process *p);
 void wh_compile_prio(struct wh_compile *c, const struct wh_process *p);
 void wh_compile_mempolicy(struct wh_compile *c);
 void wh_compile_lsm(struct wh_compile *c, const struct wh_process *p);
+/* The SELinux label of the session keyring that is made after it. */
+void wh_compile_key_label(struct wh_compile *c, const struct wh_process *p);
 /* Before the mounts: linux.mountLabel, which wh_compile_label_params adds to the parameters of a new file system. */
 void wh_compile_mount_label(struct wh_compile *c);
 void wh_compile_label_params(struct wh_compile *c, const char *fstype, struct wh_strv *params);

@@ -324,7 +324,10 @@ static void field(struct wh_buf *out, const struct wh_plan *p, const struct wh_s
         break;
     case WH_FK_LSMATTR:
         /* Back-quoted: engines find it by that (podman, libpod/oci_util.go). */
-        wh_buf_printf(out, "`/proc/%s`", v.u32 == WH_LSM_APPARMOR ? WH_LSM_APPARMOR_PATH : WH_LSM_SELINUX_PATH);
+        wh_buf_printf(out, "`/proc/%s`",
+                      v.u32 == WH_LSM_APPARMOR    ? WH_LSM_APPARMOR_PATH
+                      : v.u32 == WH_LSM_KEYCREATE ? WH_LSM_KEYCREATE_PATH
+                                                  : WH_LSM_SELINUX_PATH);
         break;
     case WH_FK_HEX:
         wh_buf_printf(out, "0x%x", v.u32);
