@@ -371,13 +371,13 @@ static void test_identity(void)
     is_int(wh_pidfd_open(proc, getpid(), &(struct wh_identity){ .start = before.start + 1 }), -ESRCH,
            "another one with its pid is not");
     wh_close(proc);
-    fd = wh_spawn_find("/nowhere:/bin:/usr/bin", "sh");
+    fd = wh_spawn_find("/nowhere:/bin:/usr/bin", "sh", -1);
     ok(fd >= 0, "a helper below an absolute directory");
     wh_close(fd);
     if (chdir("/bin") == 0) {
-        is_int(wh_spawn_find(".", "sh"), -ENOENT, "none below the working directory");
-        is_int(wh_spawn_find("", "sh"), -ENOENT, "nor where there is no path");
-        is_int(wh_spawn_find("../bin", "sh"), -ENOENT, "nor a relative one");
+        is_int(wh_spawn_find(".", "sh", -1), -ENOENT, "none below the working directory");
+        is_int(wh_spawn_find("", "sh", -1), -ENOENT, "nor where there is no path");
+        is_int(wh_spawn_find("../bin", "sh", -1), -ENOENT, "nor a relative one");
     }
 }
 
