@@ -271,3 +271,65 @@ create() {
     if [ "$status" = 126 ]; then skip "the directory is not reachable"; fi
     have_status 1
 }
+
+# What the commands execute, and the names of their sockets. Not create: strace waits for all that it follows.
+traced() { # ARGS of wherry…
+    SECRET=hush timeout 60 strace -f -qq -s 200 -o "$BATS_TEST_TMPDIR/trace" -e trace=execve,execveat,bind,connect,sendto,sendmsg \
+        "$WHERRY" --root "$ROOT" "$@" </dev/null >/dev/null 2>err 3>&- 4>&- || { cat err; return 1; }
+}
+
+@test "I4: the helper has an empty environment, and no socket has an abstract name" {
+    need strace
+    config '.hooks.createContainer = [ { path: "/bin/sh", args: ["sh", "-c", ":"], env: [] } ]
+        | .hooks.startContainer = [ { path: "/bin/sh", args: ["sh", "-c", ":"], env: [] } ]'
+    command_is true
+    traced run -b "$BUNDLE" "$CID"
+    # The container's and that of each hook.
+    [ "$(grep -c 'execveat(.*"", \["wherry:\[A\]"' "$BATS_TEST_TMPDIR/trace")" = 3 ]
+    [ "$(grep -c 'execveat(.*/\* 0 vars \*/, AT_EMPTY_PATH) = 0' "$BATS_TEST_TMPDIR/trace")" = 3 ]
+    # The one that start connects to has a name in the state directory; a bind without a name would get an abstract one.
+    grep -q 'bind(.*sun_path="/.*start.sock"' "$BATS_TEST_TMPDIR/trace"
+    run grep -E 'bind\(.*AF_UNIX\}|sun_path=@' "$BATS_TEST_TMPDIR/trace"
+    [ -z "$output" ]
+    config 'del(.hooks)'
+    command_is sleep 1000
+    wherry run -d -b "$BUNDLE" "$CID" </dev/null >out 2>&1
+    traced exec "$CID" true
+    [ "$(grep -c 'execveat(.*/\* 0 vars \*/, AT_EMPTY_PATH) = 0' "$BATS_TEST_TMPDIR/trace")" = 1 ]
+    run grep -E 'bind\(.*AF_UNIX\}|sun_path=@|hush' "$BATS_TEST_TMPDIR/trace"
+    [ -z "$output" ]
+    wherry delete -f "$CID"
+}
+
+# killed AT ARGS of wherry…: its helper gets SIGSEGV as it enters a system call, with no limit on the size of cores.
+killed() {
+    local at=$1
+    shift
+    (cd "$BATS_TEST_TMPDIR/cores" && ulimit -c unlimited && timeout 60 strace -f -qq -o "$BATS_TEST_TMPDIR/trace" -e trace="$at" -e inject="$at:signal=SEGV:when=1" \
+        "$WHERRY" --root "$ROOT" "$@" </dev/null >/dev/null 2>&1 3>&- 4>&-) || true
+    grep -E "killed by SIGSEGV" "$BATS_TEST_TMPDIR/trace"
+    [ "$(grep -c 'killed by SIGSEGV' "$BATS_TEST_TMPDIR/trace")" = 1 ]
+}
+
+@test "I5: the helper leaves no core when it dies: it is not dumpable" {
+    need strace
+    mkdir "$BATS_TEST_TMPDIR/cores"
+    (cd "$BATS_TEST_TMPDIR/cores" && ulimit -c unlimited && strace -f -qq -o ../control sh -c 'kill -SEGV $$' >/dev/null 2>&1 3>&- 4>&-) || true
+    grep -q 'killed by SIGSEGV (core dumped)' "$BATS_TEST_TMPDIR/control" || skip "this machine dumps no cores"
+    # The first process of a pid namespace would not be sent the signal.
+    config 'del(.linux.namespaces[] | select(.type == "pid"))'
+    command_is sleep 1000
+    for at in pivot_root capset; do
+        killed "$at" run -b "$BUNDLE" "$CID"
+        run cat "$BATS_TEST_TMPDIR/trace"
+        have_not "core dumped"
+        wherry delete -f "$CID"
+    done
+    wherry run -d -b "$BUNDLE" "$CID" </dev/null >out 2>&1
+    for at in setns capset setsid; do
+        killed "$at" exec "$CID" true
+        run cat "$BATS_TEST_TMPDIR/trace"
+        have_not "core dumped"
+    done
+    wherry delete -f "$CID"
+}
