@@ -86,8 +86,11 @@ int wh_target_look(struct wh_target *t, const char *id, bool journal, struct wh_
         return r;
     /* A frozen process that is sent a signal leaves the freezer for a moment (cgroup.events: frozen 0) although nothing of
      * the program runs: what was asked for counts as well. */
-    t->status = wh_state_status(t->dir_fd, t->pidfd >= 0,
-                                t->pidfd >= 0 && (wh_cgroup_freezing(&t->cgroup) || wh_cgroup_frozen(&t->cgroup) == 1));
+    r = wh_state_status(t->dir_fd, t->pidfd >= 0,
+                        t->pidfd >= 0 && (wh_cgroup_freezing(&t->cgroup) || wh_cgroup_frozen(&t->cgroup) == 1));
+    if (r < 0)
+        return wh_err_sys(err, r, "read the mailbox of container %s", id);
+    t->status = (enum wh_status)r;
     return 0;
 }
 

@@ -221,12 +221,17 @@ int wh_pidfd_pid(int proc_fd, int pidfd)
 }
 
 /* Since Linux 6.9 each process has an inode in a file system of their own, with a number that is not used again. */
-static uint64_t pidfd_ino(int pidfd)
+static int pidfd_ino(int pidfd, uint64_t *ret)
 {
     struct statfs sfs;
     struct stat st;
 
-    return fstatfs(pidfd, &sfs) == 0 && sfs.f_type == WH_PID_FS_MAGIC && fstat(pidfd, &st) == 0 ? st.st_ino : 0;
+    *ret = 0;
+    if (fstatfs(pidfd, &sfs) < 0 || fstat(pidfd, &st) < 0)
+        return -errno;
+    if (sfs.f_type == WH_PID_FS_MAGIC)
+        *ret = st.st_ino;
+    return 0;
 }
 
 /* No such directory in /proc: it is gone, or it is hidden from us. */
@@ -238,9 +243,12 @@ static int gone_or_hidden(int pidfd)
 int wh_identity(int proc_fd, int pidfd, pid_t pid, struct wh_identity *ret)
 {
     struct wh_proc_stat st = { 0 };
-    uint64_t ino = pidfd_ino(pidfd);
-    int r = wh_proc_stat(proc_fd, pid, &st);
+    uint64_t ino;
+    int r;
 
+    /* What cannot be asked for is left out: the time of the start says it, too. */
+    pidfd_ino(pidfd, &ino);
+    r = wh_proc_stat(proc_fd, pid, &st);
     if (r == -ESRCH && ino == 0)
         return gone_or_hidden(pidfd);
     if (r < 0 && ino == 0)
@@ -269,6 +277,7 @@ int wh_pidfd_open(int proc_fd, pid_t pid, const struct wh_identity *id)
 {
     WH_CLEANUP_FD int fd = -1;
     struct wh_proc_stat st;
+    uint64_t ino;
     int r;
 
     if (pid <= 0)
@@ -277,8 +286,13 @@ int wh_pidfd_open(int proc_fd, pid_t pid, const struct wh_identity *id)
     if (fd < 0)
         return errno == EINVAL ? -ESRCH : -errno;
     /* After the open: from here on the number cannot be given to another process without our noticing. */
-    if (id->ino)
-        return pidfd_ino(fd) == id->ino ? wh_take_fd(&fd) : -ESRCH;
+    if (id->ino) {
+        r = pidfd_ino(fd, &ino);
+        /* Not knowing is not "gone": the state of a container that runs would be deleted. */
+        if (r < 0)
+            return r;
+        return ino == id->ino ? wh_take_fd(&fd) : -ESRCH;
+    }
     r = wh_proc_stat(proc_fd, pid, &st);
     if (r < 0)
         return r == -ESRCH ? gone_or_hidden(fd) : r;

@@ -144,7 +144,7 @@ const char *wh_status_name(enum wh_status s);
 int wh_state_pidfd(const struct wh_state *s, int proc_fd);
 /* Whether it was made in another pid namespace than ours since this boot: then only its cgroup tells whether it lives. */
 bool wh_state_elsewhere(const struct wh_state *s, int proc_fd);
-/* What the mailbox of a living init says; `frozen` is the cgroup's word. */
-enum wh_status wh_state_status(int dir_fd, bool alive, bool frozen);
+/* What the mailbox of a living init says; `frozen` is the cgroup's word. enum wh_status, or -errno when that cannot be read. */
+int wh_state_status(int dir_fd, bool alive, bool frozen);
 
 #endif

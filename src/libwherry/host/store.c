@@ -321,9 +321,12 @@ int wh_store_mbox_open(int dir_fd, struct wh_err *err)
 
 int wh_mbox_read(int fd, struct wh_mbox *ret)
 {
+    ssize_t n;
+
     memset(ret, 0, sizeof *ret);
-    if (pread(fd, ret, sizeof *ret, 0) != sizeof *ret)
-        return -EIO;
+    n = pread(fd, ret, sizeof *ret, 0);
+    if (n != sizeof *ret)
+        return n < 0 ? -errno : -ENODATA;
     ret->fail.detail[WH_MBOX_DETAIL - 1] = '\0';
     return 0;
 }
@@ -397,18 +400,23 @@ bool wh_state_elsewhere(const struct wh_state *s, int proc_fd)
            wh_proc_this_boot(proc_fd, s->boot_id) == 1;
 }
 
-enum wh_status wh_state_status(int dir_fd, bool alive, bool frozen)
+int wh_state_status(int dir_fd, bool alive, bool frozen)
 {
     WH_CLEANUP_FD int fd = -1;
     struct wh_mbox mbox;
+    int r;
 
     if (!alive)
         return WH_STATUS_STOPPED;
     if (frozen)
         return WH_STATUS_PAUSED;
     fd = openat(dir_fd, "mbox", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    if (fd < 0 || wh_mbox_read(fd, &mbox) < 0)
+    r = fd < 0 ? -errno : wh_mbox_read(fd, &mbox);
+    /* One that is missing, or something else, says nothing any more; what could not be looked at is not known. */
+    if (r == -ENOENT || r == -ELOOP || r == -ENXIO || r == -EISDIR || r == -EINVAL || r == -ESPIPE || r == -ENODATA)
         return WH_STATUS_RUNNING;
+    if (r < 0)
+        return r;
     /* FAILED: the payload could not be executed, and init is about to be gone. */
     if (mbox.state < WH_MBOX_EXEC)
         return WH_STATUS_CREATED;
