@@ -28,27 +28,34 @@ static const char config[] =
     "  \"linux\": { \"namespaces\": [ { \"type\": \"pid\" }, { \"type\": \"mount\" }, { \"type\": \"ipc\" } ] } }";
 
 struct outside {
-    unsigned fds;
+    char fds[4096]; /* number, flags and what it is, of each: another one with the same number is no success */
     mode_t mask;
     sigset_t blocked;
     char cwd[256];
 };
 
-static unsigned open_fds(void)
+static void open_fds(char *text, size_t size)
 {
     DIR *d = opendir("/proc/self/fd");
-    unsigned n = 0;
+    const struct dirent *e;
+    size_t len = 0;
 
-    while (readdir(d))
-        n++;
-    closedir(d);
-    return n;
+    while (d && (e = readdir(d)) && len < size - 300) {
+        int fd = (int)strtol(e->d_name, NULL, 10);
+        char target[256];
+        ssize_t n = readlinkat(dirfd(d), e->d_name, target, sizeof target);
+
+        if (e->d_name[0] != '.' && fd != dirfd(d) && n >= 0)
+            len += (size_t)snprintf(text + len, size - len, "%d (%d) %.*s\n", fd, fcntl(fd, F_GETFD), (int)n, target);
+    }
+    if (d)
+        closedir(d);
 }
 
 static void look(struct outside *o)
 {
     memset(o, 0, sizeof *o);
-    o->fds = open_fds();
+    open_fds(o->fds, sizeof o->fds);
     o->mask = umask(0);
     umask(o->mask);
     sigprocmask(SIG_SETMASK, NULL, &o->blocked);
@@ -65,7 +72,7 @@ static void unchanged(const struct outside *before, const char *what)
     int status;
 
     look(&now);
-    is_int(now.fds, before->fds, "%s: no descriptor more or less", what);
+    is_str(now.fds, before->fds, "%s: the same descriptors", what);
     ok(now.mask == before->mask && memcmp(&now.blocked, &before->blocked, sizeof now.blocked) == 0 &&
            strcmp(now.cwd, before->cwd) == 0,
        "%s: umask, signal mask and working directory as before", what);
@@ -249,6 +256,174 @@ static void test_failures(wherry_ctx *ctx, const char *id)
     unchanged(&before, "failures");
 }
 
+/* ---- kinds of failure: each leaves the program as it was, with no child of its own and no container ---- */
+
+static const char kinds_of_config[] = "{ \"ociVersion\": \"1.0.2\", %s \"linux\": { %s \"namespaces\": [ { \"type\": "
+                                      "\"pid\" }, { \"type\": \"mount\" }, { \"type\": \"ipc\" } %s ] } }";
+#define ROOT "\"root\": { \"path\": \"rootfs\" }, "
+#define PROCESS(args) "\"process\": { \"cwd\": \"/\", \"args\": [ " args " ], \"user\": { \"uid\": 0, \"gid\": 0 } }, "
+#define TRUE_ "\"/bin/busybox\", \"true\""
+#define HOOK(kind, path) "\"hooks\": { \"" kind "\": [ { \"path\": \"" path "\" } ] }, "
+#define MOUNT(type, source)                                                                                            \
+    "\"mounts\": [ { \"destination\": \"/m\", \"type\": \"" type "\", \"source\": \"" source                           \
+    "\", \"options\": [ \"rbind\" ] } ], "
+
+static const struct {
+    const char *what, *members, *of_linux, *namespaces;
+} broken[] = {
+    { "a property that is missing", ROOT PROCESS(""), "", "" },
+    { "a rootfs that is not there", "\"root\": { \"path\": \"none\" }, " PROCESS(TRUE_), "", "" },
+    { "a rootfs that is a file", "\"root\": { \"path\": \"rootfs/bin/busybox\" }, " PROCESS(TRUE_), "", "" },
+    { "a program that is not there", ROOT PROCESS("\"/none\""), "", "" },
+    { "a bind of what is not there", ROOT PROCESS(TRUE_) MOUNT("bind", "/none"), "", "" },
+    { "a file system that the kernel does not know",
+      ROOT PROCESS(TRUE_) "\"mounts\": [ { \"destination\": \"/m\", "
+                          "\"type\": \"nonefs\", \"source\": \"none\" } ], ",
+      "", "" },
+    { "a prestart hook that fails", ROOT PROCESS(TRUE_) HOOK("prestart", "/bin/false"), "", "" },
+    { "a createRuntime hook that fails", ROOT PROCESS(TRUE_) HOOK("createRuntime", "/bin/false"), "", "" },
+    { "a createRuntime hook that is not there", ROOT PROCESS(TRUE_) HOOK("createRuntime", "/none"), "", "" },
+    { "a createRuntime hook that takes too long",
+      ROOT PROCESS(TRUE_) "\"hooks\": { \"createRuntime\": [ { \"path\": "
+                          "\"/bin/busybox\", \"args\": [ \"sleep\", \"1000\" ], \"timeout\": 1 } ] }, ",
+      "", "" },
+    { "a createContainer hook that fails", ROOT PROCESS(TRUE_) HOOK("createContainer", "/bin/false"), "", "" },
+    { "a createContainer hook that is not there", ROOT PROCESS(TRUE_) HOOK("createContainer", "/none"), "", "" },
+    { "a startContainer hook that fails",
+      ROOT PROCESS(TRUE_) "\"hooks\": { \"startContainer\": [ { \"path\": "
+                          "\"/bin/busybox\", \"args\": [ \"false\" ] } ] }, ",
+      "", "" },
+    { "a startContainer hook that is not there", ROOT PROCESS(TRUE_) HOOK("startContainer", "/none"), "", "" },
+    { "a namespace that is not there", ROOT PROCESS(TRUE_), "", ", { \"type\": \"network\", \"path\": \"/none\" }" },
+    { "a file that is no namespace", ROOT PROCESS(TRUE_), "", ", { \"type\": \"network\", \"path\": \"/dev/null\" }" },
+    { "a sysctl that the kernel does not know", ROOT PROCESS(TRUE_), "\"sysctl\": { \"net.none\": \"1\" }, ",
+      ", { \"type\": \"network\" }" },
+    { "a seccomp agent that is not there", ROOT PROCESS(TRUE_),
+      "\"seccomp\": { \"defaultAction\": \"SCMP_ACT_ALLOW\", "
+      "\"listenerPath\": \"/none\", \"syscalls\": [ { \"names\": [ \"mkdir\" ], \"action\": \"SCMP_ACT_NOTIFY\" } ] "
+      "}, ",
+      "" },
+};
+
+static struct wherry_create_opts broken_opts(size_t n)
+{
+    static char json[4096];
+    struct wherry_create_opts o = { .size = sizeof o, .bundle = bundle };
+
+    snprintf(json, sizeof json, kinds_of_config, broken[n].members, broken[n].of_linux, broken[n].namespaces);
+    o.config_data = json;
+    o.config_len = strlen(json);
+    return o;
+}
+
+static void fails(int r, const char *what, wherry_error **e)
+{
+    ok(r < 0 && *e && *wherry_error_text(*e), "%s: an error that says something", what);
+    if (r < 0)
+        diag("%s", wherry_error_text(*e));
+    wherry_error_free(*e);
+    *e = NULL;
+}
+
+static void test_broken(wherry_ctx *ctx, const char *id)
+{
+    for (size_t i = 0; i < sizeof broken / sizeof *broken; i++) {
+        struct wherry_create_opts o = broken_opts(i);
+        wherry_container *c = NULL;
+        wherry_error *e = NULL;
+        struct outside before;
+        int status, r;
+
+        look(&before);
+        fails(wherry_run(ctx, id, &o, &status, &e), broken[i].what, &e);
+        unchanged(&before, broken[i].what);
+        is_int(wherry_container_open(ctx, id, &c, NULL), -ENOENT, "%s: no container", broken[i].what);
+        /* In two steps, where the first may do. */
+        r = wherry_create(ctx, id, &o, &e);
+        if (r == 0) {
+            fails(wherry_start(ctx, id, &e), broken[i].what, &e);
+            wherry_delete(ctx, id, WHERRY_DELETE_FORCE, NULL);
+            while (syscall(SYS_wait4, -1, NULL, __WALL, NULL) > 0)
+                ;
+        } else {
+            fails(r, broken[i].what, &e);
+        }
+        unchanged(&before, broken[i].what);
+    }
+}
+
+static void test_options(wherry_ctx *ctx, const char *id)
+{
+    struct wherry_create_opts good = script("sleep 1000"), o;
+    wherry_error *e = NULL;
+    struct outside before;
+    int status, p[2];
+
+    if (pipe2(p, O_CLOEXEC) < 0 || write(p[1], "", 1) != 1)
+        bail_out("pipe");
+    look(&before);
+#define TRIED(what, field, value)                                                                                      \
+    o = good;                                                                                                          \
+    o.field = value;                                                                                                   \
+    fails(wherry_create(ctx, id, &o, &e), what, &e);                                                                   \
+    unchanged(&before, what);                                                                                          \
+    fails(wherry_run(ctx, id, &o, &status, &e), what, &e);                                                             \
+    unchanged(&before, what)
+    TRIED("a canceled create", cancel_fd, p[0]);
+    TRIED("a pid file in no directory", pid_file, "/none/pid");
+    TRIED("a socket for the pidfd that is not there", pidfd_socket, "/none");
+    TRIED("a console socket without a terminal", console_socket, "/none");
+    TRIED("a configuration that is not there", config_data, NULL);
+    TRIED("preserved descriptors that are closed", preserve_fds, 400);
+    close(p[0]);
+    close(p[1]);
+}
+
+static int no_events(void *data, const char *json)
+{
+    (void)data;
+    (void)json;
+    return -ECANCELED;
+}
+
+/* Every command, for a container that is not there and for what is no name of one. */
+static void test_nobody(wherry_ctx *ctx)
+{
+    static const char *const ids[] = { "embed-nobody", "../x", "" }, *const args[] = { "/bin/true", NULL };
+
+    for (size_t i = 0; i < sizeof ids / sizeof *ids; i++) {
+        struct wherry_update_opts u = { .size = sizeof u, .resources_data = "{}", .resources_len = 2 };
+        struct wherry_exec_opts x = { .size = sizeof x, .args = args };
+        struct wherry_events_opts v = { .size = sizeof v };
+        struct wherry_ps_opts s = { .size = sizeof s, .path = "/bin:/usr/bin" };
+        wherry_container *c = NULL;
+        wherry_error *e = NULL;
+        struct outside before;
+        char *text = NULL;
+        int32_t *pids = NULL;
+        size_t n = 0;
+        int status;
+
+        look(&before);
+#define NOBODY(call)                                                                                                   \
+    fails(call, #call, &e);                                                                                            \
+    unchanged(&before, #call)
+        NOBODY(wherry_container_open(ctx, ids[i], &c, &e));
+        NOBODY(wherry_start(ctx, ids[i], &e));
+        NOBODY(wherry_exec(ctx, ids[i], &x, &status, &e));
+        NOBODY(wherry_kill(ctx, ids[i], SIGTERM, 0, &e));
+        NOBODY(wherry_kill(ctx, ids[i], SIGTERM, WHERRY_KILL_ALL, &e));
+        NOBODY(wherry_pause(ctx, ids[i], &e));
+        NOBODY(wherry_resume(ctx, ids[i], &e));
+        NOBODY(wherry_update(ctx, ids[i], &u, &e));
+        NOBODY(wherry_delete(ctx, ids[i], 0, &e));
+        NOBODY(wherry_pids(ctx, ids[i], &pids, &n, &e));
+        NOBODY(wherry_ps(ctx, ids[i], &s, &text, &e));
+        NOBODY(wherry_stats(ctx, ids[i], &text, &e));
+        NOBODY(wherry_events(ctx, ids[i], &v, no_events, NULL, &e));
+    }
+}
+
 static void reap_all(int sig)
 {
     int saved = errno;
@@ -321,6 +496,9 @@ int main(void)
         test_run(ctx, id);
         test_exec(ctx, id);
         test_failures(ctx, id);
+        test_broken(ctx, id);
+        test_options(ctx, id);
+        test_nobody(ctx);
         test_reaper(ctx, id);
         wherry_ctx_free(ctx);
         co.root = "/";
