@@ -52,7 +52,7 @@ int ini_proc_write(struct ini *i, int dir, const char *path, uint64_t resolve, c
 char *ini_decimal(char text[INI_I32_TEXT], int32_t value)
 {
     uint32_t v = value < 0 ? 0u - (uint32_t)value : (uint32_t)value;
-    char *p = text + INI_I32_TEXT - 1;
+    char *p = &text[INI_I32_TEXT - 1];
 
     *p = 0;
     do
