@@ -293,7 +293,7 @@ static int destroy_own(struct wh_creation *c, int64_t end, struct wh_err *err)
     if (r == -EBUSY)
         return *err = first, r;
     /* The container is ours, and it is over: what fails from here on is reported, and the rest is removed all the same. */
-    r = look_again(c, first.code ? &(struct wh_err){ 0 } : &first);
+    (void)look_again(c, first.code ? &(struct wh_err){ 0 } : &first);
     wh_target_init(&t);
     t.root_fd = c->root_fd;
     t.dir_fd = c->dir_fd;
@@ -301,7 +301,9 @@ static int destroy_own(struct wh_creation *c, int64_t end, struct wh_err *err)
     t.state = c->state;
     t.cgroup = c->cgroup;
     t.pidfd = c->run.pidfd_b;
-    r = wh_api_destroy(c->ctx, &t, c->id, end, err);
+    /* Who has cancelled waits for the bound alone: a unit is stopped all the same. */
+    t.cgroup.cancel_fd = -1;
+    (void)wh_api_destroy(c->ctx, &t, c->id, end, err);
     c->cgroup = t.cgroup;
     if (first.code)
         *err = first;
