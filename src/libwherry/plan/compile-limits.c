@@ -83,8 +83,12 @@ bool wh_compile_arg(struct wh_compile *c, const struct wh_sstr *s, const char *w
 
     if (len <= max)
         return true;
-    /* The beginning alone: what comes later in an environment variable may be a secret. */
-    wh_compile_err(c, -EINVAL, s->src, "%s \"%.*s...\" is %zu bytes long, and the kernel takes at most %zu", what,
-                   (int)(strcspn(s->v, "=") < 40 ? strcspn(s->v, "=") : 40), s->v, len, max);
+    /* The words of execve(2), for those who look for them. Of the string the beginning alone: what comes later in an environment variable may be
+     * a secret. */
+    wh_compile_err(
+        c, -EINVAL, s->src,
+        "exec: \"%.40s\": argument list too long: %s \"%.*s...\" is %zu bytes long, and the kernel takes at most %zu",
+        c->process && c->process->args.n ? c->process->args.v[0].v : "", what,
+        (int)(strcspn(s->v, "=") < 40 ? strcspn(s->v, "=") : 40), s->v, len, max);
     return false;
 }
