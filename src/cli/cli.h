@@ -201,6 +201,7 @@ bool cli_twin_for_labels(struct cli *cli, int r, wherry_error **error);
 int cli_fail(struct cli *cli, const char *prefix, int r, wherry_error *error);
 __attribute__((format(printf, 2, 3))) int cli_failf(struct cli *cli, const char *fmt, ...);
 /* A mistake on the command line: the help of `help` on stdout (null: none), the text as an error. Returns 1. */
+bool cli_named_by_engine(void);
 int cli_usage(struct cli *cli, const struct cli_usage_error *e, const struct cli_command *help);
 /* Writes to stdout, with one newline at the end; returns the exit status. */
 int cli_print(struct cli *cli, const char *text);

@@ -195,7 +195,7 @@ void cli_log_message(void *data, enum wherry_log_level level, const char *messag
     if (level != WHERRY_LOG_WARNING || (log->dest == DEST_STDERR && log->json))
         return;
     /* As with failures: people read stderr, whatever else is the log. */
-    cli_buf_str(&b, "wherry: warning: ");
+    cli_buf_str(&b, cli_named_by_engine() ? "warning: " : "wherry: warning: ");
     cli_buf_line(&b, message);
     cli_buf_str(&b, "\n");
     if (!b.failed)

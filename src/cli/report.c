@@ -18,11 +18,17 @@ struct report {
     unsigned int count;
 };
 
+/* conmon reads our stderr, and its engine shows the text behind the runtime's name. conmon's variable is the only sign of it. */
+bool cli_named_by_engine(void)
+{
+    return getenv("_OCI_SYNCPIPE") != NULL;
+}
+
 static void report_add(const struct cli *cli, struct report *rep, const char *prefix, const char *text)
 {
     bool first = rep->count++ == 0;
 
-    if (first && cli->log.dest == DEST_STDERR)
+    if (first && cli->log.dest == DEST_STDERR && !cli_named_by_engine())
         cli_buf_str(&rep->people, "wherry: ");
     if (first && prefix) {
         cli_buf_printf(&rep->record, "%s: ", prefix);
@@ -90,7 +96,7 @@ int cli_usage(struct cli *cli, const struct cli_usage_error *e, const struct cli
     }
     /* With its name always: `wherry: "create" requires exactly 1 argument(s)` is how runc says it. */
     cli_buf_str(&rep.record, "wherry: ");
-    cli_buf_str(&rep.people, cli->log.dest == DEST_STDERR ? "" : "wherry: ");
+    cli_buf_str(&rep.people, cli->log.dest == DEST_STDERR || cli_named_by_engine() ? "" : "wherry: ");
     report_add(cli, &rep, NULL, e->text);
     return report_done(cli, &rep);
 }

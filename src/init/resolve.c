@@ -121,6 +121,32 @@ static int walk(struct ini *i, int root, bool dir, uint64_t last_flags, uint64_t
     }
 }
 
+/* Cuts i->path after the first element that cannot be passed: "not a directory" does not say which of them is none. */
+static void cut_at_element(struct ini *i, int root, uint64_t resolve)
+{
+    char *b = i->path;
+    size_t to = 0;
+
+    for (;;) {
+        long fd;
+        char keep;
+
+        for (; b[to] == '/';)
+            to++;
+        for (; b[to] && b[to] != '/';)
+            to++;
+        if (!b[to])
+            return;
+        keep = b[to];
+        b[to] = 0;
+        fd = ini_openat2(root, b, O_PATH | O_DIRECTORY, resolve);
+        if (fd < 0)
+            return;
+        ini_close((int)fd);
+        b[to] = keep;
+    }
+}
+
 /* i->path, already filled. */
 static int resolve_path(struct ini *i, int root, enum ini_make make, unsigned int flags, int *ret_fd)
 {
@@ -141,6 +167,8 @@ static int resolve_path(struct ini *i, int root, enum ini_make make, unsigned in
         r = walk(i, root, make == INI_MAKE_DIR, last_flags, resolve, ret_fd);
     else
         r = fail(i, OPENAT2, fd);
+    if (r < 0 && fd != -ENOENT)
+        cut_at_element(i, root, resolve);
     if (r < 0)
         ini_detail(i, i->path);
     return r;

@@ -46,7 +46,7 @@ box() { made run --rm "$@" </dev/null; }
     run -127 box $IMAGE /nosuch
     run box $IMAGE /etc
     have_status 126
-    have "is a directory"
+    have "permission denied (it is a directory)"
     run box $IMAGE /etc/passwd
     have_status 126
     have "permission denied"
@@ -188,7 +188,7 @@ box() { made run --rm "$@" </dev/null; }
     # podman's exec knows no status for it.
     run podman exec "$NAME" /etc </dev/null
     [ "$status" != 0 ]
-    have "is a directory"
+    have "permission denied (it is a directory)"
     run podman exec "$NAME" /etc/passwd </dev/null
     have_status 126
     have "permission denied"

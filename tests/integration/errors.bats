@@ -174,3 +174,92 @@ refuses() {
     have_status 0
     wait_status "$CID" stopped
 }
+
+@test "errors: a configuration of one line is named by the pointer alone; a passing process file as process.json" {
+    need root
+    jq -c . "$BUNDLE/config.json" >"$BATS_TEST_TMPDIR/one"
+    cp "$BATS_TEST_TMPDIR/one" "$BUNDLE/config.json"
+    jq -c '.process.args = ["/etc"]' "$BATS_TEST_TMPDIR/one" >"$BUNDLE/config.json"
+    run wherry create -b "$BUNDLE" "$CID"
+    have_status 1
+    have_line '^wherry: create failed: config.json: /process/args/0: .*exec: "/etc": permission denied \(it is a directory\)$'
+    run wherry explain -b "$BUNDLE"
+    have '(config.json: /process/args/0)'
+    jq -c '.process.cwd = 3' "$BATS_TEST_TMPDIR/one" >"$BUNDLE/config.json"
+    run wherry check -b "$BUNDLE"
+    have_line '^config.json: error: /process/cwd: must be a string, not a number \(3\)'
+    run wherry create -b "$BUNDLE" "$CID"
+    have_line '^wherry: create failed: config.json: /process/cwd: must be a string'
+    # What is no JSON has no other place.
+    echo '{ "a": 1 "b": 2 }' >"$BUNDLE/config.json"
+    run wherry create -b "$BUNDLE" "$CID"
+    have 'config.json:1:10: '
+    jq '.process.args = ["sleep", "1000"]' "$BATS_TEST_TMPDIR/one" >"$BUNDLE/config.json"
+    wherry run -d -b "$BUNDLE" "$CID" </dev/null >/dev/null 2>&1
+    for name in runc-process123 exec-process-456; do
+        echo '{"args":["true"],"cwd":3,"user":{"uid":0,"gid":0}}' >"$BATS_TEST_TMPDIR/$name"
+        run wherry exec -p "$BATS_TEST_TMPDIR/$name" "$CID"
+        have_status 255
+        have_line '^wherry: exec failed: process.json: /cwd: must be a string'
+    done
+    mv "$BATS_TEST_TMPDIR/$name" "$BATS_TEST_TMPDIR/mine.json"
+    run wherry exec -p "$BATS_TEST_TMPDIR/mine.json" "$CID"
+    have_line '^wherry: exec failed: mine.json: /cwd: must be a string'
+}
+
+@test "errors: the element that is in the way of a mount point, whatever comes after it" {
+    need root
+    mkdir -p rootfs/etc/conf "$BATS_TEST_TMPDIR/d"
+    echo x >rootfs/etc/conf/item
+    for below in sub sub/deeper; do
+        config '.mounts = [.mounts[] | select(.destination | startswith("/etc") | not)] + [{ destination: ("/etc/conf/item/" + $b), type: "bind", source: $s, options: ["bind"] }]' \
+            --arg b "$below" --arg s "$BATS_TEST_TMPDIR/d"
+        run wherry create -b "$BUNDLE" "$CID"
+        have_status 1
+        have "mount on /etc/conf/item/$below: openat2: not a directory: /etc/conf/item (an element of the target is a file)"
+    done
+    ln -s item/x rootfs/etc/conf/link
+    config '.mounts[-1].destination = "/etc/conf/link/y"'
+    run wherry create -b "$BUNDLE" "$CID"
+    have_status 1
+    have "not a directory: /etc/conf/link (an element"
+}
+
+@test "errors: a sysctl of ids, in a user namespace that does not map them" {
+    need root userns
+    config '.linux.sysctl = {"net.ipv4.ping_group_range": "0 2147483647"} | .linux.namespaces += [{type: "user"}]
+            | .linux.uidMappings = [{containerID: 0, hostID: 100000, size: 65536}] | .linux.gidMappings = .linux.uidMappings'
+    chmod 755 "$BATS_TEST_TMPDIR" "$BUNDLE"
+    chown -R 100000:100000 rootfs
+    run wherry create -b "$BUNDLE" "$CID"
+    have_status 1
+    have "invalid argument (the kernel does not take this value; in a user namespace the group ids have to be mapped)"
+}
+
+@test "errors: an argument or a variable that execve does not take names the program" {
+    config '.process.args = ["/bin/sh", "-c", ("x" * 200000)]'
+    run wherry create -b "$BUNDLE" "$CID"
+    have_status 1
+    have 'exec: "/bin/sh": argument list too long: the argument "xxxx'
+    config '.process.args = ["sh"] | .process.env += ["BIG=" + ("x" * 200000)]'
+    run wherry create -b "$BUNDLE" "$CID"
+    have_status 1
+    have 'exec: "sh": argument list too long: the environment variable "BIG..." is 200004 bytes long'
+}
+
+stderr_of() { "$@" 2>&1 >/dev/null; }
+
+@test "errors: under conmon, whose engine puts the runtime's name in front, none of our own" {
+    for words in "state nosuch" "create" "--nosuch"; do
+        # shellcheck disable=SC2086 # a list of words
+        run stderr_of env _OCI_SYNCPIPE=3 "$WHERRY" --root "$ROOT" $words
+        [[ $output != *wherry:*wherry:* ]]
+        # shellcheck disable=SC2086
+        run stderr_of "$WHERRY" --root "$ROOT" $words
+        [[ $output == wherry:* && $output != *wherry:*wherry:* ]]
+    done
+    run stderr_of env _OCI_SYNCPIPE=3 "$WHERRY" --root "$ROOT" state nosuch
+    [ "$output" = "container does not exist" ]
+    run stderr_of env _OCI_SYNCPIPE=3 "$WHERRY" --root "$ROOT" create
+    [[ $output != wherry:* ]]
+}

@@ -56,7 +56,7 @@ bad() { # JQ TEXT…
     up
     fails 'exec failed: unable to start container process: exec: "nosuch": executable file not found in $PATH' -- "$CID" nosuch
     fails 'exec: "/nosuch": stat /nosuch: no such file or directory' -- "$CID" /nosuch
-    fails 'exec: "/etc": is a directory' -- "$CID" /etc
+    fails 'exec: "/etc": permission denied (it is a directory)' -- "$CID" /etc
     fails 'exec: "/etc/passwd": permission denied' -- "$CID" /etc/passwd
     printf 'garbage' >rootfs/bin/garbage
     chmod 755 rootfs/bin/garbage
@@ -79,7 +79,7 @@ bad() { # JQ TEXT…
     printf '' >p.json
     fails 'p.json' -- -p p.json "$CID"
     printf '{"args": ["true"' >p.json
-    fails 'p.json:1:' -- -p p.json "$CID"
+    fails 'p.json:1:17: not valid JSON' -- -p p.json "$CID"
     printf '[]' >p.json
     fails 'p.json' 'object' -- -p p.json "$CID"
     bad 'del(.cwd)' 'p.json' 'the required property "cwd" is missing'

@@ -56,7 +56,7 @@ executable() { # NAME TEXT
 }
 
 @test "a directory" {
-    cannot_run /etc 'exec: "/etc": is a directory'
+    cannot_run /etc 'exec: "/etc": permission denied (it is a directory)'
 }
 
 @test "a broken symbolic link, and a loop of them" {

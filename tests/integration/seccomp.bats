@@ -44,6 +44,33 @@ filter() { config '.linux.seccomp = $s' --argjson s "$1"; }
     have "status 159"
 }
 
+@test "a payload that the filter kills: the reason is said, in run and in exec" {
+    need root
+    filter '{ "defaultAction": "SCMP_ACT_ALLOW", "syscalls": [ { "names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_KILL_PROCESS" } ] }'
+    command_is mkdir /tmp/x
+    go
+    have_status 159
+    have_line "^time=.* level=error msg=.*container $CID was killed: bad system call: the seccomp filter does not allow it"
+    command_is sleep 1000
+    wherry run -d -b "$BUNDLE" "$CID" </dev/null >/dev/null 2>&1
+    run wherry exec "$CID" mkdir /tmp/x
+    have_status 159
+    have 'the process was killed: bad system call: the seccomp filter does not allow it'
+    # Nothing is said of a filter where there is none.
+    wherry delete -f "$CID"
+    config 'del(.linux.seccomp)'
+    shell_is 'exit 159'
+    go
+    have_status 159
+    have_not "bad system call"
+    # A filter that does not allow the hook what it does.
+    filter '{ "defaultAction": "SCMP_ACT_ALLOW", "syscalls": [ { "names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_KILL_PROCESS" } ] }'
+    config '.hooks.startContainer = [ { path: "/bin/mkdir", args: ["mkdir", "/tmp/x"] } ]'
+    go
+    have_status 1
+    have "error running startContainer hook #0: killed by signal 31 (bad system call)"
+}
+
 @test "the filter is on whether or not new privileges are barred" {
     filter '{ "defaultAction": "SCMP_ACT_ALLOW", "syscalls": [ { "names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO" } ] }'
     shell_is 'grep -E "^(NoNewPrivs|Seccomp|CapEff):" /proc/self/status'

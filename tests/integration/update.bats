@@ -127,7 +127,7 @@ all_values() {
     if ! is_v1 memory; then
         run wherry update -r "$BATS_TEST_TMPDIR/r.json" "$CID"
         have_status 1
-        have "r.json:1:22: /memory/limit"
+        have "r.json: /memory/limit"
         have "memory.max"
         have "are in use, and checkBeforeUpdate is set"
         [ "$(value memory memory.max memory.limit_in_bytes)" = $((200 << 20)) ]

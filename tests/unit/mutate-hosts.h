@@ -117,8 +117,8 @@ static void look_at(struct run *run)
         run->refused++;
         if (strstr(e->msg, "internal error"))
             complain(&run->internal, run->m, e->msg);
-        /* Line and column; a JSON pointer but for the document itself, whose pointer is empty. */
-        if (!digit || digit[1] < '1' || digit[1] > '9')
+        /* Line and column where there is more than one line; a JSON pointer but for the document itself, whose pointer is empty. */
+        if (!digit || ((digit[1] < '1' || digit[1] > '9') && strncmp(digit, ": /", 3) != 0))
             complain(&run->places, run->m, e->msg);
         *e = (struct wh_err){ 0 };
     }

@@ -401,7 +401,7 @@ static void exec_texts(void)
         { 8, WH_SITE_EXEC_STAT, ENOENT, "/foo", "exec: \"foo\": stat /foo: no such file or directory" },
         { 8, WH_SITE_EXEC_STAT, ENOENT, NULL, "exec: \"foo\": stat foo: no such file or directory" },
         { 8, WH_SITE_EXEC_STAT, ENOTDIR, "/etc/passwd/x", "exec: \"foo\": stat /etc/passwd/x: not a directory" },
-        { 8, WH_SITE_EXEC_IS_DIR, EISDIR, NULL, "exec: \"foo\": is a directory" },
+        { 8, WH_SITE_EXEC_IS_DIR, EACCES, NULL, "exec: \"foo\": permission denied (it is a directory)" },
         { 8, WH_SITE_EXEC_NO_X, EACCES, NULL, "exec: \"foo\": permission denied (it has no x bit for this user)" },
         { 8, WH_SITE_EXEC_NOEXEC_MOUNT, EACCES, NULL,
           "exec: \"foo\": permission denied (it is on a mount with noexec)" },

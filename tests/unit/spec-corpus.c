@@ -96,7 +96,7 @@ static void bad_case(const char *file, const char *where, const char *pointer, c
     int r;
 
     snprintf(path, sizeof path, BAD "%s", file);
-    snprintf(want, sizeof want, "config.json:%s%s%s", where, *pointer ? ": " : "", pointer);
+    snprintf(want, sizeof want, "config.json%s%s%s%s", *where ? ":" : "", where, *pointer ? ": " : "", pointer);
     r = parse(path, &errs, &s);
     if (r == 0)
         r = later(s, &errs);

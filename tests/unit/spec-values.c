@@ -2,9 +2,11 @@
 #include <errno.h>
 #include <linux/ioprio.h>
 #include <linux/sched.h>
+#include <string.h>
 #include <sys/resource.h>
 
 #include "read-file.h"
+#include "spec/fields.h"
 #include "spec/spec.h"
 #include "tap.h"
 
@@ -259,7 +261,34 @@ static void test_process_file(void)
     wh_spec_free(p);
     is_int(wh_spec_parse_process(bad, sizeof bad - 1, "p.json", &p, &errs), -EINVAL, "what is wrong is told");
     is_int(errs.n, 2, "all of it");
-    is_str(errs.e[0].path, "p.json:1:10: /cwd", "with its place");
+    is_str(errs.e[0].path, "p.json: /cwd", "with its place");
+}
+
+/* A guess is worth something within two letters, and for what confines none is made. */
+static void suggestions(void)
+{
+    static const struct {
+        const struct wh_names *names;
+        const char *name, *want;
+    } t[] = {
+        { &wh_names_rlimit, "RLIMIT_NPRCO", "RLIMIT_NPROC" },
+        { &wh_names_rlimit, "RLIMIT_NPRXX", "RLIMIT_NPROC" },
+        { &wh_names_rlimit, "RLIMIT_NPXXX", NULL },
+        { &wh_names_rlimit, "rlimit_nproc", "RLIMIT_NPROC" },
+        { &wh_names_cap, "CAP_CHECKPOINT_RESTOER", "CAP_CHECKPOINT_RESTORE" },
+        { &wh_names_cap, "CAP_CHECKPOINT_RESXXX", NULL },
+        { &wh_names_cap, "SYS_ADMIN", "CAP_SYS_ADMIN" },
+        { &wh_names_seccomp_action, "SCMP_ACT_ALOW", NULL },
+        { &wh_names_seccomp_action, "SCMP_ACT_KILL_PROCES", NULL },
+        { &wh_names_seccomp_op, "SCMP_CMP_NEQ", NULL },
+        { &wh_names_seccomp_flag, "SECCOMP_FILTER_FLAG_LOGS", NULL },
+    };
+
+    for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+        const char *got = wh_names_nearest(t[i].names, t[i].name);
+
+        ok(t[i].want ? got && strcmp(got, t[i].want) == 0 : !got, "the name that %s may have meant", t[i].name);
+    }
 }
 
 int main(void)
@@ -269,6 +298,7 @@ int main(void)
     size_t len = 0;
     char *json = read_file(FILE_NAME, &len);
 
+    suggestions();
     if (!ok(json && wh_spec_parse(json, len, "config.json", WH_SPEC_UNKNOWN, &spec, &errs) == 0,
             FILE_NAME " is read")) {
         for (unsigned i = 0; i < errs.n; i++)

@@ -44,7 +44,8 @@ void wh_check_add(struct wh_findings *f, enum wh_check check, wh_node src, const
     e->message = wh_arena_strndup(f->arena, text.data ? text.data : "", text.len);
     e->pointer = "";
     if (src && f->spec) {
-        e->line = wh_spec_line(f->spec, src, &e->column);
+        if (!f->spec->one_line)
+            e->line = wh_spec_line(f->spec, src, &e->column);
         wh_spec_pointer(f->spec, src, pointer, sizeof pointer);
         e->pointer = wh_arena_strndup(f->arena, pointer, strlen(pointer));
     }
@@ -79,8 +80,9 @@ void wh_check_add_err(struct wh_findings *f, enum wh_check check, const struct w
         p++;
         n->column = number(&p);
     }
-    if (p[0] == ':' && p[1] == ' ')
-        n->pointer = wh_arena_strndup(f->arena, p + 2, strlen(p + 2));
+    p += *p == ':';
+    if (*p == ' ')
+        n->pointer = wh_arena_strndup(f->arena, p + 1, strlen(p + 1));
 }
 
 static int by_place(const void *a, const void *b)
@@ -88,8 +90,8 @@ static int by_place(const void *a, const void *b)
     const struct wh_finding *x = a, *y = b;
 
     /* What has no place comes last: it is about the host. */
-    if (!x->line != !y->line)
-        return x->line ? -1 : 1;
+    if (!*x->pointer != !*y->pointer)
+        return *x->pointer ? -1 : 1;
     if (x->line != y->line)
         return x->line < y->line ? -1 : 1;
     if (x->column != y->column)

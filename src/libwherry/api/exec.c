@@ -160,6 +160,12 @@ static int fill_request(struct executing *x, struct wh_err *err)
     return r;
 }
 
+/* What containerd and podman write for one exec and remove: nobody can look into it afterwards, and its name says nothing. */
+static bool is_passing(const char *base)
+{
+    return wh_startswith(base, "runc-process") || wh_startswith(base, "exec-process-");
+}
+
 static int load_process(struct executing *x, struct wh_err *err)
 {
     const struct wherry_exec_opts *o = &x->opts;
@@ -177,7 +183,8 @@ static int load_process(struct executing *x, struct wh_err *err)
         data = x->text.data;
         len = x->text.len;
     }
-    return wh_spec_parse_process(data, len, base && base[1] ? base + 1 : name, &x->process, x->load.errs);
+    base = base && base[1] ? base + 1 : name;
+    return wh_spec_parse_process(data, len, is_passing(base) ? "process.json" : base, &x->process, x->load.errs);
 }
 
 /* Of the container, as it was when it was created. */
@@ -601,6 +608,8 @@ int wherry_exec(wherry_ctx *ctx, const char *id, const struct wherry_exec_opts *
         r = wh_api_foreground(&f, &status, &err);
         if (r == 0)
             wh_api_oom_log(ctx, &x.target.cgroup, x.oom_kills, status, "the process");
+        if (r == 0)
+            wh_api_sigsys_log(ctx, x.load.plan, status, "the process");
     }
     if (ret_status)
         *ret_status = status;

@@ -48,6 +48,26 @@ void wh_api_oom_explain(const struct wh_cgroup *cg, uint64_t before, struct wh_e
                  "that gave up and kill -9 send this signal too");
 }
 
+static bool is_filtered(const struct wh_plan *plan)
+{
+    const struct wh_step *s = wh_plan_first(plan);
+
+    for (uint32_t i = 0; i < plan->nsteps; i++, s = wh_step_next(s))
+        if (s->op == WH_OP_SECCOMP)
+            return true;
+    return false;
+}
+
+void wh_api_sigsys_log(const wherry_ctx *ctx, const struct wh_plan *plan, int status, const char *what)
+{
+    /* Which one it was the kernel says in its audit log alone. */
+    if (status == 128 + SIGSYS && is_filtered(plan))
+        wh_api_log(ctx, WHERRY_LOG_ERROR,
+                   "%s was killed: bad system call: the seccomp filter does not allow it; the kernel's audit log may "
+                   "have its number (type=1326)",
+                   what);
+}
+
 void wh_api_oom_log(const wherry_ctx *ctx, const struct wh_cgroup *cg, uint64_t before, int status, const char *what)
 {
     char text[WH_OOM_TEXT];

@@ -310,12 +310,13 @@ static int destroy_own(struct wh_creation *c, int64_t end, struct wh_err *err)
     return err->code;
 }
 
-static void tell_oom(const struct wh_creation *c, int status)
+static void tell_killed(const struct wh_creation *c, int status)
 {
     char what[300];
 
     snprintf(what, sizeof what, "container %s", c->id);
     wh_api_oom_log(c->ctx, &c->cgroup, c->oom_kills, status, what);
+    wh_api_sigsys_log(c->ctx, c->load.plan, status, what);
 }
 
 static int foreground(struct wh_creation *c, struct wh_notify *notify, int *ret_status, struct wh_err *err)
@@ -330,7 +331,7 @@ static int foreground(struct wh_creation *c, struct wh_notify *notify, int *ret_
     int r = wh_api_foreground(&f, ret_status, err), d = 0;
 
     if (r == 0)
-        tell_oom(c, *ret_status);
+        tell_killed(c, *ret_status);
 
     if (r < 0 || !(o->flags & WHERRY_CREATE_KEEP)) {
         struct wh_err second = { 0 };

@@ -219,7 +219,8 @@ static int verdict(const struct wh_hook_entry *h, int waited, const struct wh_ex
     else if (waited < 0)
         snprintf(why, sizeof why, "cannot wait for it (errno %d)", -waited);
     else
-        snprintf(why, sizeof why, ex->signalled ? "killed by signal %d" : "exit status %d", ex->value);
+        snprintf(why, sizeof why, "%s %d%s", ex->signalled ? "killed by signal" : "exit status", ex->value,
+                 ex->signalled && ex->value == SIGSYS ? " (bad system call)" : "");
     wh_buf_printf(&text, "%s, stdout: ", why);
     tail_text(&out[0], &text);
     wh_buf_puts(&text, ", stderr: ");

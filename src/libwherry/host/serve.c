@@ -167,8 +167,9 @@ static int epitaph(struct wh_run *r, const struct wh_spec *spec, const char *ste
         wh_buf_puts(&text, ")");
     }
     if (ex && ex->signalled) {
-        wh_err_set(err, WH_ERR_STEP, -ECHILD, NULL, "%s was killed by signal %d during step %u%s", what, ex->value,
-                   mbox.step, text.data ? text.data : "");
+        wh_err_set(err, WH_ERR_STEP, -ECHILD, NULL, "%s was killed by signal %d%s during step %u%s", what, ex->value,
+                   ex->value == SIGSYS ? " (bad system call)" : "", mbox.step,
+                   text.data ? text.data : "");
         err->killed = ex->value == SIGKILL;
         return err->code;
     }

@@ -23,7 +23,7 @@ static const struct wh_hooklist *list_of(const struct wh_hooks *h, enum wh_hook_
     }
 }
 
-static struct wh_vec strings(struct wh_compile *c, const struct wh_sstrv *s, const char *what)
+static struct wh_vec strings(struct wh_compile *c, const struct wh_sstrv *s, const char *what, const char *program)
 {
     const char **v = wh_arena_new_array(c->arena, const char *, s->n);
 
@@ -32,7 +32,7 @@ static struct wh_vec strings(struct wh_compile *c, const struct wh_sstrv *s, con
         return (struct wh_vec){ 0 };
     }
     for (size_t i = 0; i < s->n; i++) {
-        wh_compile_arg(c, &s->v[i], what);
+        wh_compile_arg(c, &s->v[i], what, program);
         v[i] = s->v[i].v;
     }
     return wh_build_strv(c->b, v, s->n);
@@ -57,9 +57,9 @@ static void hook(struct wh_compile *c, enum wh_hook_kind kind, uint32_t index, c
     s->index = index;
     s->path = wh_build_str(c->b, h->path.v);
     /* argv is the hook's own, its name included; without one there is still a name. */
-    s->args = h->args.n ? strings(c, &h->args, "the argument") : wh_build_strv(c->b, &h->path.v, 1);
+    s->args = h->args.n ? strings(c, &h->args, "the argument", h->path.v) : wh_build_strv(c->b, &h->path.v, 1);
     /* Without env a hook gets the runtime's; with one exactly that, also when it is empty. */
-    s->env = strings(c, &h->env, "the environment variable");
+    s->env = strings(c, &h->env, "the environment variable", h->path.v);
     s->env_set = h->env.set;
     s->timeout = h->timeout.set ? (uint32_t)h->timeout.v : 0;
 }

@@ -76,7 +76,7 @@ void wh_compile_limits(struct wh_compile *c, const struct wh_plan *plan)
 
 /* ---------------------------------------------------------------- arguments */
 
-bool wh_compile_arg(struct wh_compile *c, const struct wh_sstr *s, const char *what)
+bool wh_compile_arg(struct wh_compile *c, const struct wh_sstr *s, const char *what, const char *program)
 {
     /* MAX_ARG_STRLEN of execve(2), which counts the byte that ends it. */
     size_t max = 32 * (c->facts->page_size ? c->facts->page_size : 4096) - 1, len = strlen(s->v);
@@ -88,7 +88,7 @@ bool wh_compile_arg(struct wh_compile *c, const struct wh_sstr *s, const char *w
     wh_compile_err(
         c, -EINVAL, s->src,
         "exec: \"%.40s\": argument list too long: %s \"%.*s...\" is %zu bytes long, and the kernel takes at most %zu",
-        c->process && c->process->args.n ? c->process->args.v[0].v : "", what,
+        program, what,
         (int)(strcspn(s->v, "=") < 40 ? strcspn(s->v, "=") : 40), s->v, len, max);
     return false;
 }

@@ -232,7 +232,7 @@ static bool environment(struct wh_compile *c, const struct wh_process *p, struct
                 wh_compile_err(c, -EINVAL, p->env.v[i].src, "invalid environment variable: missing '='");
                 continue;
             }
-            if (!wh_compile_arg(c, &p->env.v[i], "the environment variable"))
+            if (!wh_compile_arg(c, &p->env.v[i], "the environment variable", p->args.n ? p->args.v[0].v : ""))
                 continue;
         } else {
             entry = added[i - p->env.n];
@@ -325,7 +325,7 @@ static void exec(struct wh_compile *c, const struct wh_process *p, const struct 
         return;
     }
     for (size_t i = 0; i < p->args.n; i++) {
-        wh_compile_arg(c, &p->args.v[i], "the argument");
+        wh_compile_arg(c, &p->args.v[i], "the argument", p->args.v[0].v);
         v[i] = p->args.v[i].v;
     }
     s->args = wh_build_strv(c->b, v, p->args.n);

@@ -62,7 +62,7 @@ bool wh_compile_is_below(const char *path, const char *dir);
 /* compile-limits.c: refuses what no kernel takes for its length; of a plan that is finished, before it is verified. */
 void wh_compile_limits(struct wh_compile *c, const struct wh_plan *plan);
 /* One argument or environment variable of a program; `what` it is. False after an error. */
-bool wh_compile_arg(struct wh_compile *c, const struct wh_sstr *s, const char *what);
+bool wh_compile_arg(struct wh_compile *c, const struct wh_sstr *s, const char *what, const char *program);
 
 /* compile-exec.c: c->process of an exec; and its phase A, to CLONE_B. */
 void wh_compile_exec_process(struct wh_compile *c);

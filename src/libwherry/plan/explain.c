@@ -519,7 +519,10 @@ static void place(const struct wh_spec *spec, const struct wh_step *s, struct wh
 
     if (!s->src)
         return;
-    if (spec)
+    if (spec && spec->one_line)
+        wh_buf_printf(out, "   (%s: %s)", wh_spec_file(spec, s->src),
+                      wh_spec_pointer(spec, s->src, pointer, sizeof pointer));
+    else if (spec)
         wh_buf_printf(out, "   (%s:%u: %s)", wh_spec_file(spec, s->src), s->src_line,
                       wh_spec_pointer(spec, s->src, pointer, sizeof pointer));
     else

@@ -89,6 +89,7 @@ static const struct wh_hint_row rows[] = {
     { WH_OP_COPY_LINK, WH_SITE_SYMLINKAT, EEXIST, NULL, "the rootfs has another file there" },
     { WH_OP_ATTACH, 0, ELOOP, NULL, "a component of the target is a symlink, where none is allowed" },
     { WH_OP_ATTACH, 0, EXDEV, NULL, "the target leads out of the rootfs" },
+    { WH_OP_ATTACH, WH_SITE_OPENAT2, ENOTDIR, NULL, "an element of the target is a file" },
     { WH_OP_ATTACH, 0, ENOTDIR, NULL, "a file and a directory cannot be mounted on each other" },
     { WH_OP_ATTACH, WH_SITE_VERIFY_FS, 0, NULL,
       "only a procfs may be mounted on /proc, and only a few of its files may be "
@@ -115,6 +116,8 @@ static const struct wh_hint_row rows[] = {
 
     /* ---- kernel settings ---- */
     { WH_OP_SYSCTL, 0, ENOENT, NULL, "this kernel has no such sysctl" },
+    { WH_OP_SYSCTL, WH_SITE_WRITE, EINVAL, "ping_group_range",
+      "the kernel does not take this value; in a user namespace the group ids have to be mapped" },
     { WH_OP_SYSCTL, WH_SITE_WRITE, EINVAL, NULL, "the kernel does not take this value" },
     { WH_OP_SYSCTL, 0, EACCES, NULL, "this sysctl belongs to the host's root" },
     { WH_OP_SYSCTL, 0, EPERM, NULL, "this sysctl belongs to the host's root" },

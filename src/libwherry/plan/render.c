@@ -114,6 +114,11 @@ static const struct wh_step *subject_of(const struct wh_plan *plan, uint32_t n, 
         ret->exec = wh_plan_str(plan, ((const struct wh_step_exec_check *)s)->arg0);
     if (s->op == WH_OP_EXEC)
         ret->exec = wh_plan_str(plan, *(const wh_off *)wh_plan_at(plan, ((const struct wh_step_exec *)s)->args.off));
+    /* What a hint depends on: there it is the name of the file. */
+    if (s->op == WH_OP_SYSCTL)
+        ret->fstype = strrchr(wh_plan_str(plan, ((const struct wh_step_sysctl *)s)->path), '/');
+    if (s->op == WH_OP_SYSCTL && ret->fstype)
+        ret->fstype++;
     if (!mount_subject(plan, n, s, ret, &out))
         wh_explain_step(plan, s, WH_EXPLAIN_REDACT, &out);
     cut(ret->text, sizeof ret->text, out.data ? out.data : "", out.len);
@@ -213,8 +218,9 @@ static bool exec_sentence(const char *name, const struct wh_failure *f, const ch
         wh_buf_printf(out, "exec: \"%s\": stat %s: %s", name, *detail ? detail : name, wh_errno_words(err, words));
         return true;
     case WH_SITE_EXEC_IS_DIR:
-        err = EISDIR;
-        break;
+        /* The errno of execve, which engines know as 126; their tables for EISDIR differ. */
+        wh_buf_printf(out, "exec: \"%s\": %s (it is a directory)", name, wh_errno_words(EACCES, words));
+        return true;
     case WH_SITE_EXEC_NO_X:
     case WH_SITE_EXEC_NOEXEC_MOUNT:
         err = EACCES;
@@ -236,6 +242,17 @@ static bool exec_sentence(const char *name, const struct wh_failure *f, const ch
     }
     wh_buf_printf(out, "exec: \"%s\": %s", name, wh_errno_words(err, words));
     return true;
+}
+
+/* A path that the text has as the beginning of a longer one is not named by it. */
+static bool names(const char *text, const char *path)
+{
+    size_t len = strlen(path);
+
+    for (const char *at = strstr(text, path); at; at = strstr(at + 1, path))
+        if (at[len] != '/')
+            return true;
+    return false;
 }
 
 static void render(const struct subject *s, const char *place, const struct wh_failure *f, struct wh_err *err)
@@ -268,7 +285,7 @@ static void render(const struct subject *s, const char *place, const struct wh_f
         wh_buf_printf(&out, ": %s", wh_errno_words(f->err, words));
     }
     /* Most often the path that failed, and the step may have named it. */
-    if (*said && out.data && f->site != WH_SITE_EXEC_STAT && !strstr(out.data, said))
+    if (*said && out.data && f->site != WH_SITE_EXEC_STAT && !names(out.data, said))
         wh_buf_printf(&out, ": %s", said);
     if (hint)
         wh_buf_printf(&out, " (%s)", hint);

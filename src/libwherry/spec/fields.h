@@ -53,6 +53,7 @@ struct wh_names {
     const char *what;
     const struct wh_name *v;
     size_t n;
+    bool closed; /* errors list them, and never guess which was meant */
     int (*lookup)(const char *name); /* instead of v for finding; v, or nth, for "did you mean" */
     const char *(*nth)(unsigned i);
 };

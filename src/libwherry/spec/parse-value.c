@@ -26,6 +26,10 @@ static void place_text(const struct wh_parser *p, uint32_t offset, char *buf, si
     if (n < 0 || (size_t)n >= size)
         return;
     wh_json_reader_pointer(&p->r, buf + n, size - (size_t)n);
+    if (p->one_line && !p->invalid && buf[n]) {
+        n = snprintf(buf, size, "%s: ", p->name);
+        wh_json_reader_pointer(&p->r, buf + n, size - (size_t)n);
+    }
     if (buf[n] == '\0')
         buf[n - 2] = '\0'; /* the whole document: only the place */
 }

@@ -416,7 +416,10 @@ static int on_end(void *ctx)
 
 static void on_problem(void *ctx, uint32_t offset, const char *what)
 {
-    wh_parse_error(ctx, offset, "%s", what);
+    struct wh_parser *p = ctx;
+
+    p->invalid = wh_startswith(what, "not valid JSON");
+    wh_parse_error(p, offset, "%s", what);
 }
 
 /* ---------------------------------------------------------------- the whole */
@@ -428,7 +431,10 @@ static void index_lines(struct wh_parser *p, const char *json, size_t len)
     uint32_t offset = 0;
 
     wh_buf_add(&p->lines, &offset, sizeof offset);
-    while (s < end && (s = memchr(s, '\n', (size_t)(end - s)))) {
+    while (end > s && strchr(" \t\r\n", end[-1]))
+        end--;
+    p->one_line = !memchr(json, '\n', (size_t)(end - s));
+    for (end = json + len; s < end && (s = memchr(s, '\n', (size_t)(end - s)));) {
         offset = (uint32_t)(++s - json);
         wh_buf_add(&p->lines, &offset, sizeof offset);
     }
@@ -460,6 +466,7 @@ static struct wh_spec *finish(struct wh_parser *p)
     s->name = wh_arena_strndup(p->arena, p->name, strlen(p->name));
     s->nlines = (uint32_t)(p->lines.len / sizeof *s->lines);
     s->lines = keep(p->arena, &p->lines);
+    s->one_line = p->one_line;
     s->nunknown = p->unknown.len / sizeof *s->unknown;
     s->unknown = (struct wh_unknown_key *)keep(p->arena, &p->unknown);
     return wh_arena_failed(p->arena) ? NULL : s;

@@ -26,6 +26,8 @@ struct wh_parser {
     unsigned flags;
     unsigned nerrs;
     bool failed; /* out of memory */
+    bool one_line; /* of the whole text: nobody looks for column 2715 */
+    bool invalid; /* no JSON: there the column is all that helps */
     struct wh_json_reader r;
     struct wh_buf scratch, nodes, lines, unknown;
     const char *name;

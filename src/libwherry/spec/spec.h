@@ -413,6 +413,7 @@ struct wh_spec {
     const char *name; /* what messages call the file: "config.json" */
     const uint32_t *lines; /* offset of the start of each line */
     uint32_t nlines;
+    bool one_line; /* as engines write it: messages have the pointer alone */
     struct wh_sstr oci_version, hostname, domainname;
     struct wh_root root;
     struct wh_process *process; /* null when absent */

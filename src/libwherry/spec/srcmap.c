@@ -70,7 +70,8 @@ const char *wh_spec_where(const struct wh_spec *s, wh_node n, char *buf, size_t 
         snprintf(buf, size, "%s", s->name);
         return buf;
     }
-    len = snprintf(buf, size, "%s:%u:%u%s", s->name, line, col, n > 1 ? ": " : "");
+    len = s->one_line && n > 1 ? snprintf(buf, size, "%s: ", s->name)
+                               : snprintf(buf, size, "%s:%u:%u%s", s->name, line, col, n > 1 ? ": " : "");
     if (len > 0 && (size_t)len < size)
         pointer(s, n, buf + len, size - (size_t)len);
     return buf;

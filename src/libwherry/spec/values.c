@@ -14,9 +14,12 @@
 #include "spec/fields.h"
 
 /* The words of the specification and what the kernel calls them. */
-#define NAMES(var, text, ...)                                                                                          \
+#define NAMES(var, text, ...) NAMES_(var, text, false, __VA_ARGS__)
+/* Of which a wrong guess would confine less: never "did you mean". */
+#define NAMES_CLOSED(var, text, ...) NAMES_(var, text, true, __VA_ARGS__)
+#define NAMES_(var, text, closed_, ...)                                                                                          \
     static const struct wh_name var##_v[] = __VA_ARGS__;                                                               \
-    const struct wh_names wh_names_##var = { .what = text, .v = var##_v, .n = WH_ELEMENTSOF(var##_v) }
+    const struct wh_names wh_names_##var = { .what = text, .v = var##_v, .n = WH_ELEMENTSOF(var##_v), .closed = closed_ }
 
 NAMES(ns, "namespace type",
       { { "pid", WH_NS_PID },
@@ -81,7 +84,7 @@ NAMES(persona, "personality domain", { { "LINUX", PER_LINUX }, { "LINUX32", PER_
     {                                                                                                                  \
 #name, 0                                                                                                       \
     }
-NAMES(seccomp_action, "seccomp action",
+NAMES_CLOSED(seccomp_action, "seccomp action",
       { T(SCMP_ACT_KILL), T(SCMP_ACT_KILL_PROCESS), T(SCMP_ACT_KILL_THREAD), T(SCMP_ACT_TRAP), T(SCMP_ACT_ERRNO),
         T(SCMP_ACT_TRACE), T(SCMP_ACT_ALLOW), T(SCMP_ACT_LOG), T(SCMP_ACT_NOTIFY) });
 NAMES(seccomp_arch, "seccomp architecture",
@@ -91,10 +94,10 @@ NAMES(seccomp_arch, "seccomp architecture",
         T(SCMP_ARCH_MIPSEL64N32), T(SCMP_ARCH_PARISC),      T(SCMP_ARCH_PARISC64), T(SCMP_ARCH_PPC),
         T(SCMP_ARCH_PPC64),       T(SCMP_ARCH_PPC64LE),     T(SCMP_ARCH_RISCV64),  T(SCMP_ARCH_S390),
         T(SCMP_ARCH_S390X),       T(SCMP_ARCH_SH),          T(SCMP_ARCH_SHEB) });
-NAMES(seccomp_op, "seccomp operator",
+NAMES_CLOSED(seccomp_op, "seccomp operator",
       { T(SCMP_CMP_NE), T(SCMP_CMP_LT), T(SCMP_CMP_LE), T(SCMP_CMP_EQ), T(SCMP_CMP_GE), T(SCMP_CMP_GT),
         T(SCMP_CMP_MASKED_EQ) });
-NAMES(seccomp_flag, "seccomp flag",
+NAMES_CLOSED(seccomp_flag, "seccomp flag",
       { T(SECCOMP_FILTER_FLAG_TSYNC), T(SECCOMP_FILTER_FLAG_LOG), T(SECCOMP_FILTER_FLAG_SPEC_ALLOW),
         T(SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV) });
 
@@ -174,6 +177,8 @@ const struct wh_name *wh_names_find(const struct wh_names *names, const char *na
     return NULL;
 }
 
+#define NEAR 2u /* edits */
+
 static char lower(char c)
 {
     return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
@@ -193,13 +198,13 @@ void wh_nearest(const char *name, const char *candidate, const char **best, unsi
         a[i] = lower(name[i]);
     for (size_t i = 0; i <= lb; i++)
         b[i] = lower(candidate[i]);
-    /* A name without its prefix is near; else a third of the letters may differ: more is another word. */
+    /* A name without its prefix is near; else a third of the letters may differ, and no more than two: more is another word. */
     prefixed = la >= 3 && la < lb && b[lb - la - 1] == '_' && wh_streq(b + lb - la, a);
     if (!prefixed) {
         if ((la > lb ? la - lb : lb - la) > far + 1)
             return;
         d = wh_edit_distance(a, b);
-        if (d > far && d > 1)
+        if ((d > far && d > 1) || d > NEAR)
             return;
     }
     if (!*best || d < *best_distance) {
@@ -213,6 +218,8 @@ const char *wh_names_nearest(const struct wh_names *names, const char *name)
     const char *best = NULL, *candidate;
     unsigned distance = 0;
 
+    if (names->closed)
+        return NULL;
     for (size_t i = 0; i < names->n; i++)
         wh_nearest(name, names->v[i].name, &best, &distance);
     for (unsigned i = 0; names->nth && (candidate = names->nth(i)); i++)
