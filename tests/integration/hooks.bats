@@ -93,6 +93,7 @@ nobody_sleeps() { # SECONDS
         run wherry create -b "$BUNDLE" --pid-file "$BATS_TEST_TMPDIR/pid" "$CID"
         have_status 1
         have "error running $kind hook #0: exit status 3, stdout: some output, stderr: the reason"
+        have_line "^wherry: create failed: config.json:[0-9]+: /hooks/$kind/0: error running .*, /bin/sh\\)\$"
         [ ! -e "$ROOT/$CID" ]
         [ ! -e "$BATS_TEST_TMPDIR/pid" ]
         [ -z "$(left_processes)$(left_cgroups)" ]
@@ -166,8 +167,11 @@ stopped" ]
     command_is true
     run wherry --log "$BATS_TEST_TMPDIR/log" --log-format json run -b "$BUNDLE" "$CID"
     have_status 0
-    have_line '^wherry: warning: error running poststop hook #0: exit status 4, stdout: , stderr: why '
-    have_line '^wherry: warning: error running poststop hook #2: exit status 5'
+    line=$(grep -n '"exit 5"\|echo why' config.json | head -1 | cut -d: -f1)
+    have_line "^wherry: warning: config.json:[0-9]+: /hooks/poststop/0: error running poststop hook #0: exit status 4, stdout: , stderr: why .*, /bin/sh\)\$"
+    # The line where the hook begins, two above its arguments.
+    [ "$(grep -oE 'config.json:[0-9]+: /hooks/poststop/0' <<<"$output" | cut -d: -f2)" -lt "$line" ]
+    have_line '^wherry: warning: config.json:[0-9]+: /hooks/poststop/2: error running poststop hook #2: exit status 5'
     [ "$(jq -r .level "$BATS_TEST_TMPDIR/log")" = "warning
 warning" ]
     [ ! -e "$ROOT/$CID" ]
@@ -322,7 +326,7 @@ namespaces() { # PID
     made
     run wherry start "$CID"
     have_status 1
-    have "error running startContainer hook #1: exit status 7, stdout: , stderr: why (after "
+    have "/hooks/startContainer/1: error running startContainer hook #1: exit status 7, stdout: , stderr: why (after "
     [ ! -e "$ROOT/$CID" ]
     [ -z "$(left_processes)$(left_cgroups)" ]
     [ "$(cat rootfs/tmp/log)" = "one

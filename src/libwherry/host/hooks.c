@@ -80,6 +80,7 @@ int wh_hooks_of_plan(const struct wh_plan *plan, struct wh_arena *arena, struct 
         v[n] = (struct wh_hook_entry){ .kind = h->kind,
                                        .index = h->index,
                                        .timeout = h->timeout,
+                                       .line = s->src_line,
                                        .env_set = h->env_set,
                                        .path = wh_plan_str(plan, h->path) };
         if (!plan_strings(plan, h->args, arena, &v[n].args) || !plan_strings(plan, h->env, arena, &v[n].env))
@@ -226,7 +227,7 @@ static int verdict(const struct wh_hook_entry *h, int waited, const struct wh_ex
     wh_buf_puts(&text, ", stderr: ");
     tail_text(&out[1], &text);
     /* Last: engines look for what stands before it. */
-    wh_buf_printf(&text, " (after %lld.%03llds)", (long long)(taken_ms / 1000), (long long)(taken_ms % 1000));
+    wh_buf_printf(&text, " (after %lld.%03llds, %s)", (long long)(taken_ms / 1000), (long long)(taken_ms % 1000), h->path);
     return wh_err_set(err, WH_ERR_HOST, waited < 0 ? waited : -ECHILD, NULL, "error running %s hook #%u: %s",
                       wh_hook_name(h->kind), h->index, text.data ? text.data : why);
 }
@@ -275,6 +276,18 @@ static void tell_left(pid_t pid, struct wh_err *err)
         snprintf(err->msg + len, sizeof err->msg - len,
                  "; process %d was killed, but has not ended within %d s: it is %s, and is left", (int)pid,
                  wh_waits.killed / 1000, what);
+}
+
+/* The file may be another by now: it is the one that create read. */
+static void add_place(const struct wh_hook_entry *h, struct wh_err *err)
+{
+    char line[16] = "";
+
+    if (!err || err->path[0])
+        return;
+    if (h->line)
+        snprintf(line, sizeof line, ":%u", h->line);
+    snprintf(err->path, sizeof err->path, "config.json%s: /hooks/%s/%u", line, wh_hook_name(h->kind), h->index);
 }
 
 static int run_one(const struct wh_hook_run *run, const struct wh_hook_entry *h, const struct wh_buf *state,
@@ -376,6 +389,8 @@ int wh_hooks_run(const struct wh_hook_run *run, uint32_t kind, const char *statu
                 return wh_err_sys(err, -ENOMEM, "write the state for a hook");
         }
         r = run_one(run, &run->hooks[i], &state, run->failed ? &why : err);
+        if (r < 0)
+            add_place(&run->hooks[i], run->failed ? &why : err);
         if (r < 0 && run->failed)
             run->failed(run->failed_data, &why);
         else if (r < 0)

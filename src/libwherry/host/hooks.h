@@ -41,7 +41,7 @@ struct wh_hook_run {
 /*
  * Runs the hooks of one kind, in order: in the runtime's namespaces, or where `spawn` puts them. Exactly their environment (the caller's where the
  * configuration has no `env`, as its readers expect), cwd the bundle, a session of their own, three fds. The first failure
- * stops: "error running createRuntime hook #0: exit status 1, stdout: , stderr: … (after 0.012s)". Annotations
+ * stops: "error running createRuntime hook #0: exit status 1, stdout: , stderr: … (after 0.012s, /bin/sh)", with its place. Annotations
  * run.oci.hooks.stdout and .stderr name files (relative ones in the bundle) that the output is appended to instead. 0, -ECHILD (it failed),
  * -ETIMEDOUT, -ECANCELED, -errno.
  */

@@ -85,6 +85,7 @@ void wh_state_write(const struct wh_state *s, struct wh_buf *out)
         wh_json_u64(&j, "kind", h->kind);
         wh_json_u64(&j, "index", h->index);
         wh_json_u64(&j, "timeout", h->timeout);
+        wh_json_u64(&j, "line", h->line);
         wh_json_bool(&j, "env_set", h->env_set);
         wh_json_str(&j, "path", h->path);
         strings(&j, "args", &h->args);
@@ -210,6 +211,7 @@ static int on_number(void *ctx, const char *text, size_t len)
         to32 = wh_streq(key, "kind")      ? &h->kind
                : wh_streq(key, "index")   ? &h->index
                : wh_streq(key, "timeout") ? &h->timeout
+               : wh_streq(key, "line")    ? &h->line
                                           : NULL;
     }
     if (!pid && !to64 && !to32)

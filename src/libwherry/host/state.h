@@ -32,6 +32,7 @@ struct wh_hook_entry {
     uint32_t kind; /* enum wh_hook_kind */
     uint32_t index; /* in its list, for messages */
     uint32_t timeout; /* seconds, 0 = none */
+    uint32_t line; /* of config.json, for messages; 0 = not known */
     bool env_set;
     const char *path;
     struct wh_strv args, env;

@@ -47,7 +47,7 @@ uint32_t wh_compile_line(const struct wh_compile *c, wh_node src)
 {
     uint32_t col;
 
-    return src ? wh_spec_line(c->spec, src, &col) : 0;
+    return src && !c->spec->one_line ? wh_spec_line(c->spec, src, &col) : 0;
 }
 
 /* What the list of namespaces means, and what it cannot. */
