@@ -12,7 +12,7 @@ _wherry_ids() {
 
 _wherry() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} i command="" root=() options=""
-    local commands="check create delete doctor events exec explain features help kill list pause ps resume run spec start state update"
+    local commands="check create delete doctor events exec explain features help kill licenses list pause ps resume run spec start state update"
     local globals="--root --log --log-format --log-level --debug --systemd-cgroup --cgroup-manager --rootless --version --help"
 
     COMPREPLY=()
@@ -70,6 +70,7 @@ _wherry() {
     features) options="--help" ;;
     help) options="--help $commands" ;;
     kill) options="--all --regex --help" ;;
+    licenses) options="--help" ;;
     list) options="--format --quiet --help" ;;
     pause) options="--help" ;;
     ps) options="--format --help" ;;

@@ -26,6 +26,7 @@ enum cli_verb {
     VERB_EXPLAIN,
     VERB_FEATURES,
     VERB_KILL,
+    VERB_LICENSES,
     VERB_LIST,
     VERB_PAUSE,
     VERB_PS,
@@ -239,6 +240,7 @@ int cmd_events(struct cli *cli);
 int cmd_exec(struct cli *cli);
 int cmd_explain(struct cli *cli);
 int cmd_features(struct cli *cli);
+int cmd_licenses(struct cli *cli);
 int cmd_kill(struct cli *cli);
 int cmd_list(struct cli *cli);
 int cmd_pause(struct cli *cli);

@@ -9,7 +9,9 @@ cli_sources += src/cli/cmd-events.c
 cli_sources += src/cli/cmd-explain.c
 cli_sources += src/cli/cmd-features.c
 cli_sources += src/cli/cmd-kill.c
+cli_sources += src/cli/cmd-licenses.c
 cli_sources += src/cli/cmd-list.c
+cli_sources += src/cli/licenses.S
 cli_sources += src/cli/cmd-pause.c
 cli_sources += src/cli/cmd-ps.c
 cli_sources += src/cli/cmd-spec.c
@@ -23,6 +25,12 @@ cli_sources += src/cli/out.c
 cli_sources += src/cli/report.c
 cli_sources += src/cli/twin.c
 cli_sources += src/cli/version.c
+
+# Each text below the name of its library, as `wherry licenses` prints them.
+licenses.txt: $(notices) src/cli/local.mk
+	@for f in $(notices); do name=`basename $$f .txt`; printf '==== %s\n\n' "$$name"; cat $(srcdir)/$$f 2>/dev/null || cat $$f; echo; done >$@
+src/cli/wherry-licenses.$(OBJEXT) src/cli/licenses.$(OBJEXT): licenses.txt
+CLEANFILES += licenses.txt
 
 # The commit that is built, when it is built from a repository: shown by --version. Written anew only when it is another one.
 wherry-commit.h: FORCE

@@ -24,7 +24,7 @@ static int (*const commands[VERB_MAX])(struct cli *) = {
     [VERB_SPEC] = cmd_spec,       [VERB_START] = cmd_start,
     [VERB_STATE] = cmd_state,     [VERB_PAUSE] = cmd_pause,
     [VERB_PS] = cmd_ps,           [VERB_RESUME] = cmd_resume,
-    [VERB_UPDATE] = cmd_update,
+    [VERB_UPDATE] = cmd_update,   [VERB_LICENSES] = cmd_licenses,
 };
 
 static int print_help(struct cli *cli, const struct cli_command *c)

@@ -32,7 +32,7 @@ apart() {
 
 @test "every command has help without an id, before and after operands" {
     local c
-    for c in check create delete doctor events explain features help kill list pause ps resume run spec start state update; do
+    for c in check create delete doctor events explain features help kill licenses list pause ps resume run spec start state update; do
         run --separate-stderr "$WHERRY" "$c" --help
         have_status 0
         have "Usage: wherry [GLOBAL OPTIONS] $c"
@@ -83,7 +83,7 @@ apart() {
     [ "$(cat err)" = 'wherry: "kill" requires a minimum of 1 argument(s)' ]
     fails apart kill a b c
     [ "$(cat err)" = 'wherry: "kill" requires a maximum of 2 argument(s)' ]
-    for c in list spec features explain check doctor; do
+    for c in list spec features explain check doctor licenses; do
         fails apart $c extra
         [ "$(cat err)" = "wherry: \"$c\" requires exactly 0 argument(s)" ]
     done
@@ -622,4 +622,14 @@ P
     grep -q execveat "$trace"
     run grep -E 'wherry-dynamic|libsystemd|/run/systemd|dbus|connect\(.*/bus' "$trace"
     [ -z "$output" ] || { echo "$output"; return 1; }
+}
+
+@test "licenses prints the notice of each library in the program" {
+    local f
+    "$WHERRY" licenses >out
+    for f in "$SRC"/contrib/licenses/*.txt; do
+        grep -q "^==== $(basename "$f" .txt)\$" out
+        # As it is in the tree, whole.
+        python3 -c 'import sys; sys.exit(open(sys.argv[1]).read() not in open("out").read())' "$f"
+    done
 }
