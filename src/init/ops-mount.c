@@ -293,7 +293,7 @@ int op_mount_bind(struct ini *i, const struct wh_step_mount_bind *s)
 int op_bind_root(struct ini *i, const struct wh_step_bind_root *s)
 {
     CLEAN_FD source = -1;
-    int fd, r;
+    int fd = -1, r;
 
     r = ini_resolve(i, i->slot[s->root], ini_str(i, s->source), INI_MAKE_NOTHING, s->nofollow ? INI_NOFOLLOW : 0,
                     &source);

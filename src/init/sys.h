@@ -131,7 +131,7 @@ SYS(openat2, (int fd, const char *path, const struct wh_open_how *how), SYS_open
 SYS(personality, (unsigned long persona), SYS_personality, persona)
 SYS(pivot_root, (const char *new_root, const char *put_old), SYS_pivot_root, new_root, put_old)
 SYS(prctl, (int option, unsigned long a, unsigned long b, unsigned long c), SYS_prctl, option, a, b, c, 0UL)
-SYS(ppoll, (struct pollfd *fds, unsigned int n), WH_NR_PPOLL, fds, n, NULL, NULL, 8)
+SYS(ppoll, (struct pollfd * fds, unsigned int n), WH_NR_PPOLL, fds, n, NULL, NULL, 8)
 SYS(pread, (int fd, void *buf, size_t n, long off), SYS_pread64, fd, buf, n, off)
 SYS(prlimit, (unsigned int res, const struct rlimit *set, struct rlimit *get), SYS_prlimit64, 0, res, set, get)
 SYS(read, (int fd, void *buf, size_t n), SYS_read, fd, buf, n)

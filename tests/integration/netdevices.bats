@@ -72,7 +72,7 @@ inside_net() { nsenter --net="/proc/$(pid_of "$CID")/ns/net" "$@"; }
     wait_status "$CID" stopped
     # Virtual devices die with their namespace, and nothing keeps that.
     [ ! -e "$ROOT/$CID/netns" ]
-    ! grep -q "$ROOT" /proc/self/mountinfo
+    run ! grep -q "$ROOT" /proc/self/mountinfo
     w delete "$CID"
     gone v0
 }

@@ -344,16 +344,16 @@ static void test_root(void)
     run("ROOT_HOLDER");
     has_str(fake.text, "openat(., \"..\", RD|PATH|DIR", "the mount that holds the rootfs is looked for upwards");
 
-    begin();
-    ADD(BIND_ROOT, bind_root, .root = WH_SLOT_ROOT, .source = STR("/in"), .nofollow = 1, .mount = WH_SLOT_SCRATCH);
-    end();
-    run("BIND_ROOT");
-    has_str(fake.text, "openat2(ROOT, \"/in\"", "a source in the rootfs is resolved below ROOT");
-    begin();
-    ADD(BIND_ROOT, bind_root, .root = WH_SLOT_ROOT, .source = STR("/in"), .mount = WH_SLOT_SCRATCH);
-    end();
-    fake_missing("ROOT/in");
-    run("BIND_ROOT: missing");
+    for (int missing = 0; missing < 2; missing++) {
+        begin();
+        ADD(BIND_ROOT, bind_root, .root = WH_SLOT_ROOT, .source = STR("/in"), .nofollow = !missing,
+            .mount = WH_SLOT_SCRATCH);
+        end();
+        if (missing)
+            fake_missing("ROOT/in");
+        run(missing ? "BIND_ROOT: missing" : "BIND_ROOT");
+        has_str(fake.text, "openat2(ROOT, \"/in\"", "a source in the rootfs is resolved below ROOT");
+    }
     failed("BIND_ROOT", WH_SITE_OPENAT2, ENOENT, "a source that is not there is not made");
 
     relax_case("MOUNT_RELAX", NULL, 0);
@@ -362,17 +362,15 @@ static void test_root(void)
     relax_case("MOUNT_RELAX: refused", "mount_setattr(", EINVAL);
     failed("MOUNT_RELAX", WH_SITE_MOUNT_SETATTR, EINVAL, "another refusal is a failure");
 
-    begin();
-    ADD(MOUNT_BIND, mount_bind, .source = STR("/srv"), .mount = WH_SLOT_SCRATCH);
-    ADD(ROOT_OVER, root_over, .mount = WH_SLOT_SCRATCH, .root = WH_SLOT_ROOT);
-    end();
-    run("ROOT_OVER");
-    has_str(fake.text, ", ROOT, \"\")", "a mount on / goes onto the rootfs");
-    begin();
-    ADD(MOUNT_BIND, mount_bind, .source = STR("/etc/hosts"), .mount = WH_SLOT_SCRATCH);
-    ADD(ROOT_OVER, root_over, .mount = WH_SLOT_SCRATCH, .root = WH_SLOT_ROOT);
-    end();
-    run("ROOT_OVER: a file");
+    for (int file = 0; file < 2; file++) {
+        begin();
+        ADD(MOUNT_BIND, mount_bind, .source = STR(file ? "/etc/hosts" : "/srv"), .mount = WH_SLOT_SCRATCH);
+        ADD(ROOT_OVER, root_over, .mount = WH_SLOT_SCRATCH, .root = WH_SLOT_ROOT);
+        end();
+        run(file ? "ROOT_OVER: a file" : "ROOT_OVER");
+        if (!file)
+            has_str(fake.text, ", ROOT, \"\")", "a mount on / goes onto the rootfs");
+    }
     failed("ROOT_OVER", WH_SITE_VERIFY_FS, ENOTDIR, "and has to be a directory");
 
     for (uint32_t mode = 0; mode < 2; mode++) {
