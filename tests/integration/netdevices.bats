@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # linux.netDevices: devices of the host in a container, which never moves them back. The "host" is a network namespace of the test's own.
+bats_require_minimum_version 1.5.0
 load helpers
 load inside
 

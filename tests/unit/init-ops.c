@@ -343,7 +343,6 @@ static void test_root(void)
     fake_node(".", S_IFDIR | 0755)->no_mount = true;
     run("ROOT_HOLDER");
     has_str(fake.text, "openat(., \"..\", RD|PATH|DIR", "the mount that holds the rootfs is looked for upwards");
-
     for (int missing = 0; missing < 2; missing++) {
         begin();
         ADD(BIND_ROOT, bind_root, .root = WH_SLOT_ROOT, .source = STR("/in"), .nofollow = !missing,
@@ -355,13 +354,11 @@ static void test_root(void)
         has_str(fake.text, "openat2(ROOT, \"/in\"", "a source in the rootfs is resolved below ROOT");
     }
     failed("BIND_ROOT", WH_SITE_OPENAT2, ENOENT, "a source that is not there is not made");
-
     relax_case("MOUNT_RELAX", NULL, 0);
     relax_case("MOUNT_RELAX: locked", "mount_setattr(", EPERM);
     is_int(fake.ended, 2, "flags that are locked stay");
     relax_case("MOUNT_RELAX: refused", "mount_setattr(", EINVAL);
     failed("MOUNT_RELAX", WH_SITE_MOUNT_SETATTR, EINVAL, "another refusal is a failure");
-
     for (int file = 0; file < 2; file++) {
         begin();
         ADD(MOUNT_BIND, mount_bind, .source = STR(file ? "/etc/hosts" : "/srv"), .mount = WH_SLOT_SCRATCH);
@@ -372,7 +369,6 @@ static void test_root(void)
             has_str(fake.text, ", ROOT, \"\")", "a mount on / goes onto the rootfs");
     }
     failed("ROOT_OVER", WH_SITE_VERIFY_FS, ENOTDIR, "and has to be a directory");
-
     for (uint32_t mode = 0; mode < 2; mode++) {
         begin();
         ADD(PIVOT, pivot, .root = WH_SLOT_ROOT, .mode = mode, .old = WH_MS_SLAVE);
