@@ -48,7 +48,7 @@ refuses() {
         '.mounts += [ { destination: ("/" + "x/" * 2500), type: "tmpfs" } ]'
     refuses '/source: is 301 bytes long, and of what is no bind mount the kernel takes at most 255' \
         '.mounts += [ { destination: "/x", type: "ext4", source: ("/" + "x" * 300) } ]'
-    refuses '/process/args/1: the argument "' '.process.args = [ "/bin/sh", "x" * 131072 ]'
+    refuses '/process/args/1: exec: "/bin/sh": argument list too long: the argument "' '.process.args = [ "/bin/sh", "x" * 131072 ]'
     refuses '/linux/seccomp: the required property "defaultAction" is missing' '.linux.seccomp = {}'
     refuses '/mounts/0: mounts are not made without a mount namespace: leave them out, or add {"type": "mount"} to linux.namespaces' \
         '.linux.namespaces |= map(select(.type != "mount")) | del(.linux.maskedPaths, .linux.readonlyPaths)'
