@@ -150,8 +150,8 @@ void cli_buf_quoted(struct cli_buf *b, const char *s)
     add_quoted(b, s, false);
 }
 
-/* create, run and exec hold signals back, for the payload and so that none ends them half-way. Where nobody reads what they have to say, whoever ends
- * them must not wait for a reader: a signal that came already ends them here, too. */
+/* create, run and exec block signals, so that none ends them half-way. A write to a full pipe that nobody reads would block for ever then: a signal
+ * that is already pending ends the program here as well. */
 static void wait_as_others_do(int fd)
 {
     struct pollfd p = { .fd = fd, .events = POLLOUT };

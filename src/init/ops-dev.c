@@ -266,7 +266,7 @@ static int reopen_null(struct ini *i, int fd)
     return r < 0 ? fail(i, DUP, r) : 0;
 }
 
-/* Files and devices belong to the caller. His terminal too: whoever has that uid on the host could open it, and read
+/* Files and devices belong to the caller. His terminal too: a process with that uid on the host could open it, and read
  * what is typed there, long after the container. A terminal of the container's own got its owner in CONSOLE. */
 static int own_stdio(struct ini *i, int fd, const struct wh_statx *st, uint32_t uid)
 {

@@ -38,7 +38,7 @@ struct wh_identity {
     uint64_t start; /* as in struct wh_proc_stat; 0: /proc hides the process (hidepid=) from the caller */
     uint64_t ino; /* of its pidfds, unique until the next boot; 0: before Linux 6.9, where all of them had one */
 };
-/* Of the process behind the pidfd, which has not been reaped. -ESRCH; -EACCES when neither is to be had. */
+/* Of the process behind the pidfd, which has not been reaped. -ESRCH; -EACCES when /proc hides the process and the kernel has no inode for its pidfd. */
 int wh_identity(int proc_fd, int pidfd, pid_t pid, struct wh_identity *ret);
 
 /* Why that, or the boot, cannot be told: sets err and returns r. */
