@@ -247,6 +247,8 @@ refuses() {
     have 'exec: "sh": argument list too long: the environment variable "BIG..." is 200004 bytes long'
 }
 
+# The order is meant: standard error into the pipe, standard output away.
+# shellcheck disable=SC2069
 stderr_of() { "$@" 2>&1 >/dev/null; }
 
 @test "errors: under conmon, whose engine puts the runtime's name in front, none of our own" {

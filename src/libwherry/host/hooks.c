@@ -227,7 +227,8 @@ static int verdict(const struct wh_hook_entry *h, int waited, const struct wh_ex
     wh_buf_puts(&text, ", stderr: ");
     tail_text(&out[1], &text);
     /* Last: engines look for what stands before it. */
-    wh_buf_printf(&text, " (after %lld.%03llds, %s)", (long long)(taken_ms / 1000), (long long)(taken_ms % 1000), h->path);
+    wh_buf_printf(&text, " (after %lld.%03llds, %s)", (long long)(taken_ms / 1000), (long long)(taken_ms % 1000),
+                  h->path);
     return wh_err_set(err, WH_ERR_HOST, waited < 0 ? waited : -ECHILD, NULL, "error running %s hook #%u: %s",
                       wh_hook_name(h->kind), h->index, text.data ? text.data : why);
 }

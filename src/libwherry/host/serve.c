@@ -168,8 +168,7 @@ static int epitaph(struct wh_run *r, const struct wh_spec *spec, const char *ste
     }
     if (ex && ex->signalled) {
         wh_err_set(err, WH_ERR_STEP, -ECHILD, NULL, "%s was killed by signal %d%s during step %u%s", what, ex->value,
-                   ex->value == SIGSYS ? " (bad system call)" : "", mbox.step,
-                   text.data ? text.data : "");
+                   ex->value == SIGSYS ? " (bad system call)" : "", mbox.step, text.data ? text.data : "");
         err->killed = ex->value == SIGKILL;
         return err->code;
     }

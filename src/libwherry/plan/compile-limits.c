@@ -88,7 +88,6 @@ bool wh_compile_arg(struct wh_compile *c, const struct wh_sstr *s, const char *w
     wh_compile_err(
         c, -EINVAL, s->src,
         "exec: \"%.40s\": argument list too long: %s \"%.*s...\" is %zu bytes long, and the kernel takes at most %zu",
-        program, what,
-        (int)(strcspn(s->v, "=") < 40 ? strcspn(s->v, "=") : 40), s->v, len, max);
+        program, what, (int)(strcspn(s->v, "=") < 40 ? strcspn(s->v, "=") : 40), s->v, len, max);
     return false;
 }

@@ -17,9 +17,11 @@
 #define NAMES(var, text, ...) NAMES_(var, text, false, __VA_ARGS__)
 /* Of which a wrong guess would confine less: never "did you mean". */
 #define NAMES_CLOSED(var, text, ...) NAMES_(var, text, true, __VA_ARGS__)
-#define NAMES_(var, text, closed_, ...)                                                                                          \
+#define NAMES_(var, text, closed_, ...)                                                                                \
     static const struct wh_name var##_v[] = __VA_ARGS__;                                                               \
-    const struct wh_names wh_names_##var = { .what = text, .v = var##_v, .n = WH_ELEMENTSOF(var##_v), .closed = closed_ }
+    const struct wh_names wh_names_##var = {                                                                           \
+        .what = text, .v = var##_v, .n = WH_ELEMENTSOF(var##_v), .closed = closed_                                     \
+    }
 
 NAMES(ns, "namespace type",
       { { "pid", WH_NS_PID },
@@ -85,8 +87,8 @@ NAMES(persona, "personality domain", { { "LINUX", PER_LINUX }, { "LINUX32", PER_
 #name, 0                                                                                                       \
     }
 NAMES_CLOSED(seccomp_action, "seccomp action",
-      { T(SCMP_ACT_KILL), T(SCMP_ACT_KILL_PROCESS), T(SCMP_ACT_KILL_THREAD), T(SCMP_ACT_TRAP), T(SCMP_ACT_ERRNO),
-        T(SCMP_ACT_TRACE), T(SCMP_ACT_ALLOW), T(SCMP_ACT_LOG), T(SCMP_ACT_NOTIFY) });
+             { T(SCMP_ACT_KILL), T(SCMP_ACT_KILL_PROCESS), T(SCMP_ACT_KILL_THREAD), T(SCMP_ACT_TRAP), T(SCMP_ACT_ERRNO),
+               T(SCMP_ACT_TRACE), T(SCMP_ACT_ALLOW), T(SCMP_ACT_LOG), T(SCMP_ACT_NOTIFY) });
 NAMES(seccomp_arch, "seccomp architecture",
       { T(SCMP_ARCH_X86),         T(SCMP_ARCH_X86_64),      T(SCMP_ARCH_X32),      T(SCMP_ARCH_ARM),
         T(SCMP_ARCH_AARCH64),     T(SCMP_ARCH_LOONGARCH64), T(SCMP_ARCH_M68K),     T(SCMP_ARCH_MIPS),
@@ -95,11 +97,11 @@ NAMES(seccomp_arch, "seccomp architecture",
         T(SCMP_ARCH_PPC64),       T(SCMP_ARCH_PPC64LE),     T(SCMP_ARCH_RISCV64),  T(SCMP_ARCH_S390),
         T(SCMP_ARCH_S390X),       T(SCMP_ARCH_SH),          T(SCMP_ARCH_SHEB) });
 NAMES_CLOSED(seccomp_op, "seccomp operator",
-      { T(SCMP_CMP_NE), T(SCMP_CMP_LT), T(SCMP_CMP_LE), T(SCMP_CMP_EQ), T(SCMP_CMP_GE), T(SCMP_CMP_GT),
-        T(SCMP_CMP_MASKED_EQ) });
+             { T(SCMP_CMP_NE), T(SCMP_CMP_LT), T(SCMP_CMP_LE), T(SCMP_CMP_EQ), T(SCMP_CMP_GE), T(SCMP_CMP_GT),
+               T(SCMP_CMP_MASKED_EQ) });
 NAMES_CLOSED(seccomp_flag, "seccomp flag",
-      { T(SECCOMP_FILTER_FLAG_TSYNC), T(SECCOMP_FILTER_FLAG_LOG), T(SECCOMP_FILTER_FLAG_SPEC_ALLOW),
-        T(SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV) });
+             { T(SECCOMP_FILTER_FLAG_TSYNC), T(SECCOMP_FILTER_FLAG_LOG), T(SECCOMP_FILTER_FLAG_SPEC_ALLOW),
+               T(SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV) });
 
 /* ---------------------------------------------------------------- capabilities */
 
