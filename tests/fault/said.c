@@ -693,9 +693,11 @@ static void compare(void)
     if (!ok(n > 0, "%s is there", path))
         return;
     for (size_t i = 0; i < nlines; i++) {
+        /* Whether a killed process has ended in time is a matter of the machine's load. */
+        const char *late = strstr(lines[i], "; process # was killed, but has not ended");
         char want[2100];
 
-        snprintf(want, sizeof want, "\n%s\n", lines[i]);
+        snprintf(want, sizeof want, "\n%.*s\n", late ? (int)(late - lines[i]) : (int)strlen(lines[i]), lines[i]);
         if (strstr(text, want)) {
             known++;
         } else {
