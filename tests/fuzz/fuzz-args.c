@@ -124,8 +124,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 __attribute__((unused)) static uint8_t *seed(unsigned int n, size_t *ret_size)
 {
     static const char *const seeds[] = {
-        "--root\n/r\n--debug\n--log=/l\n--log-format\njson\ncreate\n--bundle\n../b//c/./"
-        "d\n--preserve-fds=3\n-no-pivot\nc1",
+        ("--root\n/r\n--debug\n--log=/l\n--log-format\njson\ncreate\n--bundle\n../b//c/./"
+         "d\n--preserve-fds=3\n-no-pivot\nc1"),
         "exec\n-e\nA=b\n--env=C\n--cap\nCAP_KILL\n-g\n4294967295\n--tty=false\nc1\n--\nsh\n-c\nx",
         "update\n--memory\n1g\n-r\n-\n--pids-limit=-1\nc1",
         "events\n--interval=1.5s\n--trigger\nmemory=some:150ms/1s\nc1",
