@@ -59,7 +59,7 @@ box() { # ctr's options, the container's arguments after "--"
     have out
     run ctr container ls -q
     [ "$output" = "" ]
-    [ -z "$(find "$DIR/runtime" -mindepth 2)" ]
+    [ -z "$(find "$DIR/runtime" -mindepth 2 ! -name .init)" ]
     run no_trace
     have_status 0
 }
@@ -80,7 +80,7 @@ box() { # ctr's options, the container's arguments after "--"
     run ctr task delete "$NAME"
     have 137
     ctr container delete "$NAME"
-    [ -z "$(find "$DIR/runtime" -mindepth 2)" ]
+    [ -z "$(find "$DIR/runtime" -mindepth 2 ! -name .init)" ]
 }
 
 @test "delete -f of a running one" {
@@ -88,7 +88,7 @@ box() { # ctr's options, the container's arguments after "--"
     ctr task delete -f "$NAME" || true
     run ctr task ls -q
     [ "$output" = "" ]
-    [ -z "$(find "$DIR/runtime" -mindepth 2)" ]
+    [ -z "$(find "$DIR/runtime" -mindepth 2 ! -name .init)" ]
 }
 
 @test "options: environment, read-only root, seccomp, privileged, mounts" {
