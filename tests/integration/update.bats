@@ -286,7 +286,7 @@ all_values() {
     have "r.json:2:22: /memory/limit"
     run wherry update -r - "$CID" <<<'{"blockIO": {"weight": 5}}'
     have_status 1
-    have "stdin:1:24: /blockIO/weight: must be an integer from 10 to 1000"
+    have "stdin: /blockIO/weight: must be an integer from 10 to 1000"
     run wherry update -r - "$CID" <<<'not json'
     have_status 1
     have "stdin:1"
