@@ -38,7 +38,9 @@ killed() { # NAME K ARGS…
     shift 2
     # The shell says of each that it was killed.
     { ! traced -o /dev/null -e inject="$name:signal=KILL:when=$k" -- "$@" || early="${early:-} $name:$k"; } 2>/dev/null
-    most=$(($(wc -l <"$BATS_TEST_TMPDIR/calls") / 20 + 4))
+    # A test with a list of its own has made no trace with `calls`.
+    most=4
+    [ ! -f "$BATS_TEST_TMPDIR/calls" ] || most=$(($(wc -l <"$BATS_TEST_TMPDIR/calls") / 20 + 4))
     # shellcheck disable=SC2086 # words
     [ "$(printf '%s\n' ${early:-} | wc -l)" -le "$most" ] || { echo "not killed at$early"; return 1; }
 }
