@@ -121,3 +121,34 @@ project_files() {
         [ -f "$SRC/$f" ] && echo "$f"
     done
 }
+
+# tap SUITE NAME SECONDS COMMAND…: the results go to $out, which ./check has made.
+tap() {
+    printf '%q ' "$@" >"$out/command.$1.$2"
+    "$SRC/tests/harness/run-tap" --out "$out" --suite "$1" --name "$2" --timeout "$3" -- "${@:4}" &
+    child=$!
+    wait "$child"
+    child=
+    # Whatever ends the runner itself must not pass for a success.
+    if ! grep -q "^$1 $2 " "$out/counts" 2>/dev/null; then
+        echo "$1 $2: the runner ended without a result"
+        echo "$1 $2 0 1 0" >>"$out/counts"
+    fi
+}
+
+# What failed beside the other lanes runs once more, alone. Containers, engines and the lab wait for each other's processors and have deadlines, so that
+# a failure that does not come back is one of load. It is listed as such below, and the second result counts. With many failures there is no doubt.
+once_more() {
+    local failed='' name
+    failed=$(awk '$4 > 0 && $1 ~ /^(unit|differential|integration|engines|fault|vm)$/ { print $1 "." $2 }' "$out/counts")
+    # shellcheck disable=SC2086 # a list of words
+    set -- $failed
+    [ $# -le 6 ] || return 0
+    for name; do
+        sed -i "/^${name%%.*} ${name#*.} /d" "$out/counts"
+        mkdir -p "$out/first"
+        cp "$out/${name%%.*}/${name#*.}."* "$out/first/"
+        eval "tap $(cat "$out/command.$name")"
+        if grep -q "^${name%%.*} ${name#*.} [0-9]* 0 " "$out/counts"; then echo "  ${name%%.*}/${name#*.}" >>"$out/flaky"; fi
+    done
+}

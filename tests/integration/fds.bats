@@ -20,6 +20,8 @@ open_handed_to() { # COMMAND…
     bash -c 'exec 3>&- 4>&- 5<. 6<>/dev/null 7</dev/zero 20</dev/null 250<. 1000</dev/null; exec "$@"' - "$@" </dev/null
 }
 open_handed() { open_handed_to "$WHERRY" --root "$ROOT" "$@"; } # ARGS…
+# In a terminal of its own. The shell is bash: script takes the caller's, and dash has no descriptors above 9.
+in_terminal() { SHELL=/bin/bash script -qec "exec 7</dev/zero 20<.; $* 3>&- 4>&-" /dev/null; }
 quiet() { "$@" >/dev/null 2>"$BATS_TEST_TMPDIR/err" || { cat "$BATS_TEST_TMPDIR/err"; return 1; }; }
 
 # The lines of FILE are these, in this order. What is detached takes its time.
@@ -64,7 +66,7 @@ hooks_saw() { # KIND…
 @test "run with a terminal: the payload" {
     config '.process.terminal = true'
     command_is /bin/fds run /fds
-    quiet script -qec "exec 7</dev/zero 20<.; '$WHERRY' --root '$ROOT' run -b '$BUNDLE' '$CID' 3>&- 4>&-" /dev/null
+    quiet in_terminal "'$WHERRY' --root '$ROOT' run -b '$BUNDLE' '$CID'"
     lines_are rootfs/fds "run: 0 1 2"
 }
 
@@ -84,7 +86,7 @@ hooks_saw() { # KIND…
     quiet open_handed exec "$CID" /bin/fds exec /fds
     quiet open_handed exec -d "$CID" /bin/fds detached /fds
     lines_are rootfs/fds "exec: 0 1 2" "detached: 0 1 2"
-    quiet script -qec "exec 7</dev/zero 20<.; '$WHERRY' --root '$ROOT' exec -t '$CID' /bin/fds terminal /fds 3>&- 4>&-" /dev/null
+    quiet in_terminal "'$WHERRY' --root '$ROOT' exec -t '$CID' /bin/fds terminal /fds"
     jq '.process | .args = ["/bin/fds", "object", "/fds"]' config.json >"$BATS_TEST_TMPDIR/process.json"
     quiet open_handed exec -p "$BATS_TEST_TMPDIR/process.json" "$CID"
     lines_are rootfs/fds "exec: 0 1 2" "detached: 0 1 2" "terminal: 0 1 2" "object: 0 1 2"
