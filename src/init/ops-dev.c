@@ -103,6 +103,22 @@ int op_dev_bind(struct ini *i, const struct wh_step_dev_bind *s)
     return ini_attach(i, fd, i->slot[s->root], ini_str(i, s->path), 0);
 }
 
+int op_ask_device(struct ini *i, const struct wh_step_ask_device *s)
+{
+    CLEAN_FD fd = -1;
+    struct wh_statx st;
+    int r = ini_ask(i, &fd);
+
+    if (r < 0)
+        return r;
+    r = ini_stat(fd, &st);
+    if (r < 0)
+        return fail(i, FSTAT, r);
+    if (!is_node(&st, s->mode, s->major, s->minor))
+        return fail(i, VERIFY_DEVICE, -ENODEV);
+    return ini_attach(i, fd, i->slot[s->root], ini_str(i, s->path), 0);
+}
+
 int op_symlink(struct ini *i, const struct wh_step_symlink *s)
 {
     const char *path = ini_str(i, s->path), *target = ini_str(i, s->target), *name;

@@ -227,6 +227,8 @@ def alone():
                          ("null-owner", {"path": "/dev/null", "type": "c", "major": 1, "minor": 3, "fileMode": 0o600, "uid": 7}),
                          ("block", {"path": "/dev/x", "type": "b", "major": 7, "minor": 0})):
         yield "device-" + name, [("/linux/devices", [device])]
+        yield "ns-user-device-" + name, [namespaces(*NAMESPACES, "user"), ("/linux/uidMappings", MAPS), ("/linux/gidMappings", MAPS),
+                                         ("/linux/devices", [device])]
     rules = {"deny": [{"allow": False, "access": "rwm"}], "allow": [{"allow": True, "access": "rwm"}],
              "deny-allow": [{"allow": False, "access": "rwm"}, {"allow": True, "type": "c", "major": 10, "minor": 229, "access": "rw"}],
              "allow-deny-zero": [{"allow": True, "access": "rwm"}, {"allow": False, "type": "c", "major": 1, "minor": 5, "access": "rwm"}], "none": []}

@@ -294,6 +294,11 @@ static int on_mount(void *data, const struct wh_ask *ask, int *ret_fd, struct wh
     (void)data;
     return work(ask, WH_OP_ASK_MOUNT, ret_fd, err);
 }
+static int on_device(void *data, const struct wh_ask *ask, int *ret_fd, struct wh_err *err)
+{
+    (void)data;
+    return work(ask, WH_OP_ASK_DEVICE, ret_fd, err);
+}
 static int on_netdev(void *data, const struct wh_ask *ask, int *ret_fd, struct wh_err *err)
 {
     (void)data;
@@ -341,7 +346,7 @@ int wh_listener_send(struct wh_listener *l, int proc_fd, int pidfd, pid_t pid, i
                : 0;
 }
 
-static const struct wh_serve_ops ops = { on_forked_b, on_limits, on_idmap, on_mount, on_netdev, on_hook, on_still };
+static const struct wh_serve_ops ops = { on_forked_b, on_limits, on_idmap, on_mount, on_device, on_netdev, on_hook, on_still };
 
 /* ---- plans, made once ---- */
 
@@ -353,6 +358,7 @@ static const struct wh_plan *make_plan(bool exec_only)
     const char *args[] = { "/bin/true" };
     const struct wh_plan *plan = NULL;
     struct wh_step_ask_netdev *netdev;
+    struct wh_step_ask_device *device;
     struct wh_step_exec_check *check;
     struct wh_step_ask_idmap *idmap;
     struct wh_step_ask_mount *mount;
@@ -371,6 +377,10 @@ static const struct wh_plan *make_plan(bool exec_only)
     mount = wh_add(b, ASK_MOUNT, ask_mount, 0, 0);
     mount->source = wh_build_str(b, "/src");
     mount->mount = wh_build_alloc_slot(b);
+    wh_add(b, ROOT_OPEN, root_open, 0, 0)->root = WH_SLOT_ROOT;
+    device = wh_add(b, ASK_DEVICE, ask_device, 0, 0);
+    device->root = WH_SLOT_ROOT;
+    device->path = wh_build_str(b, "/dev/x");
     wh_add(b, ASK_HOOK, ask_hook, 0, 0)->kind = WH_HOOK_PRESTART;
     wh_add(b, ASK_PRIO, ask_prio, 0, 0)->policy = 0;
     check = wh_add(b, EXEC_CHECK, exec_check, 0, 0);

@@ -220,7 +220,7 @@ ns_of() { readlink "/proc/$pid/ns/$1"; }
     have_line '^0$'
 }
 
-@test "devices are the host's nodes, bound" {
+@test "the default devices are the host's nodes, bound; a FIFO is made" {
     with_userns
     config '.linux.devices = [{path: "/dev/kmsg2", type: "p", fileMode: 384}, {path: "/dev/net/../zero", type: "c", major: 1, minor: 5}]'
     inside 'for d in null zero full random urandom tty; do echo "$d $(stat -c "%t:%T %F %u" /dev/$d)"; done; head -c 3 /dev/zero | wc -c; echo x >/dev/null && echo written
@@ -232,11 +232,81 @@ ns_of() { readlink "/proc/$pid/ns/$1"; }
     have_line '^written$'
     have_line '^fifo 600 0$'
     have_line '^1$'
-    # A device that the host does not have cannot be made.
+}
+
+DEVICES='[{path: "/dev/mine", type: "c", major: 1, minor: 5, fileMode: 420, uid: 7, gid: 8}, {path: "/dev/full", type: "c", major: 1, minor: 7, fileMode: 384},
+    {path: "/deep/down/null", type: "u", major: 1, minor: 3}, {path: "/dev/disk", type: "b", major: 7, minor: 0, fileMode: 25008, gid: 6}]'
+# What the container sees of them.
+LOOK='stat -c "%n %t:%T %F %a %u:%g" /dev/mine /dev/full /deep/down/null /dev/disk
+    head -c 3 /dev/mine | wc -c; echo x >/deep/down/null && echo written; head -c 1 /dev/full | wc -c; chmod 640 /dev/full && stat -c "now %a" /dev/full
+    awk '"'"'$5 ~ "/dev/mine|/dev/full|/deep" { print "mounted", $5, $6 }'"'"' /proc/self/mountinfo'
+have_devices() {
+    have_line '^/dev/mine 1:5 character special file 644 7:8$'
+    have_line '^/dev/full 1:7 character special file 600 0:0$'
+    have_line '^/deep/down/null 1:3 character special file 666 0:0$'
+    have_line '^/dev/disk 7:0 block special file 660 0:6$'
+    have_line '^3$'
+    have_line '^written$'
+    have_line '^1$'
+    have_line '^now 640$'
+    [ "$(grep -c '^mounted .* rw,nosuid,noexec' <<<"$output")" = 3 ]
+}
+
+@test "devices of the configuration have the path, the mode and the owner that it names, and are not the host's nodes" {
+    with_userns
+    config ".linux.devices = $DEVICES"
+    stat -c '%n %a %u:%g %i' /dev/zero /dev/full /dev/null >"$BATS_TEST_TMPDIR/nodes"
+    cat /proc/self/mountinfo >"$BATS_TEST_TMPDIR/mounts"
+    inside "$LOOK"
+    have_devices
+    cmp /proc/self/mountinfo "$BATS_TEST_TMPDIR/mounts"
+    stat -c '%n %a %u:%g %i' /dev/zero /dev/full /dev/null | cmp - "$BATS_TEST_TMPDIR/nodes"
+    # In a user namespace that is joined, whose maps the configuration does not say.
+    pod
+    join user
+    inside "$LOOK"
+    have_devices
+}
+
+@test "a device whose owner is not mapped is nobody's, with a warning" {
+    with_userns
+    config '.linux.devices = [{path: "/dev/mine", type: "c", major: 1, minor: 5, uid: 70000, gid: 80000}]'
+    inside 'stat -c "%u:%g" /dev/mine; head -c 3 /dev/mine | wc -c'
+    have_line '^65534:65534$'
+    have_line '^3$'
+    have '/linux/devices/0: device /dev/mine gets no owner: the user namespace of the container does not map uid 70000'
+    have '/linux/devices/0: device /dev/mine gets no group: the user namespace of the container does not map gid 80000'
+}
+
+@test "root of the host mapped, and CAP_SYS_ADMIN: the devices are the container's own" {
+    maps '[[0, 0, 65536]]'
+    config '.process.capabilities |= map_values(. + ["CAP_SYS_ADMIN", "CAP_CHOWN", "CAP_FOWNER"])'
+    stat -c '%n %a %u:%g %Z' /dev/null >"$BATS_TEST_TMPDIR/nodes"
+    inside 'stat -c "%t:%T %a %u:%g" /dev/null; echo x >/dev/null && echo written; chmod 600 /dev/null; chown 3:3 /dev/null; stat -c "now %a %u:%g" /dev/null'
+    have_line '^1:3 666 0:0$'
+    have_line '^written$'
+    have_line '^now 600 3:3$'
+    stat -c '%n %a %u:%g %Z' /dev/null | cmp - "$BATS_TEST_TMPDIR/nodes"
+}
+
+@test "where mknod is refused, the host's node of the same path is bound, if it is the same device" {
+    with_userns
+    config '.linux.devices = [{path: "/dev/zero", type: "c", major: 1, minor: 5}]'
+    shell_is 'stat -c "%t:%T %u" /dev/zero'
+    without=(setpriv --bounding-set -mknod --inh-caps -mknod)
+    run "${without[@]}" "$WHERRY" --root "$ROOT" run "$CID" </dev/null 3>&- 4>&-
+    have_status 0
+    have_line '^1:5 65534$'
     config '.linux.devices = [{path: "/dev/wherry-none", type: "c", major: 1, minor: 5}]'
-    refused 'no such file' 'the host has no such device' '/linux/devices/0'
+    run "${without[@]}" "$WHERRY" --root "$ROOT" run "$CID" </dev/null 3>&- 4>&-
+    have_status 1
+    have '/linux/devices/0: bind the host'"'"'s /dev/wherry-none'
+    have 'the host has no such device'
     config '.linux.devices = [{path: "/dev/full", type: "c", major: 1, minor: 5}]'
-    refused 'another device' '/linux/devices/0'
+    run "${without[@]}" "$WHERRY" --root "$ROOT" run "$CID" </dev/null 3>&- 4>&-
+    have_status 1
+    have '/linux/devices/0'
+    have 'the host'"'"'s node is another device'
 }
 
 @test "cgroup: the container's own directory is its root, with and without a cgroup namespace" {

@@ -376,12 +376,14 @@ long sys_sendmsg(int fd, const struct msghdr *m, int flags)
         fake.pending = msg->step == fake.deny ? WH_MSG_DENY : WH_MSG_OK;
         fake.pending_val = msg->step == fake.deny ? EPERM : 0;
         fake.pending_step = msg->step;
-        fake.pending_fd = ini.nr && fake.pending == WH_MSG_OK && msg->step == ini.nr && ({
-                              const struct wh_step *s = wh_plan_first(fake.plan);
-                              for (uint32_t k = 0; k < msg->step; k++)
-                                  s = wh_step_next(s);
-                              s->op == WH_OP_ASK_MOUNT;
-                          });
+        if (ini.nr && fake.pending == WH_MSG_OK && msg->step == ini.nr) {
+            const struct wh_step *s = wh_plan_first(fake.plan);
+
+            for (uint32_t k = 0; k < msg->step; k++)
+                s = wh_step_next(s);
+            fake.pending_device = s->op == WH_OP_ASK_DEVICE;
+            fake.pending_fd = s->op == WH_OP_ASK_MOUNT || fake.pending_device;
+        }
     }
     return sizeof(*msg);
 }
@@ -408,7 +410,8 @@ long sys_recvmsg(int fd, struct msghdr *m, int flags)
     }
     if (fake.pending_fd) {
         struct cmsghdr *c = m->msg_control;
-        int got = fake_open("host-mount", NULL);
+        struct fake_node device = { .mode = S_IFCHR | 0660, .major = 1, .minor = fake.wrong_device ? 5 : 3 };
+        int got = fake.pending_device ? fake_open("host-device", &device) : fake_open("host-mount", NULL);
 
         msg.nfds = 1;
         c->cmsg_level = SOL_SOCKET;

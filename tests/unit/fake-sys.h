@@ -99,7 +99,7 @@ static struct {
     uint16_t pending; /* message that the host sends next */
     uint32_t pending_step;
     int32_t pending_val;
-    bool pending_fd, eof;
+    bool pending_fd, pending_device, wrong_device, eof;
     bool ready; /* init has said so, and has no answer yet */
     uint16_t after_ready; /* what the host says to READY; 0: it has died */
     bool gone; /* the host, after it let B go */
@@ -686,6 +686,7 @@ __attribute__((unused)) static void fake_reset(void)
     fake_node("ROOT/proc/sys", S_IFDIR | 0555)->fs = WH_PROC_MAGIC;
     fake_missing("ROOT/dev/null");
     fake_missing("ROOT/dev/full");
+    fake_missing("ROOT/dev/fuse");
     fake_missing("ROOT/dev/ptmx");
     fake_missing("ROOT/dev/console");
     fake_missing("ROOT/dev/mqueue");

@@ -443,6 +443,14 @@ static void test_devices(void)
     run("DEV_BIND: another device");
     failed("DEV_BIND", WH_SITE_VERIFY_DEVICE, ENODEV, "a host node that is another device is not bound");
 
+    begin();
+    ADD(ASK_DEVICE, ask_device, .root = WH_SLOT_ROOT, .path = STR("/dev/y"), .mode = S_IFCHR | 0660, .major = 1,
+        .minor = 3);
+    end();
+    fake.wrong_device = true;
+    run("ASK_DEVICE: another device");
+    failed("ASK_DEVICE", WH_SITE_VERIFY_DEVICE, ENODEV, "nor is what the host sends, if it is another one");
+
     for (uint32_t replace = 0; replace < 2; replace++) {
         begin();
         ADD(SYMLINK, symlink, .root = WH_SLOT_ROOT, .target = STR("t"), .path = STR("/dev/l"), .replace = replace);

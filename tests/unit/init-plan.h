@@ -242,6 +242,8 @@ __attribute__((unused)) static void tp_realistic(struct tp_options o)
         ->flags = WH_STEP_ALT;
     ADD(DEV_BIND, dev_bind, .source = STR("/dev/full"), .root = root, .path = STR("/dev/full"), .mode = S_IFCHR | 0666,
         .major = 1, .minor = 7);
+    ADD(ASK_DEVICE, ask_device, .root = root, .path = STR("/dev/fuse"), .mode = S_IFCHR | 0660, .major = 1, .minor = 3,
+        .uid = 1000, .gid = 5);
     ADD(SYMLINK, symlink, .root = root, .target = STR("pts/ptmx"), .path = STR("/dev/ptmx"), .replace = 1);
     ADD(CONSOLE, console, .root = root, .socket = WH_SLOT_CONSOLE, .uid = 1000, .rows = 24, .cols = 80, .node = 1);
     ADD(CTTY, ctty, );

@@ -21,6 +21,7 @@
 #include "host/idmap.h"
 #include "host/init.h"
 #include "host/intelrdt.h"
+#include "host/devnode.h"
 #include "host/mountfd.h"
 #include "host/netdev.h"
 #include "host/notify.h"
@@ -124,6 +125,20 @@ static int on_mount(void *data, const struct wh_ask *ask, int *ret_fd, struct wh
     return 0;
 }
 
+static int on_device(void *data, const struct wh_ask *ask, int *ret_fd, struct wh_err *err)
+{
+    struct wh_creation *c = data;
+    int fd = wh_devnode_make(c->load.proc_fd, c->load.plan, ask, err);
+
+    if (fd < 0) {
+        if (err->path[0] == '\0')
+            wh_spec_where(c->load.spec, ask->step->src, err->path, sizeof err->path);
+        return fd;
+    }
+    *ret_fd = fd;
+    return 0;
+}
+
 static int on_netdev(void *data, const struct wh_ask *ask, int *ret_fd, struct wh_err *err)
 {
     struct wh_creation *c = data;
@@ -170,7 +185,7 @@ static int on_hook(void *data, const struct wh_ask *ask, int *ret_fd, struct wh_
 }
 
 static const struct wh_serve_ops serve_ops = {
-    .forked = on_forked, .limits = on_limits, .idmap = on_idmap, .mount = on_mount, .netdev = on_netdev, .hook = on_hook
+    .forked = on_forked, .limits = on_limits, .idmap = on_idmap, .mount = on_mount, .device = on_device, .netdev = on_netdev, .hook = on_hook
 };
 
 /* ---- before anything is made ---- */

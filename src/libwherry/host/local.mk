@@ -35,6 +35,7 @@ cold_host_sources += src/libwherry/host/prio.c src/libwherry/host/prio.h
 host_sources += src/libwherry/host/init.c src/libwherry/host/init.h
 cold_host_sources += src/libwherry/host/intelrdt.c src/libwherry/host/intelrdt.h
 cold_host_sources += src/libwherry/host/rdtstat.c
+cold_host_sources += src/libwherry/host/devnode.c src/libwherry/host/devnode.h
 cold_host_sources += src/libwherry/host/netdev.c src/libwherry/host/netdev.h
 cold_host_sources += src/libwherry/host/netstat.c src/libwherry/host/netstat.h
 cold_host_sources += src/libwherry/host/rtnl.c src/libwherry/host/rtnl.h

@@ -255,6 +255,7 @@ static int dispatch(const struct wh_run *r, const struct wh_ask *ask, int *ret_f
     } table[] = {
         { WH_OP_ASK_LIMITS, o->limits }, { WH_OP_ASK_IDMAP, o->idmap },   { WH_OP_ASK_MOUNT, o->mount },
         { WH_OP_ASK_HOOK, o->hook },     { WH_OP_ASK_PRIO, wh_prio_set }, { WH_OP_ASK_NETDEV, o->netdev },
+        { WH_OP_ASK_DEVICE, o->device },
     };
 
     for (size_t i = 0; i < WH_ELEMENTSOF(table); i++)

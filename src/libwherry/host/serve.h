@@ -37,6 +37,7 @@ struct wh_serve_ops {
     int (*limits)(void *data, const struct wh_ask *ask, int *ret_fd, struct wh_err *err);
     int (*idmap)(void *data, const struct wh_ask *ask, int *ret_fd, struct wh_err *err);
     int (*mount)(void *data, const struct wh_ask *ask, int *ret_fd, struct wh_err *err);
+    int (*device)(void *data, const struct wh_ask *ask, int *ret_fd, struct wh_err *err);
     int (*netdev)(void *data, const struct wh_ask *ask, int *ret_fd, struct wh_err *err);
     int (*hook)(void *data, const struct wh_ask *ask, int *ret_fd, struct wh_err *err);
     /* Nothing was heard of it for wh_waits.frozen, and for each second after that. 1: it may be still for as long as it likes. May be null. */

@@ -128,14 +128,54 @@ static bool may_change_host_node(const struct wh_compile *c)
     return mapped;
 }
 
+/* Nobody's in the container, as what the host owns is: what the peers give it as well. */
+static void warn_unmapped(struct wh_compile *c, const struct node *n)
+{
+    const struct wh_idmaps *uid = &c->spec->linux_.uid_mappings, *gid = &c->spec->linux_.gid_mappings;
+
+    if (n->src && uid->n && !wh_compile_maps_id(uid, n->uid))
+        wh_compile_warn(c, -EINVAL, n->src,
+                        "device %s gets no owner: the user namespace of the container does not map uid %u", n->path,
+                        n->uid);
+    if (n->src && gid->n && !wh_compile_maps_id(gid, n->gid))
+        wh_compile_warn(c, -EINVAL, n->src,
+                        "device %s gets no group: the user namespace of the container does not map gid %u", n->path,
+                        n->gid);
+}
+
+/* One of its own, made by the host: with the mode and the owner that were asked for. */
+static void add_ask_device(struct wh_compile *c, const struct node *n)
+{
+    struct wh_step_ask_device *s = WH_STEP(c, ASK_DEVICE, ask_device, n->src);
+    struct wh_strv params = { 0 };
+
+    if (!s)
+        return;
+    s->root = WH_SLOT_ROOT;
+    s->path = wh_build_str(c->b, n->path);
+    s->mode = n->mode;
+    s->major = n->major;
+    s->minor = n->minor;
+    s->uid = n->uid;
+    s->gid = n->gid;
+    wh_compile_label_params(c, "tmpfs", &params);
+    s->params = wh_build_params(c->b, params.v, params.n);
+    warn_unmapped(c, n);
+}
+
 static void add_node(struct wh_compile *c, const struct node *n)
 {
+    bool userns = c->new_ns[WH_NS_USER] || c->join_ns[WH_NS_USER];
+
     /* A fifo is no device: every user namespace may make one. */
     if ((n->mode & S_IFMT) == S_IFIFO) {
         add_mknod(c, n, 0);
+    } else if (userns && c->facts->may_mknod && (n->src || may_change_host_node(c))) {
+        /* The default ones are as the host's, and binding them is faster. */
+        add_ask_device(c, n);
     } else if (may_change_host_node(c)) {
         /* An error of MKNOD, or here: in a user namespace of its own a node made there could not be opened. */
-        if (c->new_ns[WH_NS_USER] || c->join_ns[WH_NS_USER] || !c->facts->may_mknod)
+        if (userns || !c->facts->may_mknod)
             wh_compile_err(c, -EPERM, n->src,
                            "device %s cannot be made, and the host's is not bound instead: with CAP_SYS_ADMIN the "
                            "container could change its "
