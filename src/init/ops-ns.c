@@ -183,6 +183,19 @@ int op_chdir_rootfs(struct ini *i, const struct wh_step_chdir_rootfs *s)
     return r < 0 ? fail(i, FCHDIR, r) : 0;
 }
 
+int op_chdir_joined(struct ini *i, const struct wh_step_chdir_joined *s)
+{
+    CLEAN_FD fd = -1;
+    long r;
+
+    /* A link of that tree to /proc/self/fd would lead to what we have open of the host (CVE-2024-21626). */
+    fd = (int)ini_openat2(AT_FDCWD, ini_str(i, s->path), O_PATH | O_DIRECTORY, WH_RESOLVE_NO_MAGICLINKS);
+    if (fd < 0)
+        return fail(i, OPENAT2, fd);
+    r = sys_fchdir(fd);
+    return r < 0 ? fail(i, FCHDIR, r) : 0;
+}
+
 int op_timens(struct ini *i, const struct wh_step_timens *s)
 {
     const char *text = ini_str(i, s->offsets);

@@ -199,6 +199,9 @@ def alone():
     yield "ns-path-empty", [("/linux/namespaces/0/path", "")]
     yield "ns-path-host-net", [("/linux/namespaces/1/path", "/proc/1/ns/net"),
                                ("/mounts/5", {"destination": "/sys", "type": "bind", "source": "/sys", "options": ["rbind", "ro"]})]
+    yield "ns-path-mount", [("/linux/namespaces/4/path", "@MNTNS@"), ("/root/readonly", True), ("/linux/devices", [
+        {"path": "/dev/x", "type": "c", "major": 1, "minor": 5}])] + mount("/vol", type="tmpfs", source="tmpfs", options=["mode=700"])
+    yield "ns-path-mount-bare", [("/linux/namespaces/4/path", "@MNTNS@"), ("/mounts", []), ("/linux/maskedPaths", []), ("/linux/readonlyPaths", [])]
     yield "ns-path-wrong", [("/linux/namespaces/1/path", "/proc/1/ns/ipc")]
     yield "ns-path-missing", [("/linux/namespaces/1/path", "/nosuch")]
     for p in ("private", "rprivate", "slave", "rslave", "shared", "rshared", ""):

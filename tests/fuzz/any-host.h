@@ -78,6 +78,7 @@ static void any_request(struct any_host *h, struct fuzz_bytes *b)
                               .cgroup_manager = (enum wh_cgroup_manager)(c / 4 % 3),
                               .rootless = (enum wh_rootless)(c / 16 % 3),
                               .in_host_netns = c & 64,
+                              .in_host_mntns = c & 128,
                               .notify_dir = c & 128 ? "/run/wherry/box/notify" : NULL,
                               .seccomp_receiver = PICK(d, NULL, "/run/agent", "agent") };
     r->listen_fds = r->preserve_fds / 2;

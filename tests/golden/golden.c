@@ -335,6 +335,8 @@ static bool request(struct test *t, char *name)
         r->init = *value == '1';
     else if (wh_streq(name, "no_new_keyring"))
         r->no_new_keyring = *value == '1';
+    else if (wh_streq(name, "in_host_mntns"))
+        r->in_host_mntns = *value == '1';
     else if (wh_streq(name, "in_host_netns"))
         r->in_host_netns = *value == '1';
     else if (wh_streq(name, "cgroup_manager"))

@@ -155,6 +155,105 @@ without_mntns() {
     refused 'unable to restrict sys entries without a private MNT namespace' '/linux/maskedPaths'
 }
 
+# A mount namespace that somebody made; its process is $holder. holder OPTION…: of unshare.
+holder() {
+    unshare -m --propagation private "$@" sleep 1000 3>&- 4>&- &
+    holder=$!
+    for ((i = 0; i < 500; i++)); do
+        [ "$(cat /proc/$holder/comm 2>/dev/null)" = sleep ] && break
+        sleep 0.02
+    done
+    config '.linux.namespaces |= map(if .type == "mount" then .path = $p else . end)' --arg p "/proc/$holder/ns/mnt"
+}
+test_teardown() { [ -z "${holder-}" ] || kill "$holder" 2>/dev/null || true; }
+
+@test "a joined mount namespace is set up: mounts, devices, masks, read-only paths and root; the host's stay" {
+    holder
+    echo here >"$BUNDLE/rootfs/which"
+    echo secret >"$BUNDLE/rootfs/secret"
+    add_mount /t tmpfs tmpfs mode=755
+    config '.linux.maskedPaths = ["/secret", "/proc/kcore"] | .linux.readonlyPaths = ["/proc/sys"] | .root.readonly = true
+        | .linux.devices = [{path: "/dev/mine", type: "c", major: 1, minor: 5}]'
+    cat /proc/self/mountinfo >"$BATS_TEST_TMPDIR/before"
+    inside 'readlink /proc/self/ns/mnt; cat /which; echo x >/t/x && echo written; wc -c </secret; head -c 3 /dev/mine | wc -c; touch /x 2>&1; sh -c "echo 1 >/proc/sys/kernel/core_uses_pid" 2>&1; true'
+    have_line "^$(readlink "/proc/$holder/ns/mnt" | sed 's/[][]/\\&/g')\$"
+    have_line '^here$'
+    have_line '^written$'
+    have_line '^0$'
+    have_line '^3$'
+    have 'touch: /x: Read-only file system'
+    have '/proc/sys/kernel/core_uses_pid: Read-only file system'
+    cmp /proc/self/mountinfo "$BATS_TEST_TMPDIR/before"
+    # It is the root of who was there before as well, and stays when the container is gone.
+    [ "$(cat "/proc/$holder/root/which")" = here ]
+    [ "$(stat -f -c %T "/proc/$holder/root/t")" = tmpfs ]
+}
+
+@test "a joined mount namespace: hooks, exec, and propagation" {
+    holder
+    config '.hooks.createContainer = [{path: "/bin/sh", args: ["sh", "-c", "pwd >/tmp/hook"]}] | .linux.rootfsPropagation = "rprivate" | .process.args = ["sleep", "1000"]'
+    config '.hooks.createContainer[0].args[2] = "pwd >" + $f' --arg f "$BATS_TEST_TMPDIR/hook"
+    wherry run -d "$CID" >"$BATS_TEST_TMPDIR/run" 2>&1 </dev/null || { cat "$BATS_TEST_TMPDIR/run"; return 1; }
+    [ "$(cat "$BATS_TEST_TMPDIR/hook")" = "$BUNDLE/rootfs" ]
+    run wherry exec "$CID" sh -c 'ls -d /proc/self /bin'
+    have_status 0
+    have_line '^/bin$'
+    wherry delete -f "$CID"
+}
+
+@test "a joined mount namespace that is shared with the host: nothing of it reaches the host" {
+    # The "host" is a namespace of the test's own, whose mounts are shared.
+    config '.linux.namespaces |= map(if .type == "mount" then .path = "/run/wherry-'"$CID"'" else . end)'
+    shell_is 'ls -d /bin'
+    run unshare -m --propagation shared sh -c '
+        touch "/run/wherry-$4"
+        unshare -m --propagation unchanged sleep 1000 & h=$!
+        while [ "$(cat /proc/$h/comm)" != sleep ]; do sleep 0.02; done
+        cut -d" " -f4- /proc/self/mountinfo >"$1"
+        mount --make-private -t tmpfs x /mnt
+        touch /mnt/ns && mount --bind /proc/$h/ns/mnt /mnt/ns
+        sed "s#/run/wherry-$4#/mnt/ns#" "$5/config.json" >"$5/c" && mv "$5/c" "$5/config.json"
+        "$2" --root "$3" run "$4"; echo "status $?"
+        umount /mnt/ns /mnt
+        cut -d" " -f4- /proc/self/mountinfo | cmp - "$1" && echo same
+        kill $h; rm -f "/run/wherry-$4"' sh "$BATS_TEST_TMPDIR/before" "$WHERRY" "$ROOT" "$CID" "$BUNDLE" </dev/null 3>&- 4>&-
+    have_line '^/bin$'
+    have_line '^status 0$'
+    have_line '^same$'
+}
+
+@test "a mount namespace that cannot be joined: the host's own, without the rootfs, with a new user namespace" {
+    config '.linux.namespaces |= map(if .type == "mount" then .path = "/proc/self/ns/mnt" else . end)'
+    refused "/linux/namespaces/$(jq '.linux.namespaces | map(.type) | index("mount")' "$BUNDLE/config.json")/path: mount namespace /proc/self/ns/mnt is the host's: the root of every process in it would be the container's"
+    config '.linux.namespaces |= map(if .type == "mount" then .path = "/proc/1/ns/mnt" else . end)'
+    # An engine may have a mount namespace of its own: that of process 1 is another.
+    run unshare -mpf --mount-proc sh -c 'unshare -m "$@"' sh "$WHERRY" --root "$ROOT" run "$CID" </dev/null 3>&- 4>&-
+    have_status 1
+    have "mount namespace /proc/1/ns/mnt is the host's"
+    holder
+    nsenter -t "$holder" -m mount -t tmpfs empty "$BUNDLE"
+    refused "chdir to $BUNDLE/rootfs in the joined mount namespace: openat2: no such file or directory" 'root.path has to be there in the mount namespace that is joined; "/" is the root that it has already' '/root'
+    # Not by a link to what we have open of the host.
+    nsenter -t "$holder" -m ln -s /proc/self/fd/3/etc "$BUNDLE/rootfs"
+    refused "chdir to $BUNDLE/rootfs in the joined mount namespace: openat2: too many levels of symbolic links"
+    config '.linux.namespaces += [{type: "user"}] | .linux.uidMappings = [{containerID: 0, hostID: 100000, size: 65536}] | .linux.gidMappings = .linux.uidMappings'
+    refused 'a new user namespace gives no right to mount in a mount namespace that is joined: join the user namespace that owns it, too'
+}
+
+@test "a joined mount namespace whose root stays what it is: nothing is set up" {
+    holder
+    echo "$CID" >"$BATS_TEST_TMPDIR/seen"
+    config '.root = {path: "/"} | .mounts = []'
+    shell_is "cat $BATS_TEST_TMPDIR/seen"
+    config '.process.env = ["PATH=/bin:/usr/bin"]'
+    run wherry run "$CID" </dev/null
+    have_status 0
+    have_line "^$CID\$"
+    config '.mounts = [{destination: "/t", type: "tmpfs"}] | .linux.maskedPaths = ["/proc/kcore"] | .linux.devices = [{path: "/dev/x", type: "c", major: 1, minor: 3}] | .root.readonly = true'
+    refused 'mounts are not made on the root of a joined mount namespace: leave them out' 'devices are not made on the root of a joined mount namespace' \
+        'unable to restrict sys entries without a private MNT namespace' 'the root cannot be made read-only on the root of a joined mount namespace'
+}
+
 @test "an ordinary user: remount, copy-symlink, and no mount namespace" {
     ordinary_setup
     ln -s target "$BATS_TEST_TMPDIR/link"

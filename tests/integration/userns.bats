@@ -352,11 +352,11 @@ have_devices() {
     [ "${lines[-1]}" -gt 1000000 ]
 }
 
-@test "join a pod's mount namespace, with its user namespace" {
+@test "join a pod's mount namespace, with its user namespace: the root that it has" {
     with_userns
     echo pod >"$BUNDLE/rootfs/which"
     pod
-    config '.mounts = [] | del(.hostname, .linux.maskedPaths, .linux.readonlyPaths)'
+    config '.mounts = [] | del(.hostname, .linux.maskedPaths, .linux.readonlyPaths) | .root.path = "/" | .root.readonly = false'
     join user mount pid network ipc uts cgroup
     inside 'cat /which; id -u; ls -d /proc/self; ps | grep -c "[s]leep 1000"'
     have_line '^pod$'

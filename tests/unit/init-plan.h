@@ -191,6 +191,7 @@ __attribute__((unused)) static void tp_realistic(struct tp_options o)
     ADD(UNSHARE, unshare, .nsflags = CLONE_NEWUSER);
     ADD(ASK_IDMAP, ask_idmap, .uid_map = STR("0 100000 65536\n"), .gid_map = STR("0 100000 65536\n"),
         .setgroups = STR("allow"));
+    ADD(CHDIR_JOINED, chdir_joined, .path = STR("/srv/rootfs"));
     ADD(CHDIR_ROOTFS, chdir_rootfs, .rootfs = WH_SLOT_ROOTFS);
     ADD(UNSHARE, unshare, .nsflags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWTIME);
     ADD(TIMENS, timens, .proc = WH_SLOT_PROC, .offsets = STR("monotonic 5 0\n"));

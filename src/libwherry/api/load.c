@@ -249,6 +249,7 @@ static int load_namespaces(struct wh_load *l, struct wh_err *err)
             return r;
         l->req.ns_owner[n] = l->ns.owner[n];
     }
+    l->req.in_host_mntns = l->ns.own[WH_NS_MOUNT];
     l->req.in_host_netns = l->ns.own[WH_NS_NETWORK];
     return 0;
 }

@@ -105,13 +105,13 @@ static int make(void *arg)
     long fs, mnt = -1;
     int r;
 
-    m->call = "fsopen tmpfs";
+    m->call = "fsopen";
     fs = syscall(SYS_fsopen, "tmpfs", WH_FSOPEN_CLOEXEC);
     if (fs < 0)
         return -errno;
-    m->call = "fsconfig tmpfs";
+    m->call = "fsconfig";
     if (configure((int)fs, m) >= 0) {
-        m->call = "fsmount tmpfs";
+        m->call = "fsmount";
         mnt = syscall(SYS_fsmount, fs, WH_FSMOUNT_CLOEXEC, WH_MOUNT_ATTR_NOSUID | WH_MOUNT_ATTR_NOEXEC);
     }
     r = mnt < 0 ? -errno : clone_node(m, (int)mnt);

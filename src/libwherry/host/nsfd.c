@@ -95,6 +95,9 @@ int wh_nsfds_open(struct wh_nsfds *n, int proc_fd, enum wh_ns ns, const char *pa
         return wh_err_set(err, WH_ERR_SPEC, -EINVAL, place, "%s is not %s", path, kinds[ns].words);
     r = wh_proc_ns_ino(proc_fd, kinds[ns].self, &own);
     n->own[ns] = r == 0 && own == st.st_ino;
+    /* An engine may run us in a mount namespace of its own. */
+    if (ns == WH_NS_MOUNT && wh_proc_ns_ino(proc_fd, "1/ns/mnt", &own) == 0)
+        n->own[ns] |= own == st.st_ino;
     r = owner_of(n, proc_fd, fd, &n->owner[ns]);
     if (r < 0)
         return wh_err_sys(err, r, "ask for the owner of namespace %s", path);

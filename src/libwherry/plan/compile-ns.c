@@ -286,7 +286,12 @@ void wh_compile_ns(struct wh_compile *c)
     /* Before the other namespaces: the root of an IPC namespace's mqueue belongs to the id that makes it. */
     if (user)
         wh_compile_set_ids(c);
-    if (!c->join_ns[WH_NS_MOUNT]) {
+    if (c->join_ns[WH_NS_MOUNT] && c->setup) {
+        struct wh_step_chdir_joined *s = WH_STEP(c, CHDIR_JOINED, chdir_joined, c->spec->root.src);
+
+        if (s)
+            s->path = wh_build_str(c->b, c->root_path);
+    } else if (!c->join_ns[WH_NS_MOUNT]) {
         struct wh_step_chdir_rootfs *s = WH_STEP(c, CHDIR_ROOTFS, chdir_rootfs, c->spec->root.src);
 
         wh_build_host_slot(c->b, WH_SLOT_ROOTFS);

@@ -54,12 +54,17 @@ uint32_t wh_compile_line(const struct wh_compile *c, wh_node src)
 static void namespaces(struct wh_compile *c)
 {
     const struct wh_namespace *ns = c->spec->linux_.ns;
+    const char *root = c->spec->root.path.v;
 
     for (unsigned i = 0; i < WH_NS_MAX; i++) {
         c->join_ns[i] = ns[i].set && ns[i].path.v && *ns[i].path.v;
         c->new_ns[i] = ns[i].set && !c->join_ns[i];
     }
     c->userns = c->new_ns[WH_NS_USER] || c->join_ns[WH_NS_USER] || c->facts->in_userns;
+    if (c->req->verb != WH_VERB_EXEC && root)
+        c->root_path = wh_compile_clean_path(c->arena, *root == '/' ? "" : c->req->bundle, root);
+    c->setup = c->new_ns[WH_NS_MOUNT] ||
+               (c->join_ns[WH_NS_MOUNT] && (c->req->verb == WH_VERB_EXEC || !wh_streq(c->root_path, "/")));
 
     /* Ids would be set, files owned and maps written with rights that only real root has. */
     if (c->facts->euid != 0 && !ns[WH_NS_USER].set)
@@ -69,14 +74,35 @@ static void namespaces(struct wh_compile *c)
 }
 
 /*
- * Only in a mount namespace of the container's own is anything set up. A joined one was set up by its owner; without one, what is
- * mounted would be mounted on the host, and stay there. What asks for it is refused: it would be skipped.
+ * In a joined mount namespace the container is set up as in one of its own, as runc and crun do: root.path is a directory of its tree, and becomes
+ * its root for every process that is in it. "/" is the root that it has.
+ */
+static void joined_mounts(struct wh_compile *c)
+{
+    const struct wh_sstr *path = &c->spec->linux_.ns[WH_NS_MOUNT].path;
+
+    if (!c->setup || !c->join_ns[WH_NS_MOUNT] || c->req->verb == WH_VERB_EXEC)
+        return;
+    if (c->req->in_host_mntns)
+        wh_compile_err(c, -EINVAL, path->src,
+                       "mount namespace %s is the host's: the root of every process in it would be the container's",
+                       path->v);
+    if (c->new_ns[WH_NS_USER])
+        wh_compile_err(
+            c, -EINVAL, path->src,
+            "a new user namespace gives no right to mount in a mount namespace that is joined: join the user "
+            "namespace that owns it, too");
+}
+
+/*
+ * Without a mount namespace, what is mounted would be mounted on the host, and stay there; and where the root of a joined one stays what it is,
+ * nothing is set up either. What asks for it is refused: it would be skipped.
  */
 static void refuse_setup(struct wh_compile *c)
 {
     const struct wh_spec *s = c->spec;
     const struct wh_linux *l = &s->linux_;
-    const char *in = c->join_ns[WH_NS_MOUNT] ? "in a joined mount namespace" : "without a mount namespace";
+    const char *in = c->join_ns[WH_NS_MOUNT] ? "on the root of a joined mount namespace" : "without a mount namespace";
 
     if (l->masked_paths.n)
         wh_compile_err(c, -EINVAL, l->masked_paths.src,
@@ -101,8 +127,6 @@ static void refuse_setup(struct wh_compile *c)
 /* The order of design: docs/DESIGN.md, "Phases and order". Each part appends; where order matters the reason is here. */
 static void parts(struct wh_compile *c)
 {
-    bool setup = c->new_ns[WH_NS_MOUNT];
-
     /* Host lists: made before A is spawned, because A is born in the cgroup. */
     wh_compile_cgroup(c);
     wh_compile_rdt(c);
@@ -122,7 +146,7 @@ static void parts(struct wh_compile *c)
         WH_STEP(c, LOOPBACK, loopback, c->spec->linux_.ns[WH_NS_NETWORK].src);
     /* Before sysctls, which may be about them, and before hooks. */
     wh_compile_netdevs(c);
-    if (setup) {
+    if (c->setup) {
         wh_compile_mount_label(c);
         wh_compile_mounts(c);
         wh_compile_notify(c);
@@ -133,7 +157,7 @@ static void parts(struct wh_compile *c)
     wh_compile_hooks(c, WH_HOOK_PRESTART);
     wh_compile_hooks(c, WH_HOOK_CREATE_RUNTIME);
     wh_compile_hooks(c, WH_HOOK_CREATE_CONTAINER);
-    if (setup) {
+    if (c->setup) {
         /* After the hooks, which may add mounts below a masked path; before the pivot, because a clone of /dev/null whose
          * mount left with the old root is refused. */
         wh_compile_masks(c);
@@ -205,7 +229,8 @@ int wh_compile(const struct wh_spec *spec, const struct wh_request *req, const s
     if (!spec->root.set || !spec->root.path.v || !*spec->root.path.v)
         wh_compile_err(&c, -EINVAL, spec->root.src ? spec->root.src : WH_NODE_DOCUMENT,
                        "root property must not be empty");
-    if (!c.new_ns[WH_NS_MOUNT])
+    joined_mounts(&c);
+    if (!c.setup)
         refuse_setup(&c);
     c.process = spec->process;
     if (req->verb == WH_VERB_EXEC)

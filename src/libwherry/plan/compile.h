@@ -16,6 +16,8 @@ struct wh_compile {
     bool new_ns[WH_NS_MAX]; /* made for this container */
     bool join_ns[WH_NS_MAX]; /* joined by path */
     bool userns; /* new or joined, or we run inside one ourselves: no mknod, no raw mounts of host sources */
+    const char *root_path; /* absolute; null for an exec, or where the configuration has none */
+    bool setup; /* there is a mount namespace, new or joined, and the rootfs becomes its root */
     bool keep_groups; /* run.oci.keep_original_groups: the caller's supplementary groups stay, and no others are set */
     bool no_setgroups; /* setgroups(2) is denied to the container: no SETGROUPS step, and no additional groups */
     const char

@@ -124,6 +124,7 @@ struct wh_request {
     const struct wh_exec_request *exec; /* WH_VERB_EXEC only */
     const char
         *seccomp_receiver; /* of the caller's environment: who gets the listener where the configuration names nobody */
+    bool in_host_mntns; /* a mount namespace joined by path is ours, or that of process 1 */
     bool in_host_netns; /* a network namespace joined by path is the host's own */
 };
 
