@@ -216,8 +216,13 @@ struct wh_mbox {
         [32]; /* bit = number of an ALT step that ran, or of a soft step skipped without one; first 2048 steps */
     _Atomic int32_t notify_fd; /* number of the seccomp listener in the process; 0 = none (yet) */
     _Atomic int32_t ack; /* the host's answer to it: 1 = taken, negative = refused */
+    uint64_t epoch; /* ns of CLOCK_REALTIME, which no time namespace shifts; 0 = steps are not timed */
 };
 #define WH_MBOX_SIZE 4096u
+/* When a step began, in us after the epoch plus one, 0 = it did not: uint32_t of the first WH_MBOX_TIMES steps. */
+#define WH_MBOX_TIMES_OFF 1024u
+#define WH_MBOX_TIMES ((WH_MBOX_SIZE - WH_MBOX_TIMES_OFF) / 4)
+_Static_assert(sizeof(struct wh_mbox) <= WH_MBOX_TIMES_OFF, "the times lie behind the mailbox");
 
 /* ---- reading a plan (both sides) ---- */
 static inline const void *wh_plan_at(const struct wh_plan *p, wh_off off)

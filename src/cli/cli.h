@@ -164,11 +164,16 @@ struct cli_log {
 /* From the options; makes the file. 0 or -errno with a text. */
 int cli_log_open(struct cli_log *log, const struct cli_args *args, struct cli_usage_error *e);
 /* Callback for the library; data is the struct cli_log. */
-void cli_log_message(void *data, enum wherry_log_level level, const char *message);
+void cli_log_message(void *data, enum wherry_log_level level, const char *message, const char *file, const char *func);
 /* The one record of a failed command: to the log, and as plain text to stderr. lines: further lines for people, or null. */
 void cli_log_failure(struct cli_log *log, const char *message, const char *people, size_t people_len);
 /* One record, as it is written (exposed for its test). now: seconds since 1970. */
-void cli_log_record(struct cli_buf *b, bool json, enum wherry_log_level level, const char *message, int64_t now);
+struct cli_record {
+    enum wherry_log_level level;
+    const char *message;
+    const char *file, *func; /* where in the source; or null */
+};
+void cli_log_record(struct cli_buf *b, bool json, const struct cli_record *r, int64_t now);
 
 /* ---- commands ---- */
 

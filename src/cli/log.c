@@ -116,7 +116,7 @@ int cli_log_open(struct cli_log *log, const struct cli_args *args, struct cli_us
     return open_file(log, dest, e);
 }
 
-void cli_log_record(struct cli_buf *b, bool json, enum wherry_log_level level, const char *message, int64_t now)
+void cli_log_record(struct cli_buf *b, bool json, const struct cli_record *r, int64_t now)
 {
     struct tm tm = { 0 };
     time_t t = (time_t)now;
@@ -126,12 +126,22 @@ void cli_log_record(struct cli_buf *b, bool json, enum wherry_log_level level, c
     snprintf(when, sizeof(when), "%04d-%02d-%02dT%02d:%02d:%02dZ", (tm.tm_year + 1900) % 10000, tm.tm_mon + 1,
              tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
     if (json) {
-        cli_buf_printf(b, "{\"level\":\"%s\",\"msg\":", level_names[level]);
-        cli_buf_json(b, message);
+        cli_buf_str(b, "{");
+        if (r->file && r->func) {
+            cli_buf_str(b, "\"file\":");
+            cli_buf_json(b, r->file);
+            cli_buf_str(b, ",\"func\":");
+            cli_buf_json(b, r->func);
+            cli_buf_str(b, ",");
+        }
+        cli_buf_printf(b, "\"level\":\"%s\",\"msg\":", level_names[r->level]);
+        cli_buf_json(b, r->message);
         cli_buf_printf(b, ",\"time\":\"%s\"}\n", when);
     } else {
-        cli_buf_printf(b, "time=\"%s\" level=%s msg=", when, level_names[level]);
-        cli_buf_quoted(b, message);
+        cli_buf_printf(b, "time=\"%s\" level=%s msg=", when, level_names[r->level]);
+        cli_buf_quoted(b, r->message);
+        if (r->file && r->func)
+            cli_buf_printf(b, " func=%s file=%s", r->func, r->file);
         cli_buf_add(b, "\n", 1);
     }
 }
@@ -147,35 +157,37 @@ static size_t bounded(const char *s, size_t len)
     return len;
 }
 
-static void write_journal(const struct cli_log *log, enum wherry_log_level level, const char *message)
+static void write_journal(const struct cli_log *log, const struct cli_record *r)
 {
     struct cli_buf b = { 0 };
 
     /* The journal's own protocol: one field a line, so the text must be one line. */
-    cli_buf_printf(&b, "PRIORITY=%d\nSYSLOG_IDENTIFIER=", level_priorities[level]);
+    cli_buf_printf(&b, "PRIORITY=%d\nSYSLOG_IDENTIFIER=", level_priorities[r->level]);
     cli_buf_line(&b, log->ident ? log->ident : "wherry");
     cli_buf_str(&b, "\nMESSAGE=");
-    cli_buf_line(&b, message);
+    cli_buf_line(&b, r->message);
     cli_buf_add(&b, "\n", 1);
+    if (r->file && r->func)
+        cli_buf_printf(&b, "CODE_FILE=%s\nCODE_FUNC=%s\n", r->file, r->func);
     if (!b.failed)
         (void)!send(log->fd, b.data, b.len, MSG_NOSIGNAL);
     cli_buf_free(&b);
 }
 
-static void write_record(const struct cli_log *log, enum wherry_log_level level, const char *message)
+static void write_record(const struct cli_log *log, const struct cli_record *r)
 {
     struct cli_buf b = { 0 };
 
     switch (log->dest) {
     case DEST_SYSLOG:
-        syslog(level_priorities[level], "%s", message);
+        syslog(level_priorities[r->level], "%s", r->message);
         return;
     case DEST_JOURNAL:
-        write_journal(log, level, message);
+        write_journal(log, r);
         return;
     case DEST_STDERR:
     case DEST_FILE:
-        cli_log_record(&b, log->json, level, message, (int64_t)time(NULL));
+        cli_log_record(&b, log->json, r, (int64_t)time(NULL));
         if (!b.failed)
             (void)cli_write_all(log->dest == DEST_FILE ? log->fd : STDERR_FILENO, b.data, b.len);
         cli_buf_free(&b);
@@ -183,15 +195,17 @@ static void write_record(const struct cli_log *log, enum wherry_log_level level,
     }
 }
 
-void cli_log_message(void *data, enum wherry_log_level level, const char *message)
+void cli_log_message(void *data, enum wherry_log_level level, const char *message, const char *file, const char *func)
 {
     const struct cli_log *log = data;
+    bool debug = log->level == WHERRY_LOG_DEBUG;
+    struct cli_record record = { level, message, debug ? file : NULL, debug ? func : NULL };
     struct cli_buf b = { 0 };
 
     if (level > log->level)
         return;
     if (log->dest != DEST_STDERR || log->json || level != WHERRY_LOG_WARNING)
-        write_record(log, level, message);
+        write_record(log, &record);
     if (level != WHERRY_LOG_WARNING || (log->dest == DEST_STDERR && log->json))
         return;
     /* As with failures: people read stderr, whatever else is the log. */
@@ -206,9 +220,11 @@ void cli_log_message(void *data, enum wherry_log_level level, const char *messag
 void cli_log_failure(struct cli_log *log, const char *message, const char *people, size_t people_len)
 {
     char *cut = strndup(message, bounded(message, strlen(message)));
+    bool debug = log->level == WHERRY_LOG_DEBUG;
 
     if (cut && (log->dest != DEST_STDERR || log->json))
-        write_record(log, WHERRY_LOG_ERROR, cut);
+        write_record(log, &(struct cli_record){ WHERRY_LOG_ERROR, cut, debug ? strstr(__FILE__, "src/") : NULL,
+                                                debug ? __func__ : NULL });
     free(cut);
     /* Engines without a log file read stderr, and so do people: it has the text in every case but the one where it is the log. */
     if (log->dest == DEST_STDERR && log->json)

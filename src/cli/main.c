@@ -136,7 +136,9 @@ static const char *user_bus(void)
 
 static int open_context(struct cli *cli)
 {
-    struct wherry_ctx_opts opts = { .size = sizeof(opts), .log = cli_log_message, .log_data = &cli->log };
+    struct wherry_ctx_opts opts = {
+        .size = sizeof(opts), .log_at = cli_log_message, .log_data = &cli->log, .log_level = cli->log.level
+    };
     const char *manager = cli->args.cgroup_manager, *rootless = cli->args.rootless;
     wherry_error *error = NULL;
     int r;

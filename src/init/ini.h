@@ -27,6 +27,7 @@ struct ini {
     int slot[WH_SLOTS];
     int ns[WH_NS_FDS]; /* of OPEN_NS, the first `nns` */
     unsigned int nns;
+    bool filtered; /* a filter is in force */
     bool made; /* the last ini_resolve() made the last component */
     bool cwd_later; /* CWD was not allowed as root */
     bool home_set, listen_pid_set;

@@ -62,6 +62,13 @@
 #define WH_NR_PPOLL SYS_ppoll
 #endif
 
+/* Two numbers of 64 bits on every architecture. */
+#ifdef SYS_clock_gettime64
+#define WH_NR_CLOCK_GETTIME SYS_clock_gettime64
+#else
+#define WH_NR_CLOCK_GETTIME SYS_clock_gettime
+#endif
+
 /* Each argument as a long: an int in a variable argument list leaves the upper half of its place undefined. */
 #define SYS_L1(a) , (long)(a)
 #define SYS_L2(a, ...) , (long)(a)SYS_L1(__VA_ARGS__)
@@ -90,6 +97,7 @@ SYS(capset, (const struct wh_cap_header *h, const struct wh_cap_data *d), SYS_ca
 SYS(chdir, (const char *path), SYS_chdir, path)
 SYS(chroot, (const char *path), SYS_chroot, path)
 SYS(clone, (unsigned long flags, int *pidfd), SYS_clone, CLONE_ARGS(flags, pidfd))
+SYS(clock_gettime, (int clock, int64_t ts[2]), WH_NR_CLOCK_GETTIME, clock, ts)
 SYS(close, (int fd), SYS_close, fd)
 SYS(close_range, (unsigned int first, unsigned int last, unsigned int flags), SYS_close_range, first, last, flags)
 SYS(dup3, (int from, int to, int flags), SYS_dup3, from, to, flags)

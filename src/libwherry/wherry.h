@@ -53,6 +53,9 @@ WHERRY_API void wherry_free(void *p);
 /* ---- context ---- */
 enum wherry_log_level { WHERRY_LOG_ERROR, WHERRY_LOG_WARNING, WHERRY_LOG_INFO, WHERRY_LOG_DEBUG };
 typedef void (*wherry_log_fn)(void *data, enum wherry_log_level level, const char *message);
+/* The same with the place in the library that wrote the record: "src/libwherry/host/hooks.c", "run_one". */
+typedef void (*wherry_log_at_fn)(void *data, enum wherry_log_level level, const char *message, const char *file,
+                                 const char *func);
 
 enum wherry_cgroup_manager { WHERRY_CGROUP_CGROUPFS, WHERRY_CGROUP_SYSTEMD, WHERRY_CGROUP_DISABLED };
 
@@ -72,6 +75,11 @@ struct wherry_ctx_opts {
     const char *notify_socket;
     /* D-Bus address of the bus of the user's systemd, for containers with the systemd cgroup manager and without root: "unix:path=/run/user/1000/bus"; or null. */
     const char *user_bus;
+    /* INFO, DEBUG: each thing that is done is one record: at INFO containers that are made, changed and removed, and
+     * hooks; at DEBUG also facts, plan, steps with their times, requests, cgroups, affinity and filter. Less (also 0):
+     * errors and warnings only, and nothing is measured. */
+    enum wherry_log_level log_level;
+    wherry_log_at_fn log_at; /* called instead of `log`; or null */
 };
 WHERRY_API int wherry_ctx_new(const struct wherry_ctx_opts *opts, wherry_ctx **ret, wherry_error **reterr);
 WHERRY_API void wherry_ctx_free(wherry_ctx *ctx);

@@ -122,6 +122,7 @@ SIMPLE(capset, (const struct wh_cap_header *h, const struct wh_cap_data *d), "%#
 SIMPLE(personality, (unsigned long p), "%#lx", p)
 SIMPLE(set_mempolicy, (int mode, const unsigned long *nodes, unsigned long max), "%#x, %#lx, %lu", (unsigned int)mode,
        nodes ? nodes[0] : 0, max)
+SIMPLE(clock_gettime, (int clock, int64_t ts[2]), "%d%s", clock, ts ? "" : ", null")
 SIMPLE(sched_setaffinity, (const void *mask, size_t n), "%#lx, %zu", *(const unsigned long *)mask, n)
 SIMPLE(sethostname, (const char *name, size_t len), "%.*s", (int)len, name)
 SIMPLE(setdomainname, (const char *name, size_t len), "%.*s", (int)len, name)

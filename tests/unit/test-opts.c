@@ -193,15 +193,28 @@ static void test_texts(void)
     struct cli_buf b = { 0 };
     char words[64], *big = malloc(100001);
 
-    cli_log_record(&b, true, WHERRY_LOG_ERROR, "a \"b\" \\ \n\t\x01\x7f \xc3\xa4 \xff\xc3 \xed\xa0\x80", 1787220612);
+    cli_log_record(
+        &b, true,
+        &(struct cli_record){ WHERRY_LOG_ERROR, "a \"b\" \\ \n\t\x01\x7f \xc3\xa4 \xff\xc3 \xed\xa0\x80", NULL, NULL },
+        1787220612);
     is_str(b.data,
            "{\"level\":\"error\",\"msg\":\"a \\\"b\\\" \\\\ \\n\\t\\u0001\\u007f \xc3\xa4 \\ufffd\\ufffd "
            "\\ufffd\\ufffd\\ufffd\","
            "\"time\":\"2026-08-20T10:10:12Z\"}\n",
            "a record in JSON");
     cli_buf_free(&b);
-    cli_log_record(&b, false, WHERRY_LOG_WARNING, "exec: \"x\": no", 0);
+    cli_log_record(&b, false, &(struct cli_record){ WHERRY_LOG_WARNING, "exec: \"x\": no", NULL, NULL }, 0);
     is_str(b.data, "time=\"1970-01-01T00:00:00Z\" level=warning msg=\"exec: \\\"x\\\": no\"\n", "a record as text");
+    cli_buf_free(&b);
+    cli_log_record(&b, true, &(struct cli_record){ WHERRY_LOG_DEBUG, "m", "src/a.c", "f" }, 0);
+    is_str(
+        b.data,
+        "{\"file\":\"src/a.c\",\"func\":\"f\",\"level\":\"debug\",\"msg\":\"m\",\"time\":\"1970-01-01T00:00:00Z\"}\n",
+        "a record in JSON with its place");
+    cli_buf_free(&b);
+    cli_log_record(&b, false, &(struct cli_record){ WHERRY_LOG_DEBUG, "m", "src/a.c", "f" }, 0);
+    is_str(b.data, "time=\"1970-01-01T00:00:00Z\" level=debug msg=\"m\" func=f file=src/a.c\n",
+           "a record as text with its place");
     cli_buf_free(&b);
     cli_buf_line(&b, "a\nb\x1b[31m");
     is_str(b.data, "a\\x0ab\\x1b[31m", "text on one line");

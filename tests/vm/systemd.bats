@@ -60,9 +60,10 @@ gone() {
     have '"status": "running"'
     wherry kill "$CID" KILL
     wait_status "$CID" stopped
-    run wherry delete "$CID"
+    run wherry --log log --debug delete "$CID"
     have_status 0
     [ -z "$output" ]
+    grep -qF "stopped unit $UNIT" log
     gone
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "base/log.h"
 #include "host/cgroup/cgroup.h"
 #include "host/facts.h"
 #include "host/mountfd.h"
@@ -22,7 +23,9 @@ struct wherry_ctx {
     enum wherry_cgroup_manager cgroup_manager;
     enum wherry_rootless rootless;
     wherry_log_fn log;
+    wherry_log_at_fn log_at;
     void *log_data;
+    enum wherry_log_level log_level;
 };
 
 struct wherry_error {
@@ -43,7 +46,20 @@ struct wherry_container {
 /* Hands err over to the caller of the library; returns its code. `step` is a step number or WH_NO_STEP. */
 int wh_api_fail(wherry_error **reterr, const struct wh_err *err, uint32_t step);
 int wh_api_fail_list(wherry_error **reterr, const struct wh_errlist *errs);
-void wh_api_log(const wherry_ctx *ctx, enum wherry_log_level level, const char *fmt, ...) WH_PRINTF(3, 4);
+void wh_api_log_at(const wherry_ctx *ctx, enum wherry_log_level level, const char *file, const char *func,
+                   const char *fmt, ...) WH_PRINTF(5, 6);
+#define wh_api_log(ctx, level, ...) wh_api_log_at((ctx), (level), __FILE__, __func__, __VA_ARGS__)
+
+/* For the rest of the function, this thread writes its records to the log of the context. First in every verb. */
+struct wh_logger wh_api_log_begin(const wherry_ctx *ctx);
+void wh_api_log_end(const struct wh_logger *before);
+#define WH_API_LOGS(ctx)                                                                                               \
+    __attribute__((cleanup(wh_api_log_end), unused)) const struct wh_logger before_ = wh_api_log_begin(ctx)
+
+/* Records at level debug (log.c). */
+void wh_api_log_facts(const struct wh_facts *f);
+void wh_api_log_plan(const struct wh_plan *plan);
+void wh_api_log_cgroup(const struct wh_cgroup *cg);
 
 /* Copies an option struct of any version into ours (wherry.h). -E2BIG when it asks for what we do not know, -EINVAL when it
  * is no option struct. opts may be null. */

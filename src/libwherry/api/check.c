@@ -75,6 +75,7 @@ static int collect(struct wh_findings *f, struct wh_load *l, const wherry_ctx *c
 int wherry_check(wherry_ctx *ctx, const struct wherry_create_opts *opts, uint32_t flags, char **ret_report,
                  int *ret_worst, wherry_error **reterr)
 {
+    WH_API_LOGS(ctx);
     WH_CLEANUP_LOAD struct wh_load l;
     WH_CLEANUP_BUF struct wh_buf out = { 0 };
     struct wh_findings f = { 0 };

@@ -49,8 +49,9 @@ static int resume_open(struct wh_target *t, struct wh_err *err)
 }
 
 static int with_target(wherry_ctx *ctx, const char *id, int (*fn)(struct wh_target *t, struct wh_err *err),
-                       wherry_error **reterr)
+                       const char *done, wherry_error **reterr)
 {
+    WH_API_LOGS(ctx);
     WH_CLEANUP_TARGET struct wh_target t;
     struct wh_err err = { 0 };
     int r;
@@ -61,17 +62,19 @@ static int with_target(wherry_ctx *ctx, const char *id, int (*fn)(struct wh_targ
     r = wh_target_open(&t, ctx, id, false, &err);
     if (r == 0)
         r = fn(&t, &err);
+    if (r == 0)
+        WH_INFO("container %s was %s", id, done);
     return r < 0 ? wh_api_fail(reterr, &err, WH_NO_STEP) : 0;
 }
 
 int wherry_pause(wherry_ctx *ctx, const char *id, wherry_error **reterr)
 {
-    return with_target(ctx, id, pause_open, reterr);
+    return with_target(ctx, id, pause_open, "paused", reterr);
 }
 
 int wherry_resume(wherry_ctx *ctx, const char *id, wherry_error **reterr)
 {
-    return with_target(ctx, id, resume_open, reterr);
+    return with_target(ctx, id, resume_open, "resumed", reterr);
 }
 
 /* ---- processes ---- */

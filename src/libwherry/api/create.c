@@ -492,6 +492,8 @@ static int make(struct wh_creation *c, struct wh_err *err)
         return r;
     wh_cgroup_preload(&c->cgroup, l->plan);
     r = place(c, err);
+    if (r == 0)
+        wh_api_log_cgroup(&c->cgroup);
     if (r < 0) {
         wh_pidfd_kill(c->run.pidfd_a, SIGKILL);
         wh_pidfd_reap(c->run.pidfd_a, NULL);
@@ -560,7 +562,9 @@ static void undo(struct wh_creation *c, bool cancelled)
     /* What ended at the last moment leaves its cgroup a moment later. */
     end = end < now + MOMENT_MS ? now + MOMENT_MS : end;
     c->cgroup.cancel_fd = -1;
+    WH_INFO("creating container %s failed: what was made for it is removed", c->id);
     if (c->run.pidfd_b >= 0) {
+        WH_INFO("killed process %d of container %s", (int)c->state.pid, c->id);
         wh_pidfd_kill(c->run.pidfd_b, SIGKILL);
         if (wh_pidfd_reap_until(c->run.pidfd_b, end, NULL) == -ETIMEDOUT)
             wh_api_log(c->ctx, WHERRY_LOG_WARNING, "undo of %s: process %d was killed, but has not ended: it is left",
@@ -612,6 +616,8 @@ int wh_api_create(struct wh_creation *c, wherry_ctx *ctx, const char *id, const 
     if (r == 0)
         r = commit(c, verb, &err);
     if (r == 0) {
+        WH_INFO("container %s was created: its init is process %d, its bundle %s", id, (int)c->state.pid,
+                c->state.bundle);
         wh_load_warnings(&c->load, ctx);
         return 0;
     }
@@ -625,6 +631,7 @@ int wh_api_create(struct wh_creation *c, wherry_ctx *ctx, const char *id, const 
 
 int wherry_create(wherry_ctx *ctx, const char *id, const struct wherry_create_opts *opts, wherry_error **reterr)
 {
+    WH_API_LOGS(ctx);
     WH_CLEANUP_CREATION struct wh_creation c;
 
     if (reterr)

@@ -41,17 +41,53 @@ int wh_api_fail_list(wherry_error **reterr, const struct wh_errlist *errs)
     return errs->n > 0 && errs->e[0].code < 0 ? errs->e[0].code : -EINVAL;
 }
 
-void wh_api_log(const wherry_ctx *ctx, enum wherry_log_level level, const char *fmt, ...)
+static void pass_on(const wherry_ctx *ctx, enum wherry_log_level level, const char *text, const char *file,
+                    const char *func)
+{
+    const char *from = strstr(file, "src/");
+
+    /* The compiler was given the path from its own working directory. */
+    if (ctx->log_at)
+        ctx->log_at(ctx->log_data, level, text, from ? from : file, func);
+    else
+        ctx->log(ctx->log_data, level, text);
+}
+
+void wh_api_log_at(const wherry_ctx *ctx, enum wherry_log_level level, const char *file, const char *func,
+                   const char *fmt, ...)
 {
     char text[1024];
     va_list ap;
 
-    if (!ctx->log)
+    if (!ctx->log && !ctx->log_at)
         return;
     va_start(ap, fmt);
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
-    ctx->log(ctx->log_data, level, text);
+    pass_on(ctx, level, text, file, func);
+}
+
+static void record(void *data, enum wh_log_level level, const char *file, const char *func, const char *text)
+{
+    pass_on(data, level == WH_LOG_INFO ? WHERRY_LOG_INFO : WHERRY_LOG_DEBUG, text, file, func);
+}
+
+struct wh_logger wh_api_log_begin(const wherry_ctx *ctx)
+{
+    struct wh_logger before = wh_logger;
+
+    wh_logger = (struct wh_logger){ .level = !ctx->log && !ctx->log_at            ? WH_LOG_NONE
+                                             : ctx->log_level >= WHERRY_LOG_DEBUG ? WH_LOG_DEBUG
+                                             : ctx->log_level == WHERRY_LOG_INFO  ? WH_LOG_INFO
+                                                                                  : WH_LOG_NONE,
+                                    .fn = record,
+                                    .data = (void *)(uintptr_t)ctx };
+    return before;
+}
+
+void wh_api_log_end(const struct wh_logger *before)
+{
+    wh_logger = *before;
 }
 
 int wherry_error_code(const wherry_error *e)

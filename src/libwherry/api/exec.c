@@ -575,6 +575,7 @@ static int tell(struct executing *x, struct wh_err *err)
 int wherry_exec(wherry_ctx *ctx, const char *id, const struct wherry_exec_opts *opts, int *ret_status,
                 wherry_error **reterr)
 {
+    WH_API_LOGS(ctx);
     CLEANUP_EXECUTING struct executing x;
     struct wh_err err = { 0 };
     int r, status = 0;
@@ -595,6 +596,7 @@ int wherry_exec(wherry_ctx *ctx, const char *id, const struct wherry_exec_opts *
             wh_err_prefix(&err, "unable to start container process");
         return wh_load_fail(&x.load, &err, x.run.failed_step, reterr);
     }
+    WH_INFO("process %d was started in container %s", (int)x.run.pid_b, id);
     wh_load_warnings(&x.load, ctx);
     r = tell(&x, &err);
     /* From here on signals are the process's own business. */

@@ -121,6 +121,8 @@ int wh_api_foreground(const struct wh_foreground *f, int *ret_status, struct wh_
         return r;
     }
     if (d == 0)
+        WH_INFO("%s ended: %s %d", f->what, ex.signalled ? "killed by signal" : "exit status", ex.value);
+    if (d == 0)
         *ret_status = ex.signalled ? 128 + ex.value : ex.value;
     else if (r == 0 && d == -EBUSY)
         r = wh_err_set(err, WH_ERR_HOST, d, NULL,

@@ -217,6 +217,7 @@ int wh_api_destroy(const wherry_ctx *ctx, struct wh_target *t, const char *id, i
     int r;
 
     if (t->pidfd >= 0) {
+        WH_INFO("killing process %d of container %s", (int)t->state.pid, id);
         wh_pidfd_kill(t->pidfd, SIGKILL);
         /* All of it, before init is waited for: one that traces init can keep its end, and a paused container's signal waits for the thaw, which
          * this needs not. What goes wrong here is said below. */
@@ -393,6 +394,7 @@ static int delete (wherry_ctx *ctx, const char *id, bool force, struct wh_err *e
 
 int wherry_delete(wherry_ctx *ctx, const char *id, uint32_t flags, wherry_error **reterr)
 {
+    WH_API_LOGS(ctx);
     struct wh_err err = { 0 };
     int r;
 
@@ -443,6 +445,7 @@ static int send_signal(struct wh_target *t, int sig, bool all, struct wh_err *er
 
 int wherry_kill(wherry_ctx *ctx, const char *id, int signal, uint32_t flags, wherry_error **reterr)
 {
+    WH_API_LOGS(ctx);
     WH_CLEANUP_TARGET struct wh_target t;
     struct wh_err err = { 0 };
     int r;
@@ -456,5 +459,7 @@ int wherry_kill(wherry_ctx *ctx, const char *id, int signal, uint32_t flags, whe
         r = wh_target_open(&t, ctx, id, false, &err);
     if (r == 0)
         r = send_signal(&t, signal, flags & WHERRY_KILL_ALL, &err);
+    if (r == 0)
+        WH_INFO("signal %d was sent to container %s", signal, id);
     return r < 0 ? wh_api_fail(reterr, &err, WH_NO_STEP) : 0;
 }

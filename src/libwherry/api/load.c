@@ -313,10 +313,13 @@ static int load_filter(struct wh_load *l, int root_fd, struct wh_err *err)
     key = wh_seccomp_key(l->spec, by ? by : "", l->arena, &key_len);
     if (!key)
         return wh_arena_failed(l->arena) ? wh_err_sys(err, -ENOMEM, "load the seccomp filter") : 0;
-    if (root_fd < 0 || !wh_seccomp_cache_get(root_fd, key, key_len, l->arena, &filter, &len)) {
+    if (root_fd >= 0 && wh_seccomp_cache_get(root_fd, key, key_len, l->arena, &filter, &len)) {
+        WH_DEBUG("seccomp: a filter of %zu bytes was taken from the cache", len);
+    } else {
         r = compile_filter(l, &filter, &len, err);
         if (r < 0)
             return r;
+        WH_DEBUG("seccomp: a filter of %zu bytes was compiled", len);
         if (root_fd >= 0)
             wh_seccomp_cache_put(root_fd, key, key_len, filter, len);
     }
@@ -397,5 +400,9 @@ int wh_load_plan(struct wh_load *l, const wherry_ctx *ctx, enum wh_verb verb, co
         if (r < 0)
             return r;
     }
-    return wh_compile(l->spec, &l->req, &l->facts, l->arena, &l->plan, l->errs);
+    wh_api_log_facts(&l->facts);
+    r = wh_compile(l->spec, &l->req, &l->facts, l->arena, &l->plan, l->errs);
+    if (r == 0)
+        wh_api_log_plan(l->plan);
+    return r;
 }

@@ -9,6 +9,7 @@ api_sources += src/libwherry/api/api.h
 api_sources += src/libwherry/api/create.c
 cold_api_sources += src/libwherry/api/control.c
 cold_api_sources += src/libwherry/api/error.c
+cold_api_sources += src/libwherry/api/log.c
 cold_api_sources += src/libwherry/api/update.c
 api_sources += src/libwherry/api/lifecycle.c
 api_sources += src/libwherry/api/load.c

@@ -162,6 +162,8 @@ int wherry_ctx_new(const struct wherry_ctx_opts *opts, wherry_ctx **ret, wherry_
     ctx->cgroup_manager = o.cgroup_manager;
     ctx->rootless = o.rootless;
     ctx->log = o.log;
+    ctx->log_at = o.log_at;
+    ctx->log_level = o.log_level;
     ctx->log_data = o.log_data;
     *ret = ctx;
     return 0;

@@ -272,6 +272,7 @@ int wherry_container_state(const wherry_container *c, uint32_t flags, char **ret
 int wherry_explain(wherry_ctx *ctx, const struct wherry_create_opts *opts, uint32_t flags, char **ret_text,
                    wherry_error **reterr)
 {
+    WH_API_LOGS(ctx);
     WH_CLEANUP_LOAD struct wh_load l;
     struct wh_buf out = { 0 };
     struct wh_err err = { 0 };

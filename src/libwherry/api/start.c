@@ -124,6 +124,7 @@ int wh_api_start(struct wh_starting *s, uint32_t *ret_step, struct wh_err *err)
     *ret_step = run.failed_step;
     if (r < 0)
         return r;
+    WH_INFO("container %s was started", s->state->id);
     r = wh_hooks_run(&hooks, WH_HOOK_POSTSTART, "running", s->state->pid, err);
     /* A payload whose poststart hooks failed must not go on. */
     if (r < 0)
@@ -185,6 +186,7 @@ static void destroy_started(wherry_ctx *ctx, struct wh_target *t, const char *id
 
 int wherry_start(wherry_ctx *ctx, const char *id, wherry_error **reterr)
 {
+    WH_API_LOGS(ctx);
     WH_CLEANUP_TARGET struct wh_target t;
     WH_CLEANUP_FD int mbox = -1, bundle = -1, notify = -1;
     uint64_t oom_kills;
@@ -360,6 +362,7 @@ static void end_run(struct wh_creation *c)
 int wherry_run(wherry_ctx *ctx, const char *id, const struct wherry_create_opts *opts, int *ret_status,
                wherry_error **reterr)
 {
+    WH_API_LOGS(ctx);
     struct wh_notify notify = { .sock = -1, .host = ctx->notify_socket };
     WH_CLEANUP_CREATION struct wh_creation c;
     uint32_t step = WH_NO_STEP;

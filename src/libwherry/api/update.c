@@ -333,6 +333,7 @@ static int update_all(struct updating *u, struct wh_err *err)
 
 int wherry_update(wherry_ctx *ctx, const char *id, const struct wherry_update_opts *opts, wherry_error **reterr)
 {
+    WH_API_LOGS(ctx);
     struct updating u = { .lock_fd = -1 };
     struct wh_err err = { 0 };
     int r;
@@ -345,6 +346,8 @@ int wherry_update(wherry_ctx *ctx, const char *id, const struct wherry_update_op
         r = load(&u, ctx, id, &err);
     if (r == 0)
         r = update_all(&u, &err);
+    if (r == 0)
+        WH_INFO("container %s was updated", id);
     if (r < 0)
         r = !err.code && u.errs ? wh_api_fail_list(reterr, u.errs) : wh_api_fail(reterr, &err, WH_NO_STEP);
     updating_done(&u);

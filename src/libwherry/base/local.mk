@@ -3,6 +3,7 @@
 base_sources += src/libwherry/base/arena.c src/libwherry/base/arena.h
 base_sources += src/libwherry/base/err.c src/libwherry/base/err.h
 base_sources += src/libwherry/base/fd.c src/libwherry/base/fd.h
+base_sources += src/libwherry/base/log.c src/libwherry/base/log.h
 base_sources += src/libwherry/base/str.c src/libwherry/base/str.h
 base_sources += src/libwherry/base/json-out.c src/libwherry/base/json-out.h
 base_sources += src/libwherry/base/json.c src/libwherry/base/json.h

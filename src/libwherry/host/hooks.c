@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/log.h"
 #include "host/apart.h"
 #include "base/json-out.h"
 #include "host/image.h"
@@ -304,7 +305,7 @@ static int run_one(const struct wh_hook_run *run, const struct wh_hook_entry *h,
     struct wh_spawn s;
     pid_t pid = 0;
     int r, waited = 0;
-    int64_t began, end;
+    int64_t began, end, took;
 
     if (!argv || !envp) {
         wh_arena_free(arena);
@@ -367,7 +368,13 @@ static int run_one(const struct wh_hook_run *run, const struct wh_hook_entry *h,
         wh_pidfd_kill(run->init_fd, SIGKILL);
         (void)wh_pidfd_reap(pidfd, NULL);
     }
-    if (verdict(h, waited < 0 ? waited : r, &ex, tails, wh_now_ms() - began, err) == 0)
+    took = wh_now_ms() - began;
+    if (waited < 0)
+        WH_INFO("%s hook #%u %s was stopped after %lld ms", wh_hook_name(h->kind), h->index, h->path, (long long)took);
+    else
+        WH_INFO("%s hook #%u %s: %s %d after %lld ms", wh_hook_name(h->kind), h->index, h->path,
+                ex.signalled ? "killed by signal" : "exit status", ex.value, (long long)took);
+    if (verdict(h, waited < 0 ? waited : r, &ex, tails, took, err) == 0)
         return 0;
     if (r == -ETIMEDOUT)
         tell_left(pid, err);

@@ -8,8 +8,10 @@
 #include "abi/proto.h"
 #include "base/fd.h"
 #include "base/str.h"
+#include "base/log.h"
 #include "host/image.h"
 #include "host/spawn.h"
+#include "host/state.h"
 
 void wh_init_start_init(struct wh_init_start *s, const struct wh_plan *plan)
 {
@@ -29,6 +31,7 @@ static void initial_cpus(const struct wh_plan *plan, struct wh_spawn *s)
 
             s->cpus = wh_plan_at(plan, a->mask.off);
             s->cpus_len = a->mask.len;
+            WH_DEBUG("CPU affinity of wherry-init, before it enters the cgroup: %s", wh_plan_str(plan, a->cpus));
         }
 }
 
@@ -39,6 +42,7 @@ int wh_init_start(const struct wh_init_start *p, struct wh_run *run, struct wh_e
     const char *argv[] = { "wherry:[A]", NULL, NULL };
     char base[12];
     struct wh_spawn s;
+    pid_t pid = 0;
     int pair[2], r;
 
     if (image < 0)
@@ -77,7 +81,12 @@ int wh_init_start(const struct wh_init_start *p, struct wh_run *run, struct wh_e
     s.cgroup_fd = p->cgroup_fd;
     s.cancel_fd = run->cancel_fd;
     initial_cpus(p->plan, &s);
-    r = wh_spawn(&s, &run->pidfd_a, NULL, err);
+    if (wh_log_on(WH_LOG_DEBUG))
+        wh_mbox_time(p->mbox_fd);
+    r = wh_spawn(&s, &run->pidfd_a, &pid, err);
+    if (r == 0)
+        WH_DEBUG("wherry-init runs as process %d, with a plan of %u steps (%u bytes)", (int)pid, p->plan->nsteps,
+                 p->plan->size);
     if (r == -EACCES && wh_startswith(err->msg, "execute")) {
         *err = (struct wh_err){ 0 };
         wh_err_set(err, WH_ERR_HOST, r, NULL,

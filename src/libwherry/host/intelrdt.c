@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/log.h"
 #include "base/str.h"
 #include "host/proc.h"
 #include "host/state.h"
@@ -497,7 +498,10 @@ int wh_rdt_remove(const struct wh_rdt_fs *fs, int dir_fd, bool failed, struct wh
     if (rec.kind == THERE || (rec.kind == MADE && (!failed || in_use(fd))))
         return 0;
     r = fs->remove(fs->fd, rec.group);
-    return r < 0 && r != -ENOENT ? wh_err_sys(err, r, "remove resctrl group %s", rec.group) : 0;
+    if (r < 0 && r != -ENOENT)
+        return wh_err_sys(err, r, "remove resctrl group %s", rec.group);
+    WH_INFO("removed resctrl group %s", rec.group);
+    return 0;
 }
 
 /* ---- with the kernel's ---- */

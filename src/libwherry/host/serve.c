@@ -13,9 +13,11 @@
 
 #include "abi/proto.h"
 #include "base/fd.h"
+#include "base/log.h"
 #include "host/listener.h"
 #include "host/prio.h"
 #include "host/proc.h"
+#include "host/state.h"
 #include "host/waits.h"
 #include "plan/plan.h"
 
@@ -116,6 +118,44 @@ static int answer(int ctl, uint16_t type, uint32_t step, int32_t val, int fd)
     /* Never blocks: with strict alternation the queue is empty, unless the peer cheats. A peer that is gone is found by
      * the next receive, together with its reason. */
     return sendmsg(ctl, &mh, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && errno != EPIPE && errno != ECONNRESET ? -errno : 0;
+}
+
+/* For records: the step as `explain` prints it, or "" where nobody knows. */
+static void step_text(const struct wh_run *r, uint32_t n, const char *steps, size_t steps_len, char *ret, size_t size)
+{
+    WH_CLEANUP_BUF struct wh_buf text = { 0 };
+
+    ret[0] = '\0';
+    if (r->plan && n < r->plan->nsteps) {
+        wh_explain_step(r->plan, wh_plan_step(r->plan, n), WH_EXPLAIN_REDACT, &text);
+        snprintf(ret, size, "%s", text.data && !text.failed ? text.data : "");
+    } else if (steps) {
+        wh_step_text(steps, steps_len, n, ret, size);
+    }
+}
+
+/* One record for each step that init began. A step ends where the next one begins; the end of the last is not known. */
+static void log_steps(const struct wh_run *r, const char *steps, size_t steps_len)
+{
+    uint32_t began[WH_MBOX_TIMES], last = WH_NO_STEP;
+    uint64_t now;
+    char text[512];
+
+    if (!wh_log_on(WH_LOG_DEBUG) || !wh_mbox_times(r->mbox_fd, began, &now))
+        return;
+    for (uint32_t i = 0; i <= WH_MBOX_TIMES; i++) {
+        uint64_t end = i < WH_MBOX_TIMES ? began[i] : now + 1;
+
+        if (i < WH_MBOX_TIMES && !began[i])
+            continue;
+        if (last != WH_NO_STEP) {
+            step_text(r, last, steps, steps_len, text, sizeof text);
+            WH_DEBUG("step %u: %s: began after %u us, took %s%llu us", last, text, began[last] - 1,
+                     i < WH_MBOX_TIMES ? "" : "at most ",
+                     (unsigned long long)(end > began[last] ? end - began[last] : 0));
+        }
+        last = i;
+    }
 }
 
 static const struct wh_step *step_at(const struct wh_run *r, uint32_t n)
@@ -278,6 +318,7 @@ static int on_start_hook(struct wh_run *r, const struct inbox *in, struct wh_err
     ask.nfds = in->nfds;
     r->hook_step = 0;
     rc = r->ops->hook(r->data, &ask, &fd, err);
+    WH_DEBUG("request of step %u (startContainer hooks): %s", ask.number, rc < 0 ? "refused" : "served");
     if (rc < 0)
         r->failed_step = ask.number;
     return rc < 0 ? (answer(r->ctl, WH_MSG_DENY, ask.number, -rc, -1), rc)
@@ -290,6 +331,7 @@ static int on_ask(struct wh_run *r, const struct wh_spec *spec, const struct inb
     const struct wh_step *step = in->m.step >= r->next_ask ? step_at(r, in->m.step) : NULL;
     struct wh_ask ask;
     WH_CLEANUP_FD int fd = -1;
+    int64_t began;
     int rc;
 
     if (!step || !(wh_opinfo(step->op)->flags & WH_OPF_ASK) || !(wh_opinfo(step->op)->phases & phase) ||
@@ -306,7 +348,15 @@ static int on_ask(struct wh_run *r, const struct wh_spec *spec, const struct inb
                            .fds = in->fds,
                            .nfds = in->nfds };
     ask.pid = phase == WH_PH_A ? wh_pidfd_pid(r->proc_fd, r->pidfd_a) : r->pid_b;
+    began = wh_log_on(WH_LOG_DEBUG) ? wh_now_ms() : 0;
     rc = dispatch(r, &ask, &fd, err);
+    if (wh_log_on(WH_LOG_DEBUG)) {
+        char text[512];
+
+        step_text(r, ask.number, NULL, 0, text, sizeof text);
+        WH_DEBUG("request of step %u (%s): %s after %lld ms", ask.number, text, rc < 0 ? "refused" : "served",
+                 (long long)(wh_now_ms() - began));
+    }
     if (rc < 0) {
         r->failed_step = ask.number;
         answer(r->ctl, WH_MSG_DENY, ask.number, -rc, -1);
@@ -500,11 +550,14 @@ static int serve_spawn(struct wh_run *r, const struct wh_spec *spec, bool exec, 
     r->failed_step = WH_NO_STEP;
     r->until = exec ? wh_now_ms() + wh_waits.exec : 0;
     rc = serve(r, spec, exec, err);
+    log_steps(r, NULL, 0);
     if (rc < 0 && !r->gone_by)
         r->gone_by = wh_now_ms() + wh_waits.killed;
     /* Both at once: the kernel frees them side by side. */
-    if (rc < 0 && r->pidfd_b >= 0)
+    if (rc < 0 && r->pidfd_b >= 0) {
+        WH_INFO("killed process %d", (int)r->pid_b);
         wh_pidfd_kill(r->pidfd_b, SIGKILL);
+    }
     finish(r, &r->pidfd_a, NULL, rc < 0 ? err : NULL);
     if (rc < 0)
         finish(r, &r->pidfd_b, NULL, r->left ? NULL : err);
@@ -540,6 +593,8 @@ int wh_serve_start(struct wh_run *r, const struct wh_spec *spec, const char *ste
     for (uint32_t i = 0; r->plan && i < r->plan->nsteps; i++)
         if (step_at(r, i)->op == WH_OP_WAIT_START)
             r->next_ask = i + 1;
+    if (wh_log_on(WH_LOG_DEBUG))
+        wh_mbox_time(r->mbox_fd);
     rc = answer(r->ctl, WH_MSG_START, 0, 0, -1);
     if (rc < 0)
         return wh_err_sys(err, rc, "tell the container to start");
@@ -569,6 +624,7 @@ int wh_serve_start(struct wh_run *r, const struct wh_spec *spec, const char *ste
             return wh_err_sys(err, rc, "answer wherry-init");
         }
     }
+    log_steps(r, steps, steps_len);
     if (wh_mbox_read(r->mbox_fd, &mbox) == 0 && mbox.state == WH_MBOX_EXEC)
         return 0;
     /* End of file without execve: it failed, or was killed. It alone is left to reap by whoever is its parent. */

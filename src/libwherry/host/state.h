@@ -130,6 +130,10 @@ int wh_store_mbox_open(int dir_fd, struct wh_err *err); /* of an existing one, t
 /* Copies it. Never mapped here: whoever holds a writable fd of the file, and that is init, could truncate it, and reading the
  * mapping would be SIGBUS. -EIO when it is short. `detail` is terminated; all of it is hostile input. */
 int wh_mbox_read(int fd, struct wh_mbox *ret);
+/* From now on init notes when each step begins, and forgets earlier notes. Only for records: failing is no error. */
+void wh_mbox_time(int fd);
+/* What it has noted (WH_MBOX_TIMES of them), and how many us have gone by; it stops. False: there are no notes. */
+bool wh_mbox_times(int fd, uint32_t *ret, uint64_t *ret_now);
 
 int wh_store_listen(int dir_fd, struct wh_err *err);
 /* Connected, or -errno without err: -ECONNREFUSED when nobody listens any more. */

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/log.h"
 #include "host/intelrdt.h"
 #include "host/state.h"
 #include "host/waits.h"
@@ -297,6 +298,8 @@ int wh_store_remove(int root_fd, const char *id, struct wh_err *err)
         r = wh_remove_tree_at(root_fd, id);
     if (r < 0)
         return wh_err_sys(err, r, "remove the state directory of %s", id);
+    if (fd >= 0)
+        WH_INFO("removed the state directory of container %s", id);
     r = wh_mark_remove(root_fd, id);
     return r < 0 ? wh_err_sys(err, r, "remove the record of container %s's first process", id) : 0;
 }
@@ -329,6 +332,38 @@ int wh_mbox_read(int fd, struct wh_mbox *ret)
         return n < 0 ? -errno : -ENODATA;
     ret->fail.detail[WH_MBOX_DETAIL - 1] = '\0';
     return 0;
+}
+
+static uint64_t now_ns(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_REALTIME, &ts);
+    return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+void wh_mbox_time(int fd)
+{
+    static const uint32_t none[WH_MBOX_TIMES];
+    uint64_t epoch = now_ns();
+
+    if (pwrite(fd, none, sizeof none, WH_MBOX_TIMES_OFF) == (ssize_t)sizeof none)
+        (void)!pwrite(fd, &epoch, sizeof epoch, offsetof(struct wh_mbox, epoch));
+}
+
+bool wh_mbox_times(int fd, uint32_t *ret, uint64_t *ret_now)
+{
+    const size_t size = WH_MBOX_TIMES * sizeof *ret;
+    const uint64_t none = 0;
+    uint64_t epoch = 0, now = now_ns();
+
+    if (pread(fd, &epoch, sizeof epoch, offsetof(struct wh_mbox, epoch)) != (ssize_t)sizeof epoch || !epoch ||
+        pread(fd, ret, size, WH_MBOX_TIMES_OFF) != (ssize_t)size)
+        return false;
+    /* The next command may not want them. */
+    (void)!pwrite(fd, &none, sizeof none, offsetof(struct wh_mbox, epoch));
+    *ret_now = now > epoch ? (now - epoch) / 1000 : 0;
+    return true;
 }
 
 /* sun_path holds 108 bytes, a state root may be longer: name it by fd. */

@@ -151,6 +151,8 @@ struct wh_failure {
 void wh_render_failure(const struct wh_plan *plan, const struct wh_spec *spec, const struct wh_failure *f,
                        struct wh_err *err);
 void wh_render_failure_text(const char *steps_txt, size_t len, const struct wh_failure *f, struct wh_err *err);
+/* The step alone, out of the same text. False: it is not there. */
+bool wh_step_text(const char *steps_txt, size_t len, uint32_t step, char *ret, size_t size);
 const char *wh_site_name(uint32_t site);
 
 #endif

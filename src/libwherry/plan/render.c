@@ -306,22 +306,41 @@ void wh_render_failure(const struct wh_plan *plan, const struct wh_spec *spec, c
     render(&s, place, f, err);
 }
 
+static bool line_of(const char *steps_txt, size_t len, uint32_t step, const char **text, size_t *text_len,
+                    const char **at, size_t *at_len)
+{
+    const char *end = steps_txt + len;
+
+    for (const char *line = steps_txt; line < end;) {
+        const char *eol = memchr(line, '\n', (size_t)(end - line));
+        size_t n = (size_t)((eol ? eol : end) - line);
+
+        if (n && parse_line(line, n, step, text, text_len, at, at_len))
+            return true;
+        line += n + 1;
+    }
+    return false;
+}
+
+bool wh_step_text(const char *steps_txt, size_t len, uint32_t step, char *ret, size_t size)
+{
+    const char *text, *at;
+    size_t text_len, at_len;
+
+    if (!line_of(steps_txt, len, step, &text, &text_len, &at, &at_len))
+        return false;
+    cut(ret, size, text, text_len);
+    return true;
+}
+
 void wh_render_failure_text(const char *steps_txt, size_t len, const struct wh_failure *f, struct wh_err *err)
 {
-    const char *text = NULL, *at = NULL, *end = steps_txt + len;
+    const char *text = NULL, *at = NULL;
     char place[sizeof err->path] = "";
     struct subject s = { 0 };
     size_t text_len = 0, place_len = 0;
 
-    for (const char *line = steps_txt; line < end && !text;) {
-        const char *eol = memchr(line, '\n', (size_t)(end - line));
-        size_t n = (size_t)((eol ? eol : end) - line);
-
-        if (!n || !parse_line(line, n, f->step, &text, &text_len, &at, &place_len))
-            text = NULL;
-        line += n + 1;
-    }
-    if (text) {
+    if (line_of(steps_txt, len, f->step, &text, &text_len, &at, &place_len)) {
         cut(s.text, sizeof s.text, text, text_len);
         s.op = op_of(s.text);
     } else {

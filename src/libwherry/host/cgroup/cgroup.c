@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "base/log.h"
 #include "host/cgroup/internal.h"
 
 /* How long a signal to a frozen-to-be cgroup waits for the freeze: a process in an uninterruptible call delays it. */
@@ -703,6 +704,8 @@ static int remove_dir(struct wh_cgroup_dir *dir, int64_t deadline, struct wh_err
         if (wait)
             (void)poll(NULL, 0, wait);
     }
+    if (dir->fd >= 0)
+        WH_INFO("removed cgroup %s%s", dir->mount, dir->path);
     wh_closep(&dir->fd);
     if (dir->mount_fd >= 0)
         wh_cg_remove_parents(dir);

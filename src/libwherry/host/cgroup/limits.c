@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "base/arena.h"
 #include "base/fd.h"
 #include "host/cgroup/cgroup.h"
@@ -75,8 +76,10 @@ static int write_one(const struct wh_cgroup *cg, const struct wh_cg_write *w, st
         return wh_err_set(err, WH_ERR_HOST, -EOPNOTSUPP, NULL,
                           "write \"%s\" to %s of cgroup %s%s: this kernel has no such file", w->value, w->file,
                           dir->mount, dir->path);
-    return r < 0 ? wh_err_sys(err, r, "write \"%s\" to %s of cgroup %s%s", w->value, w->file, dir->mount, dir->path)
-                 : 0;
+    if (r < 0)
+        return wh_err_sys(err, r, "write \"%s\" to %s of cgroup %s%s", w->value, w->file, dir->mount, dir->path);
+    WH_DEBUG("wrote \"%s\" to %s of cgroup %s%s", w->value, w->file, dir->mount, dir->path);
+    return 0;
 }
 
 int wh_cgroup_write(const struct wh_cgroup *cg, const struct wh_cg_write *v, size_t n, size_t *ret_failed,

@@ -13,6 +13,7 @@
 
 #include "base/arena.h"
 #include "base/fd.h"
+#include "base/log.h"
 #include "host/cgroup/internal.h"
 #include "host/cgroup/unit.h"
 #include "host/waits.h"
@@ -249,5 +250,7 @@ int wh_cg_unit_remove(struct wh_cgroup *cg, int64_t deadline, struct wh_err *err
     }
     if (r < 0 && err && err->code == 0)
         *err = why;
+    if (r == 0)
+        WH_INFO("stopped unit %s", cg->unit);
     return r;
 }
