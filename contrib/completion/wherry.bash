@@ -10,8 +10,18 @@ _wherry_ids() {
     _wherry_words "$(wherry "$@" list --quiet 2>/dev/null)"
 }
 
+# Names as `kill` takes them, with SIG where that was typed.
+_wherry_signals() {
+    local names="HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP TTIN TTOU URG XCPU XFSZ \
+        VTALRM PROF WINCH IO PWR SYS RTMIN RTMAX" cur=${COMP_WORDS[COMP_CWORD]}
+
+    # shellcheck disable=SC2086 # words
+    if [[ $cur == SIG* ]]; then names=$(printf 'SIG%s ' $names); fi
+    _wherry_words "$names"
+}
+
 _wherry() {
-    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} i command="" root=() options=""
+    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} i command="" root=() options="" operands=0
     local commands="check create delete doctor events exec explain features help kill licenses list pause ps resume run spec start state update"
     local globals="--root --log --log-format --log-level --debug --systemd-cgroup --cgroup-manager --rootless --version --help"
 
@@ -83,9 +93,24 @@ _wherry() {
     update) options="--resources --blkio-weight --cpu-period --cpu-quota --cpu-burst --cpu-share --cpu-rt-period --cpu-rt-runtime --cpu-idle \
         --cpuset-cpus --cpuset-mems --memory --memory-reservation --memory-swap --pids-limit --l3-cache-schema --mem-bw-schema --help" ;;
     esac
+    # Right for the commands whose options have no values.
+    for ((i++; i < COMP_CWORD; i++)); do
+        case ${COMP_WORDS[i]} in
+        -*) ;;
+        *) operands=$((operands + 1)) ;;
+        esac
+    done
     case $command:$cur in
     *:-*) _wherry_words "$options" ;;
-    start:* | state:* | kill:* | delete:* | exec:* | pause:* | resume:* | update:* | ps:* | events:*) _wherry_ids "${root[@]}" ;;
+    kill:*)
+        if [ "$operands" = 0 ]; then
+            _wherry_ids "${root[@]}"
+        elif [ "$operands" = 1 ]; then
+            _wherry_signals
+        fi
+        ;;
+    start:* | state:* | delete:* | pause:* | resume:*) if [ "$operands" = 0 ]; then _wherry_ids "${root[@]}"; fi ;;
+    exec:* | update:* | ps:* | events:*) _wherry_ids "${root[@]}" ;;
     help:*) _wherry_words "$commands" ;;
     *) _wherry_words "$options" ;;
     esac

@@ -112,6 +112,15 @@ struct cli_usage_error {
  */
 int cli_parse(const struct cli_opt *opts, int argc, char **argv, int *i, bool stops, bool keep_rest,
               struct cli_args *args, struct cli_usage_error *e);
+/* The nearest of the candidates that were added, within two edits. */
+#define CLI_NEAR_MAX 3u
+struct cli_near {
+    const char *names[CLI_NEAR_MAX];
+    unsigned int count, distance;
+};
+void cli_near_add(struct cli_near *n, const char *name, size_t len, const char *candidate);
+/* ", did you mean --a or --b?", or "". quote: what precedes each name, "--" or "\"". */
+void cli_near_text(const struct cli_near *n, const char *quote, char *ret, size_t size);
 /* As many operands as the command wants? 0 or -EINVAL. */
 int cli_check_operands(const struct cli_command *c, int n, struct cli_usage_error *e);
 /* Go's strconv.ParseBool: 0, 1, or -EINVAL. */
@@ -147,7 +156,8 @@ int cli_write_all(int fd, const char *data, size_t len);
 void cli_table(struct cli_buf *b, const char *const *cells, size_t nrows, size_t ncols);
 
 void cli_help(struct cli_buf *b, const struct cli_command *c); /* null: the program's */
-void cli_version(struct cli_buf *b);
+/* name: the program's name on the first line, "wherry" or "runc". */
+void cli_version(struct cli_buf *b, const char *name);
 
 /* "no such file or directory": lower-case, of no language. */
 const char *cli_errno_words(int err, char buf[64]);

@@ -21,6 +21,7 @@ cli_sources += src/cli/cmd-update.c
 cli_sources += src/cli/help.c
 cli_sources += src/cli/ids.c
 cli_sources += src/cli/log.c
+cli_sources += src/cli/near.c
 cli_sources += src/cli/out.c
 cli_sources += src/cli/report.c
 cli_sources += src/cli/twin.c

@@ -35,14 +35,26 @@ static int print_help(struct cli *cli, const struct cli_command *c)
     return cli_print_buf(cli, &b);
 }
 
+static void near_commands(const char *name, char *ret, size_t size)
+{
+    struct cli_near near = { .count = 0 };
+
+    for (const struct cli_command *c = cli_commands; c->name; c++)
+        cli_near_add(&near, name, strlen(name), c->name);
+    cli_near_text(&near, "\"", ret, size);
+}
+
 static int cmd_help(struct cli *cli)
 {
     const struct cli_command *c = NULL;
+    char near[128];
 
     if (cli->args.npos > 0) {
         c = cli_command_find(cli->args.pos[0]);
-        if (!c)
-            return cli_failf(cli, "no help topic for \"%.100s\"", cli->args.pos[0]);
+        if (!c) {
+            near_commands(cli->args.pos[0], near, sizeof(near));
+            return cli_failf(cli, "no help topic for \"%.100s\"%s", cli->args.pos[0], near);
+        }
     }
     return print_help(cli, c);
 }
@@ -182,14 +194,31 @@ static int usage_status(const struct cli *cli, int status)
     return cli->command->verb == VERB_CHECK && status == 1 ? 2 : status;
 }
 
+/* go-runc reads the version of a program that calls itself runc, and of no other. */
+static int print_version(struct cli *cli)
+{
+    const char *as = getenv("WHERRY_COMPAT"), *slash = strrchr(cli->argv[0] ? cli->argv[0] : "", '/');
+    struct cli_buf b = { 0 };
+
+    if (as && *as && strcmp(as, "runc") != 0)
+        return cli_failf(cli, "invalid WHERRY_COMPAT: %.64s (want runc)", as);
+    if (!as || !*as)
+        as = slash ? slash + 1 : cli->argv[0];
+    cli_version(&b, as && strcmp(as, "runc") == 0 ? "runc" : "wherry");
+    return cli_print_buf(cli, &b);
+}
+
 static int run_command(struct cli *cli, int argc, char **argv, int i)
 {
     struct cli_usage_error e = { "" };
+    char near[128];
     int r;
 
     cli->command = cli_command_find(argv[i]);
-    if (!cli->command)
-        return cli_failf(cli, "unknown command \"%.100s\" (`wherry --help` lists them)", argv[i]);
+    if (!cli->command) {
+        near_commands(argv[i], near, sizeof(near));
+        return cli_failf(cli, "unknown command \"%.100s\"%s (`wherry --help` lists them)", argv[i], near);
+    }
     i++;
     r = cli_parse(cli->command->opts, argc, argv, &i, cli->command->stops, true, &cli->args, &e);
     if (r < 0)
@@ -233,10 +262,7 @@ int main(int argc, char **argv)
     if (r < 0) {
         r = cli_usage(&cli, &e, NULL);
     } else if (cli.args.version) {
-        struct cli_buf b = { 0 };
-
-        cli_version(&b);
-        r = cli_print_buf(&cli, &b);
+        r = print_version(&cli);
     } else if (cli.args.usage) {
         r = cli_print(&cli, "Usage: wherry [OPTIONS] COMMAND [COMMAND OPTIONS] [ID] [ARGS]");
     } else if (cli.args.help || i >= argc) {

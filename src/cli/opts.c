@@ -112,6 +112,23 @@ static bool is_option(const char *s)
     return s[1] == '-' || s[1] == '?' || (s[1] >= 'a' && s[1] <= 'z') || (s[1] >= 'A' && s[1] <= 'Z');
 }
 
+/* Engines look for the beginning of the text. */
+static int unknown(const struct cli_opt *opts, const char *name, size_t len, struct cli_usage_error *e)
+{
+    int shown = (int)(len < 100 ? len : 100);
+    struct cli_near near = { .count = 0 };
+    char text[128];
+
+    if (opts != cli_global_opts && find(cli_global_opts, name, len))
+        return usage_error(e, "flag provided but not defined: -%.*s (a global option: it goes before the command)",
+                           shown, name);
+    for (const struct cli_opt *o = opts; o->name; o++)
+        if (!(o->flags & OPT_HIDDEN))
+            cli_near_add(&near, name, len, o->name);
+    cli_near_text(&near, "--", text, sizeof(text));
+    return usage_error(e, "flag provided but not defined: -%.*s%s", shown, name, text);
+}
+
 int cli_parse(const struct cli_opt *opts, int argc, char **argv, int *i, bool stops, bool keep_rest,
               struct cli_args *args, struct cli_usage_error *e)
 {
@@ -139,7 +156,7 @@ int cli_parse(const struct cli_opt *opts, int argc, char **argv, int *i, bool st
             name = "help", len = 4, eq = NULL;
         o = find(opts, name, len);
         if (!o)
-            return usage_error(e, "flag provided but not defined: -%.*s", (int)(len < 100 ? len : 100), name);
+            return unknown(opts, name, len, e);
         value = eq ? eq + 1 : NULL;
         if (o->kind != OPT_BOOL && !value) {
             if (*i + 1 >= argc)

@@ -610,6 +610,73 @@ P
     fi
 }
 
+@test "bash completion: kill ID completes signals, and every one of them is a signal to kill" {
+    local word
+    # shellcheck source=contrib/completion/wherry.bash
+    . "$SRC/contrib/completion/wherry.bash"
+    complete_words() {
+        COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMPREPLY=()
+        _wherry
+        echo "${COMPREPLY[*]}"
+    }
+    PATH=$(dirname "$WHERRY"):$PATH
+    [ "$(complete_words wherry kill c1 K)" = KILL ]
+    [ "$(complete_words wherry --root /x kill -a c1 SIGK)" = SIGKILL ]
+    [ "$(complete_words wherry kill c1 --al)" = --all ]
+    [ -z "$(complete_words wherry kill c1 KILL "")" ]
+    [ -z "$(complete_words wherry --root "$ROOT" state c1 "")" ]
+    [ "$(complete_words wherry kill c1 "" | wc -w)" -gt 30 ]
+    for word in $(complete_words wherry kill c1 "") $(complete_words wherry kill c1 SIG); do
+        run wherry kill no-such "$word"
+        have 'container does not exist'
+    done
+    run wherry kill no-such NONE
+    have 'unknown signal "NONE"'
+}
+
+@test "misspelt commands and options: what is within two edits is suggested, more is another word" {
+    suggests() { # TEXT ARG…
+        local text=$1
+        shift
+        run "$WHERRY" "$@"
+        have_status 1
+        [ "$output" = "wherry: $text" ] || { echo "$output"; return 1; }
+    }
+    suggests 'unknown command "creat", did you mean "create"? (`wherry --help` lists them)' creat x
+    suggests 'unknown command "deleet", did you mean "delete"? (`wherry --help` lists them)' deleet -f x
+    suggests 'unknown command "stat", did you mean "start" or "state"? (`wherry --help` lists them)' stat x
+    suggests 'unknown command "creation" (`wherry --help` lists them)' creation x
+    suggests 'unknown command "x" (`wherry --help` lists them)' x
+    suggests 'no help topic for "lisst", did you mean "list"?' help lisst
+    suggests 'flag provided but not defined: -bundel, did you mean --bundle?' create --bundel . x
+    suggests 'flag provided but not defined: -cgruop-manager, did you mean --cgroup-manager?' --cgruop-manager x list
+    suggests 'flag provided but not defined: -no-pviot, did you mean --no-pivot?' run -no-pviot x
+    suggests 'flag provided but not defined: -bdls' create --bdls . x
+    # Not one that is hidden.
+    suggests 'flag provided but not defined: -kernel-memry' update --kernel-memry 1 x
+    suggests 'flag provided but not defined: -root (a global option: it goes before the command)' list --root /x
+}
+
+@test "by the name of runc, and with WHERRY_COMPAT=runc, the version is one that go-runc reads" {
+    ln -s "$WHERRY" runc
+    for it in ./runc "env WHERRY_COMPAT=runc $WHERRY" "env -C / WHERRY_COMPAT= $PWD/runc"; do
+        # shellcheck disable=SC2086 # words
+        run $it --version
+        have_status 0
+        [[ ${lines[0]} =~ ^runc\ version\ [0-9]+\.[0-9]+\.[0-9]+\+wherry$ ]]
+        [ "$(grep -ci version <<<"$output")" = 1 ]
+        have_line '^spec: 1\.3\.0$'
+    done
+    for it in "$WHERRY" "env WHERRY_COMPAT= $WHERRY"; do
+        # shellcheck disable=SC2086 # words
+        run $it --version
+        [[ ${lines[0]} =~ ^wherry\ version\ [0-9]+\.[0-9]+\.[0-9]+$ ]]
+    done
+    run env WHERRY_COMPAT=crun "$WHERRY" --version
+    have_status 1
+    [ "$output" = 'wherry: invalid WHERRY_COMPAT: crun (want runc)' ]
+}
+
 @test "without the systemd manager nothing of systemd is looked for: no other program, library or socket" {
     local trace=$BATS_TEST_TMPDIR/trace
     need strace
