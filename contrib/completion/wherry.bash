@@ -57,6 +57,18 @@ _wherry() {
     *:--rootless) [ "$command" = "" ] && _wherry_words "true false auto" && return ;;
     list:--format | list:-f | ps:--format | ps:-f) _wherry_words "table json" && return ;;
     *:--format) _wherry_words "text json" && return ;;
+    check:--profile) _wherry_words "engine default hardened" && return ;;
+    check:--ignore)
+        _wherry_words "unreadable invalid unknown-key accepted refused no-command annotation-unknown duplicate-env \
+            hidden-mount ambient-lost host-lacks rootfs-missing bind-source-missing namespace-missing \
+            hook-missing args-not-found cgroup-busy cap-not-granted root-no-userns userns-maps-root \
+            new-privileges privileged cap-sys-admin cap-dangerous env-secret oom-protected no-seccomp \
+            seccomp-allows seccomp-unknown seccomp-overruled host-pid host-network host-ipc host-uts host-mount \
+            host-cgroup rootfs-is-host rootfs-writable proc-sys-writable proc-unmasked sysfs-writable \
+            cgroup-writable bind-root bind-socket bind-sensitive shared-propagation device-wildcard device-disk \
+            device-memory no-pids-limit not-weighed"
+        return
+        ;;
     events:--trigger)
         _wherry_words "memory=some:150ms/2s memory=full:150ms/2s cpu=some:150ms/2s io=some:150ms/2s"
         return
@@ -69,7 +81,7 @@ _wherry() {
         _wherry_words "$commands $globals"
         return
         ;;
-    check) options="--bundle --config --format --strict --help" ;;
+    check) options="--bundle --config --format --profile --ignore --strict --help" ;;
     create) options="--bundle --config --console-socket --pidfd-socket --pid-file --preserve-fds --no-pivot --no-new-keyring --init --help" ;;
     delete) options="--force --regex --help" ;;
     doctor) options="--rootless --json --format --help" ;;

@@ -54,13 +54,13 @@ struct cli_args {
     const char *root, *log, *log_format, *log_level, *cgroup_manager, *rootless, *criu;
     bool debug, systemd_cgroup, version, usage, help;
     /* after it */
-    const char *bundle, *config, *console_socket, *pidfd_socket, *pid_file, *format;
+    const char *bundle, *config, *console_socket, *pidfd_socket, *pid_file, *format, *profile;
     uint32_t preserve_fds;
     const char *cwd, *user, *process, *process_label, *apparmor;
     const char *resources, *blkio_weight, *cpu_period, *cpu_quota, *cpu_burst, *cpu_share, *cpu_rt_period,
         *cpu_rt_runtime, *cpu_idle, *cpuset_cpus, *cpuset_mems, *memory, *memory_reservation, *memory_swap, *pids_limit,
         *l3_schema, *mb_schema, *kernel_memory, *kernel_memory_tcp;
-    struct cli_list env, gids, caps, cgroups;
+    struct cli_list env, gids, caps, cgroups, ignore;
     bool tty, no_new_privs, ignore_paused;
     const char *interval;
     struct cli_list triggers;

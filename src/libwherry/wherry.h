@@ -112,6 +112,7 @@ struct wherry_create_opts {
     const char *listen_fdnames; /* and as LISTEN_FDNAMES: names of the first ones, or null */
     const char *
         seccomp_receiver; /* absolute path of a socket that is sent the seccomp listener where config.json names none */
+    const char *const *check_ignore; /* wherry_check: ids of findings that are left out, null-terminated, or null */
 };
 
 /* Creates; the payload waits for wherry_start(). All is undone on failure. */
@@ -251,7 +252,13 @@ enum wherry_explain_flags { WHERRY_EXPLAIN_JSON = 1u << 0 };
 WHERRY_API int wherry_explain(wherry_ctx *ctx, const struct wherry_create_opts *opts, uint32_t flags, char **ret_text,
                               wherry_error **reterr);
 
-enum wherry_check_flags { WHERRY_CHECK_JSON = 1u << 0, WHERRY_CHECK_STRICT = 1u << 1 };
+enum wherry_check_flags {
+    WHERRY_CHECK_JSON = 1u << 0,
+    WHERRY_CHECK_STRICT = 1u << 1, /* warnings are errors */
+    /* Profiles, at most one: what engines write and decide is a note; what lies between the container and the host counts one step more. */
+    WHERRY_CHECK_ENGINE = 1u << 2,
+    WHERRY_CHECK_HARDENED = 1u << 3,
+};
 /* Schema, logic, host and security findings. *ret_worst: 0 nothing above a note, 1 warnings, 2 errors. */
 WHERRY_API int wherry_check(wherry_ctx *ctx, const struct wherry_create_opts *opts, uint32_t flags, char **ret_report,
                             int *ret_worst, wherry_error **reterr);

@@ -171,3 +171,43 @@ warning seccomp-overruled /linux/seccomp/syscalls/10/names/7' ]
         have "root-no-userns"
     fi
 }
+
+@test "check --profile engine: what engines write by default exits with 0" {
+    local name
+    for name in "$CONFIGS"/*.json; do
+        cp "$name" "$BUNDLE/config.json"
+        # What the engine makes for one container on one machine, before it calls the runtime.
+        config '.root.path = "rootfs" | (.mounts[] | select(.source // "" | startswith("/var/lib/engine/"))).source = "/etc/hostname"
+                | (.mounts[] | select(.source == "/sys/fs/cgroup/systemd")).source = "/sys"'
+        run wherry check --profile engine -b "$BUNDLE"
+        [ "$status" = 0 ] || { echo "$name: $output"; return 1; }
+        have "0 errors, 0 warnings, "
+    done
+    # containerd's has no command, and other profiles refuse it.
+    cp "$CONFIGS/containerd-1.6-default.json" "$BUNDLE/config.json"
+    run wherry check --profile=engine -b "$BUNDLE"
+    have "note: /process: args must not be empty [no-command]"
+    run wherry check --profile default -b "$BUNDLE"
+    have_status 2
+    have "[refused]"
+    # What cannot run is an error for engines, too.
+    command_is /no/such/program
+    run wherry check --profile engine -b "$BUNDLE"
+    have_status 2
+    have "[args-not-found]"
+}
+
+@test "check --profile hardened, --ignore, and names that do not exist" {
+    run wherry check --profile hardened -b "$BUNDLE"
+    have_status 2
+    have "error: /linux: no seccomp filter [no-seccomp]"
+    run wherry check --profile hardened --ignore no-seccomp --ignore=root-no-userns -b "$BUNDLE"
+    have_not "no-seccomp"
+    have ", 2 ignored"
+    run wherry check --profile lax -b "$BUNDLE"
+    have_status 2
+    have 'unknown profile "lax": want engine, default or hardened'
+    run wherry check --ignore no-secomp -b "$BUNDLE"
+    have_status 2
+    have 'no finding has the id "no-secomp"; did you mean "no-seccomp"?'
+}

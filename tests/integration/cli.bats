@@ -602,6 +602,9 @@ P
     [ "$(complete_words wherry --log-format = j)" = json ]
     [ "$(complete_words wherry list --format t)" = table ]
     [ "$(complete_words wherry check --format t)" = text ]
+    [ "$(complete_words wherry check --profile e)" = engine ]
+    # Every finding, in the order of the list.
+    [ "$(complete_words wherry check --ignore "" | tr ' ' '\n' | sort)" = "$(sed -n 's/^### `\(.*\)` .*/\1/p' "$SRC/docs/CHECKS.md" | sort)" ]
     [ "$(complete_words wherry help exp)" = explain ]
     [ "$(complete_words wherry create --bundle roo)" = rootfs ]
     if [ "$(id -u)" = 0 ]; then

@@ -42,6 +42,11 @@
 #define MOUNT(dst, type, src, options)                                                                                 \
     PROC ",{\"destination\":\"" dst "\",\"type\":\"" type "\",\"source\":\"" src "\",\"options\":[" options "]}"
 
+/* The other names are nobody's misspelling. */
+#define ANNOTATION(name)                                                                                               \
+    ",\"annotations\":{\"io.kubernetes.cri.container-name\":\"x\",\"org.other.init\":\"x\",\"run.oci.hooks.stdout\":"  \
+    "\"/dev/null\",\"" name "\":\"\"}"
+
 /* What is null is as in a configuration without findings. */
 struct test {
     enum wh_check check;
@@ -63,6 +68,17 @@ static const struct test tests[] = {
     { WH_CHECK_UNKNOWN_KEY, "/qqqqqqqqqqqqqqqq", "unknown property", .top = ",\"qqqqqqqqqqqqqqqq\":1" },
     { WH_CHECK_REFUSED, "/mounts/1", "the option copy-symlink is for bind mounts, and not on or below /proc",
       .mounts = MOUNT("/proc/uptime", "none", "/dev/null", "\"bind\",\"copy-symlink\"") },
+    /* Two edits at most, also of the prefix; what is below it and near nothing is no name of ours either. */
+    { WH_CHECK_ANNOTATION_UNKNOWN, "/annotations/org.wherry.intt",
+      "unknown annotation; did you mean \"org.wherry.init\"?", .top = ANNOTATION("org.wherry.intt") },
+    { WH_CHECK_ANNOTATION_UNKNOWN, "/annotations/run.oic.handler", "did you mean \"run.oci.handler\"?",
+      .top = ANNOTATION("run.oic.handler") },
+    { WH_CHECK_ANNOTATION_UNKNOWN, "/annotations/run.oci.seccomp.reciever",
+      "did you mean \"run.oci.seccomp.receiver\"?", .top = ANNOTATION("run.oci.seccomp.reciever") },
+    { WH_CHECK_ANNOTATION_UNKNOWN, "/annotations/run.oci.nothing-like-it", "unknown annotation [",
+      .top = ANNOTATION("run.oci.nothing-like-it") },
+    { WH_CHECK_ANNOTATION_UNKNOWN, "/annotations/org.wherry.", "unknown annotation [",
+      .top = ANNOTATION("org.wherry.") },
     { WH_CHECK_DUPLICATE_ENV, "/process/env/2", "A is set twice",
       .process = USER "," NNP "," ARGS ",\"env\":[\"A=1\",\"AB=2\",\"A=3\"]" },
     { WH_CHECK_HIDDEN_MOUNT, "/mounts/1", "the mount on /a/b is hidden by the later one on /a",
@@ -441,6 +457,89 @@ static void test_host(void)
     }
 }
 
+static int check_with(const char *config, uint32_t flags, const char *const *ignore, char **ret, char *text,
+                      size_t size)
+{
+    struct wherry_ctx_opts copts = { .size = sizeof copts, .root = bundle };
+    struct wherry_create_opts opts = { .size = sizeof opts,
+                                       .bundle = bundle,
+                                       .config_data = config,
+                                       .config_len = strlen(config),
+                                       .check_ignore = ignore };
+    wherry_error *error = NULL;
+    wherry_ctx *ctx;
+    int worst = -1, r;
+
+    *ret = NULL;
+    text[0] = '\0';
+    if (wherry_ctx_new(&copts, &ctx, NULL) < 0)
+        return -1;
+    r = wherry_check(ctx, &opts, flags, ret, &worst, &error);
+    if (r < 0)
+        snprintf(text, size, "%s", wherry_error_text(error));
+    wherry_error_free(error);
+    wherry_ctx_free(ctx);
+    return r < 0 ? r : worst;
+}
+
+/* Of every class one finding, with each profile; and what may not be asked. */
+static void test_profiles(void)
+{
+    static const struct {
+        uint32_t flags;
+        int status;
+        const char *sum;
+    } t[] = {
+        { 0, 1, "0 errors, 2 warnings, 1 note\n" },
+        { WHERRY_CHECK_ENGINE, 0, "0 errors, 0 warnings, 3 notes\n" },
+        { WHERRY_CHECK_ENGINE | WHERRY_CHECK_STRICT, 0, "0 errors, 0 warnings, 3 notes\n" },
+        { WHERRY_CHECK_HARDENED, 2, "1 error, 2 warnings, 0 notes\n" },
+        { WHERRY_CHECK_HARDENED | WHERRY_CHECK_STRICT, 2, "3 errors, 0 warnings, 0 notes\n" },
+    };
+    /* OPEN, a warning and a note; WRITTEN, a warning. */
+    const struct test open = { .process = USER "," ARGS ",\"env\":[\"A=1\",\"A=2\"]", .root = "\"path\":\"rootfs\"" };
+    const struct test wrong = { .process = USER "," NNP ",\"args\":[\"/bin/none\"]" };
+    const struct test template = { .process = USER "," NNP };
+    static const char *const ignore[] = { "duplicate-env", "new-privileges", NULL };
+    static const char *const unknown[] = { "new-privileges", "duplicate-emv", NULL }, *const far[] = { "zzzzzzzz",
+                                                                                                       NULL };
+    char text[256], *report;
+
+    for (size_t i = 0; i < WH_ELEMENTSOF(t); i++) {
+        is_int(check_with(configuration(&open), t[i].flags, NULL, &report, text, sizeof text), t[i].status,
+               "status with flags %#x", t[i].flags);
+        has_str(report, t[i].sum, "its sum");
+        wherry_free(report);
+        is_int(check_with(configuration(&wrong), t[i].flags, NULL, &report, text, sizeof text), 2,
+               "what cannot run is an error in each");
+        wherry_free(report);
+    }
+    is_int(check_with(configuration(&template), WHERRY_CHECK_ENGINE, NULL, &report, text, sizeof text), 0,
+           "a template of an engine");
+    has_finding(report, WH_CHECK_NO_COMMAND, "/process", "args must not be empty", 0);
+    wherry_free(report);
+    is_int(check_with(configuration(&template), 0, NULL, &report, text, sizeof text), 2, "is no container");
+    has_str(report, "error: /process: args must not be empty [refused]", "and is refused");
+    wherry_free(report);
+
+    is_int(check_with(configuration(&open), 0, ignore, &report, text, sizeof text), 0, "ignored findings do not count");
+    is_str(strrchr(report, ']') ? strstr(report, "0 errors") : report, "0 errors, 0 warnings, 1 note, 2 ignored\n",
+           "but are counted");
+    is_int(count(report, "    why: "), 1, "and are not printed");
+    wherry_free(report);
+    is_int(check_with(configuration(&open), WHERRY_CHECK_JSON, ignore, &report, text, sizeof text), 0, "as JSON");
+    has_str(report, "\"notes\": 1,\n  \"ignored\": 2\n}", "the same");
+    wherry_free(report);
+    is_int(check_with(configuration(&open), 0, unknown, &report, text, sizeof text), -EINVAL, "an unknown id");
+    is_str(text, "no finding has the id \"duplicate-emv\"; did you mean \"duplicate-env\"?", "is named");
+    is_int(check_with(configuration(&open), 0, far, &report, text, sizeof text), -EINVAL, "one that is like no other");
+    is_str(text, "no finding has the id \"zzzzzzzz\"", "is named, too");
+    is_int(
+        check_with(configuration(&open), WHERRY_CHECK_ENGINE | WHERRY_CHECK_HARDENED, NULL, &report, text, sizeof text),
+        -EINVAL, "two profiles");
+    is_str(text, "the profiles engine and hardened exclude each other", "are refused");
+}
+
 /* A host that lacks something cannot be had at will; a compile error with another errno stands for it. */
 static void test_host_lacks(void)
 {
@@ -473,8 +572,19 @@ static void test_docs(void)
         const struct wh_check_info *info = &wh_check_infos[i];
         char want[1024];
 
-        snprintf(want, sizeof want, "\n### `%s` (%s)\n\nWhy: %s\n\nFix: %s\n", info->id, names[info->severity],
-                 info->why, info->fix);
+        const char *engine = names[wh_check_severity(i, WH_PROFILE_ENGINE)];
+        const char *hardened = names[wh_check_severity(i, WH_PROFILE_HARDENED)];
+        bool eases = !wh_streq(engine, names[info->severity]), raises = !wh_streq(hardened, names[info->severity]);
+        char raised[64] = "", profiles[128] = "\n";
+
+        if (raises)
+            snprintf(raised, sizeof raised, "%s %s with `hardened`", wh_streq(hardened, "error") ? "an" : "a",
+                     hardened);
+        if (eases || raises)
+            snprintf(profiles, sizeof profiles, "\n\nProfiles: %s%s%s.\n", eases ? "a note with `engine`" : "",
+                     eases && raises ? ", " : "", raised);
+        snprintf(want, sizeof want, "\n### `%s` (%s)\n\nWhy: %s\n\nFix: %s%s", info->id, names[info->severity],
+                 info->why, info->fix, profiles);
         if (!strstr(text, want))
             fail_test("docs/CHECKS.md lacks:%s", want);
         for (size_t k = 0; k < i; k++)
@@ -593,6 +703,7 @@ int main(void)
     test_none();
     test_table();
     test_formats();
+    test_profiles();
     test_host_lacks();
     test_docs();
     test_host();

@@ -6,13 +6,39 @@
 #include "base/json-out.h"
 
 const struct wh_check_info wh_check_infos[WH_CHECK_MAX] = {
-#define CHECK(NAME, id, severity, why, fix) { id, why, fix, WH_SEV_##severity },
+#define CHECK(NAME, id, severity, class, why, fix) { id, why, fix, WH_SEV_##severity, WH_CLASS_##class },
 #include "api/check.def"
 #undef CHECK
 };
 
-static struct wh_finding *next(struct wh_findings *f)
+enum wh_severity wh_check_severity(enum wh_check check, enum wh_check_profile profile)
 {
+    const struct wh_check_info *info = &wh_check_infos[check];
+
+    if (info->class == WH_CLASS_ALWAYS)
+        return info->severity;
+    if (profile == WH_PROFILE_ENGINE)
+        return WH_SEV_NOTE;
+    if (profile == WH_PROFILE_HARDENED && info->class == WH_CLASS_OPEN)
+        return info->severity == WH_SEV_NOTE ? WH_SEV_WARNING : WH_SEV_ERROR;
+    return info->severity;
+}
+
+enum wh_check wh_check_from_id(const char *id)
+{
+    unsigned i = 0;
+
+    while (i < WH_CHECK_MAX && !wh_streq(wh_check_infos[i].id, id))
+        i++;
+    return (enum wh_check)i;
+}
+
+static struct wh_finding *next(struct wh_findings *f, enum wh_check check)
+{
+    if (f->ignore[check]) {
+        f->nignored++;
+        return NULL;
+    }
     if (f->n == f->cap) {
         size_t cap = f->cap ? f->cap * 2 : 32;
         struct wh_finding *v = wh_arena_new_array(f->arena, struct wh_finding, cap);
@@ -24,6 +50,7 @@ static struct wh_finding *next(struct wh_findings *f)
         f->v = v;
         f->cap = cap;
     }
+    f->v[f->n].check = check;
     return &f->v[f->n++];
 }
 
@@ -37,10 +64,9 @@ void wh_check_add(struct wh_findings *f, enum wh_check check, wh_node src, const
     va_start(ap, fmt);
     wh_buf_vprintf(&text, fmt, ap);
     va_end(ap);
-    e = next(f);
+    e = next(f, check);
     if (!e)
         return;
-    e->check = check;
     e->message = wh_arena_strndup(f->arena, text.data ? text.data : "", text.len);
     e->pointer = "";
     if (src && f->spec) {
@@ -63,12 +89,11 @@ static uint32_t number(const char **p)
 
 void wh_check_add_err(struct wh_findings *f, enum wh_check check, const struct wh_err *e)
 {
-    struct wh_finding *n = next(f);
+    struct wh_finding *n = next(f, check);
     size_t len = strlen(f->name);
 
     if (!n)
         return;
-    n->check = check;
     n->message = wh_arena_strndup(f->arena, e->msg, strlen(e->msg));
     n->pointer = "";
     if (strncmp(e->path, f->name, len) != 0 || e->path[len] != ':')
@@ -101,9 +126,9 @@ static int by_place(const void *a, const void *b)
     return x->message && y->message ? strcmp(x->message, y->message) : 0;
 }
 
-static enum wh_severity severity_of(const struct wh_finding *e, bool strict)
+static enum wh_severity severity_of(const struct wh_findings *f, const struct wh_finding *e, bool strict)
 {
-    enum wh_severity s = wh_check_infos[e->check].severity;
+    enum wh_severity s = wh_check_severity(e->check, f->profile);
 
     return strict && s == WH_SEV_WARNING ? WH_SEV_ERROR : s;
 }
@@ -119,7 +144,7 @@ static void text_report(const struct wh_findings *f, bool strict, const unsigned
         wh_buf_escape(out, f->name, false);
         if (e->line)
             wh_buf_printf(out, ":%u:%u", e->line, e->column);
-        wh_buf_printf(out, ": %s: ", severity_names[severity_of(e, strict)]);
+        wh_buf_printf(out, ": %s: ", severity_names[severity_of(f, e, strict)]);
         if (e->pointer && *e->pointer) {
             wh_buf_escape(out, e->pointer, false);
             wh_buf_puts(out, ": ");
@@ -127,8 +152,11 @@ static void text_report(const struct wh_findings *f, bool strict, const unsigned
         wh_buf_escape(out, e->message ? e->message : "", false);
         wh_buf_printf(out, " [%s]\n    why: %s\n    fix: %s\n", info->id, info->why, info->fix);
     }
-    wh_buf_printf(out, "%u error%s, %u warning%s, %u note%s\n", count[2], count[2] == 1 ? "" : "s", count[1],
+    wh_buf_printf(out, "%u error%s, %u warning%s, %u note%s", count[2], count[2] == 1 ? "" : "s", count[1],
                   count[1] == 1 ? "" : "s", count[0], count[0] == 1 ? "" : "s");
+    if (f->nignored)
+        wh_buf_printf(out, ", %zu ignored", f->nignored);
+    wh_buf_puts(out, "\n");
 }
 
 static void json_report(const struct wh_findings *f, bool strict, const unsigned *count, struct wh_buf *out)
@@ -144,7 +172,7 @@ static void json_report(const struct wh_findings *f, bool strict, const unsigned
 
         wh_json_open(&j, NULL, '{');
         wh_json_str(&j, "id", info->id);
-        wh_json_str(&j, "severity", severity_names[severity_of(e, strict)]);
+        wh_json_str(&j, "severity", severity_names[severity_of(f, e, strict)]);
         if (e->line) {
             wh_json_u64(&j, "line", e->line);
             wh_json_u64(&j, "column", e->column);
@@ -159,6 +187,8 @@ static void json_report(const struct wh_findings *f, bool strict, const unsigned
     wh_json_u64(&j, "errors", count[WH_SEV_ERROR]);
     wh_json_u64(&j, "warnings", count[WH_SEV_WARNING]);
     wh_json_u64(&j, "notes", count[WH_SEV_NOTE]);
+    if (f->nignored)
+        wh_json_u64(&j, "ignored", f->nignored);
     wh_json_close(&j, '}');
     wh_buf_puts(out, "\n");
 }
@@ -170,7 +200,7 @@ int wh_check_report(struct wh_findings *f, bool json, bool strict, struct wh_buf
     if (f->n > 1)
         qsort(f->v, f->n, sizeof *f->v, by_place);
     for (size_t i = 0; i < f->n; i++)
-        count[severity_of(&f->v[i], strict)]++;
+        count[severity_of(f, &f->v[i], strict)]++;
     (json ? json_report : text_report)(f, strict, count, out);
     return count[WH_SEV_ERROR] ? 2 : count[WH_SEV_WARNING] ? 1 : 0;
 }

@@ -444,12 +444,24 @@ void wh_check_unknown(struct wh_findings *f, const struct wh_spec *s)
     }
 }
 
+static void annotations(struct wh_findings *f, const struct wh_spec *s)
+{
+    const char *near = NULL;
+
+    for (const struct wh_kv *kv = NULL; (kv = wh_annotation_unknown(s, kv, &near)) != NULL;)
+        if (near)
+            wh_check_add(f, WH_CHECK_ANNOTATION_UNKNOWN, kv->src, "unknown annotation; did you mean \"%s\"?", near);
+        else
+            wh_check_add(f, WH_CHECK_ANNOTATION_UNKNOWN, kv->src, "unknown annotation");
+}
+
 void wh_check_spec(struct wh_findings *f, const struct wh_spec *s)
 {
     const struct wh_linux *l = &s->linux_;
     bool userns = l->ns[WH_NS_USER].set, all_devices;
 
     wh_check_unknown(f, s);
+    annotations(f, s);
     if (s->process)
         process(f, s, userns);
     root(f, s);

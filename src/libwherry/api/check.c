@@ -4,24 +4,60 @@
 #include <errno.h>
 
 #include "api/api.h"
+#include "spec/fields.h"
 
 /* The container that is checked has no name yet; it only shows in the default path of its cgroup. */
 #define ANY_ID "ID"
 
+static enum wh_check check_of(const struct wh_findings *f, const struct wh_err *e, bool compile)
+{
+    if (!compile)
+        return WH_CHECK_INVALID;
+    /* What an engine prints as its default is no container yet. */
+    if (f->profile == WH_PROFILE_ENGINE && wh_streq(e->msg, WH_MSG_NO_ARGS))
+        return WH_CHECK_NO_COMMAND;
+    return e->code == -EINVAL ? WH_CHECK_REFUSED : WH_CHECK_HOST_LACKS;
+}
+
 static void errors(struct wh_findings *f, const struct wh_errlist *l, bool compile)
 {
     for (unsigned i = 0; l && i < l->n; i++)
-        wh_check_add_err(f,
-                         !compile                  ? WH_CHECK_INVALID
-                         : l->e[i].code == -EINVAL ? WH_CHECK_REFUSED
-                                                   : WH_CHECK_HOST_LACKS,
-                         &l->e[i]);
+        wh_check_add_err(f, check_of(f, &l->e[i], compile), &l->e[i]);
     for (unsigned i = 0; l && i < l->nwarn; i++)
         /* Capabilities that are left out have findings of their own (check-host.c, check-spec.c). */
         if (l->w[i].code != -EPERM)
             wh_check_add_err(f, WH_CHECK_ACCEPTED, &l->w[i]);
     if (l && l->dropped)
         wh_check_add(f, compile ? WH_CHECK_REFUSED : WH_CHECK_INVALID, 0, "%u more of the kind", l->dropped);
+}
+
+static int profile_of(uint32_t flags, enum wh_check_profile *ret, struct wh_err *err)
+{
+    bool engine = flags & WHERRY_CHECK_ENGINE, hardened = flags & WHERRY_CHECK_HARDENED;
+
+    if (engine && hardened)
+        return wh_err_set(err, WH_ERR_USAGE, -EINVAL, NULL, "the profiles engine and hardened exclude each other");
+    *ret = engine ? WH_PROFILE_ENGINE : hardened ? WH_PROFILE_HARDENED : WH_PROFILE_DEFAULT;
+    return 0;
+}
+
+static int ignored(struct wh_findings *f, const char *const *ids, struct wh_err *err)
+{
+    for (; ids && *ids; ids++) {
+        enum wh_check check = wh_check_from_id(*ids);
+        const char *near = NULL;
+        unsigned distance = 0;
+
+        if (check != WH_CHECK_MAX) {
+            f->ignore[check] = true;
+            continue;
+        }
+        for (unsigned i = 0; i < WH_CHECK_MAX; i++)
+            wh_nearest(*ids, wh_check_infos[i].id, &near, &distance);
+        return wh_err_set(err, WH_ERR_USAGE, -EINVAL, NULL, "no finding has the id \"%.80s\"%s%s%s", *ids,
+                          near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
+    }
+    return 0;
 }
 
 /* Fails only when nothing can be said at all. */
@@ -87,8 +123,13 @@ int wherry_check(wherry_ctx *ctx, const struct wherry_create_opts *opts, uint32_
     *ret_report = NULL;
     wh_load_init(&l);
     r = wh_api_opts(&l.opts, sizeof l.opts, opts, &err);
-    if (r == 0 && flags & ~(uint32_t)(WHERRY_CHECK_JSON | WHERRY_CHECK_STRICT))
+    if (r == 0 &&
+        flags & ~(uint32_t)(WHERRY_CHECK_JSON | WHERRY_CHECK_STRICT | WHERRY_CHECK_ENGINE | WHERRY_CHECK_HARDENED))
         r = wh_err_set(&err, WH_ERR_USAGE, -EINVAL, NULL, "unknown flags %#x of wherry_check", flags);
+    if (r == 0)
+        r = profile_of(flags, &f.profile, &err);
+    if (r == 0)
+        r = ignored(&f, l.opts.check_ignore, &err);
     if (r == 0)
         r = collect(&f, &l, ctx, &err);
     if (r < 0)

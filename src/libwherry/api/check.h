@@ -11,17 +11,25 @@
 enum wh_severity { WH_SEV_NOTE, WH_SEV_WARNING, WH_SEV_ERROR };
 
 enum wh_check {
-#define CHECK(NAME, id, severity, why, fix) WH_CHECK_##NAME,
+#define CHECK(NAME, id, severity, class, why, fix) WH_CHECK_##NAME,
 #include "api/check.def"
 #undef CHECK
     WH_CHECK_MAX
 };
 
+/* What a profile makes of the severity: check.def. */
+enum wh_check_class { WH_CLASS_ALWAYS, WH_CLASS_WRITTEN, WH_CLASS_OPEN };
+enum wh_check_profile { WH_PROFILE_DEFAULT, WH_PROFILE_ENGINE, WH_PROFILE_HARDENED };
+
 struct wh_check_info {
     const char *id, *why, *fix;
     enum wh_severity severity;
+    enum wh_check_class class;
 };
 extern const struct wh_check_info wh_check_infos[WH_CHECK_MAX];
+enum wh_severity wh_check_severity(enum wh_check check, enum wh_check_profile profile);
+/* WH_CHECK_MAX: there is none. */
+enum wh_check wh_check_from_id(const char *id);
 
 struct wh_finding {
     enum wh_check check;
@@ -33,6 +41,9 @@ struct wh_findings {
     struct wh_arena *arena;
     const struct wh_spec *spec; /* for places; may be null */
     const char *name; /* of the file */
+    enum wh_check_profile profile;
+    bool ignore[WH_CHECK_MAX]; /* left out, and counted in nignored */
+    size_t nignored;
     struct wh_finding *v;
     size_t n, cap;
 };

@@ -45,6 +45,15 @@ static bool is_covered(const char *key)
     return false;
 }
 
+bool wh_annotation_is_ours(const char *key)
+{
+    for (size_t i = 0; i < WH_ELEMENTSOF(reserved); i++)
+        for (size_t k = 0; k < WH_ELEMENTSOF(names) && covers(reserved[i], key); k++)
+            if (covers(reserved[i], names[k]))
+                return true;
+    return false;
+}
+
 /* The smallest entry after `last`; null when there is none. There are few, and nobody is in a hurry who asks for features. */
 static const char *after(const char *last)
 {

@@ -12,6 +12,7 @@
 #include <stddef.h>
 
 #include "abi/kernel.h"
+#include "spec/fields.h"
 
 #ifndef SECCOMP_RET_USER_NOTIF
 #define SECCOMP_RET_USER_NOTIF 0x7fc00000U
@@ -44,6 +45,29 @@ bool wh_annotation_on(const struct wh_spec *spec, enum wh_ann ann)
     const char *v = wh_annotation_value(spec, ann);
 
     return v && !wh_streq(v, "0");
+}
+
+const struct wh_kv *wh_annotation_unknown(const struct wh_spec *spec, const struct wh_kv *last, const char **ret_near)
+{
+    const struct wh_kv *v = spec->annotations.v;
+
+    for (size_t i = last ? (size_t)(last - v) + 1 : 0; i < spec->annotations.n; i++) {
+        const char *near = NULL;
+        unsigned distance = 0;
+        bool known = false;
+
+        for (unsigned k = 0; k < WH_ANN_COUNT && !known; k++) {
+            known = wh_annotation_is(v[i].key, k);
+            /* The prefix may be what is misspelt. */
+            if (wh_annotation_is_ours(wh_annotation_name(k)))
+                wh_nearest(v[i].key, wh_annotation_name(k), &near, &distance);
+        }
+        if (known || (!near && !wh_annotation_is_ours(v[i].key)))
+            continue;
+        *ret_near = near;
+        return &v[i];
+    }
+    return NULL;
 }
 
 #define bad(spec, kv, err, ...)                                                                                        \

@@ -239,7 +239,7 @@ int wh_compile(const struct wh_spec *spec, const struct wh_request *req, const s
     if (!c.process)
         wh_compile_err(&c, -EINVAL, WH_NODE_DOCUMENT, "process property must not be empty");
     else if (c.process->args.n == 0)
-        wh_compile_err(&c, -EINVAL, c.process->src, "args must not be empty");
+        wh_compile_err(&c, -EINVAL, c.process->src, "%s", WH_MSG_NO_ARGS);
     else if (req->verb == WH_VERB_EXEC)
         exec_parts(&c);
     else

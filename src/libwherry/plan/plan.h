@@ -12,6 +12,9 @@
 
 /* ---- compile: plan = f(spec, request, facts). Pure: no system call anywhere below (make check-floors). ---- */
 
+/* What compile says of a process without a command; check tells such templates of engines apart. */
+#define WH_MSG_NO_ARGS "args must not be empty"
+
 /*
  * Compiles into one blob allocated in `arena`; *ret has been verified. Errors: -EINVAL (the configuration cannot be
  * executed, also "not supported yet"), -EOPNOTSUPP (this host cannot), -E2BIG, -ENOMEM; collected in errs.
@@ -40,6 +43,9 @@ uint32_t wh_seccomp_flags(const struct wh_spec *spec, const struct wh_request *r
 const char *wh_seccomp_action_name(size_t i);
 const char *wh_seccomp_operator_name(size_t i);
 const char *wh_seccomp_arch_name(size_t i);
+/* The next annotation that is one of plan/annotations.def misspelt, or that begins as they do and is none: start with null; null at the end. *ret_near:
+ * the nearest name, or null. */
+const struct wh_kv *wh_annotation_unknown(const struct wh_spec *spec, const struct wh_kv *last, const char **ret_near);
 /* Names of system calls that libseccomp does not know (their rules are skipped): start with *pos = 0; null at the end. */
 const struct wh_sstr *wh_seccomp_unknown(const struct wh_spec *spec, size_t *pos);
 /* The rule that decides about the name-th name of the rule-th rule with another action than this one's; null: none. There has to be a filter. */
