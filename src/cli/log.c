@@ -204,11 +204,11 @@ void cli_log_message(void *data, enum wherry_log_level level, const char *messag
 
     if (level > log->level)
         return;
-    if (log->dest != DEST_STDERR || log->json || level != WHERRY_LOG_WARNING)
+    /* Not to stderr as well, as failures are: with `run`, and with `create` of an engine, it is the container's. runc does the same. */
+    if (log->dest != DEST_STDERR || log->json || level != WHERRY_LOG_WARNING) {
         write_record(log, &record);
-    if (level != WHERRY_LOG_WARNING || (log->dest == DEST_STDERR && log->json))
         return;
-    /* As with failures: people read stderr, whatever else is the log. */
+    }
     cli_buf_str(&b, cli_named_by_engine() ? "warning: " : "wherry: warning: ");
     cli_buf_line(&b, message);
     cli_buf_str(&b, "\n");
