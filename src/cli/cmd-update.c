@@ -16,6 +16,11 @@ struct part {
     const char *object, *property; /* null object: the one before */
     enum { NUMBER, SIZE, TEXT } kind;
     const char *value; /* or null */
+    enum {
+        IS_VALUE,
+        IS_NOTHING,
+        UNLIMITED_IS_MINUS_ONE
+    } zero; /* what 0 is: as in the JSON of engines, which send all properties, mostly no change */
 };
 
 /* The factor of "k", "kb", "KiB" and so on, of 1024; 0 for what is none. */
@@ -70,7 +75,8 @@ static bool is_number(const char *s)
     return n > 0 && n <= 20 && !s[n] && (n == 1 || *s != '0');
 }
 
-static int add_value(struct cli *cli, struct cli_buf *b, const struct part *p)
+/* notes: strings, each with its NUL. */
+static int add_value(struct cli *cli, struct cli_buf *b, const struct part *p, struct cli_buf *notes)
 {
     int64_t size = 0;
     int r = 0;
@@ -91,6 +97,11 @@ static int add_value(struct cli *cli, struct cli_buf *b, const struct part *p)
                          r == -ERANGE      ? "is out of range"
                          : p->kind == SIZE ? "is no size (12, 64m, 1g, -1)"
                                            : "is no whole number");
+    if (p->zero != IS_VALUE && (p->kind == SIZE ? size == 0 : strcmp(p->value, "0") == 0)) {
+        cli_buf_printf(notes, "--%s 0 changes nothing%s", p->option,
+                       p->zero == UNLIMITED_IS_MINUS_ONE ? ": -1 is no limit" : "");
+        cli_buf_add(notes, "", 1);
+    }
     if (p->kind == SIZE)
         cli_buf_printf(b, "%lld", (long long)size);
     else
@@ -99,24 +110,24 @@ static int add_value(struct cli *cli, struct cli_buf *b, const struct part *p)
 }
 
 /* What the options say, as the object that --resources would have. 0 or exit status. */
-static int from_options(struct cli *cli, struct cli_buf *b)
+static int from_options(struct cli *cli, struct cli_buf *b, struct cli_buf *notes)
 {
     const struct cli_args *a = &cli->args;
     const struct part parts[] = {
-        { "blkio-weight", "blockIO", "weight", NUMBER, a->blkio_weight },
-        { "cpu-period", "cpu", "period", NUMBER, a->cpu_period },
-        { "cpu-quota", NULL, "quota", NUMBER, a->cpu_quota },
-        { "cpu-burst", NULL, "burst", NUMBER, a->cpu_burst },
-        { "cpu-share", NULL, "shares", NUMBER, a->cpu_share },
-        { "cpu-rt-period", NULL, "realtimePeriod", NUMBER, a->cpu_rt_period },
-        { "cpu-rt-runtime", NULL, "realtimeRuntime", NUMBER, a->cpu_rt_runtime },
-        { "cpu-idle", NULL, "idle", NUMBER, a->cpu_idle },
-        { "cpuset-cpus", NULL, "cpus", TEXT, a->cpuset_cpus },
-        { "cpuset-mems", NULL, "mems", TEXT, a->cpuset_mems },
-        { "memory", "memory", "limit", SIZE, a->memory },
-        { "memory-reservation", NULL, "reservation", SIZE, a->memory_reservation },
-        { "memory-swap", NULL, "swap", SIZE, a->memory_swap },
-        { "pids-limit", "pids", "limit", NUMBER, a->pids_limit },
+        { "blkio-weight", "blockIO", "weight", NUMBER, a->blkio_weight, IS_NOTHING },
+        { "cpu-period", "cpu", "period", NUMBER, a->cpu_period, IS_NOTHING },
+        { "cpu-quota", NULL, "quota", NUMBER, a->cpu_quota, UNLIMITED_IS_MINUS_ONE },
+        { "cpu-burst", NULL, "burst", NUMBER, a->cpu_burst, IS_VALUE },
+        { "cpu-share", NULL, "shares", NUMBER, a->cpu_share, IS_NOTHING },
+        { "cpu-rt-period", NULL, "realtimePeriod", NUMBER, a->cpu_rt_period, IS_NOTHING },
+        { "cpu-rt-runtime", NULL, "realtimeRuntime", NUMBER, a->cpu_rt_runtime, UNLIMITED_IS_MINUS_ONE },
+        { "cpu-idle", NULL, "idle", NUMBER, a->cpu_idle, IS_VALUE },
+        { "cpuset-cpus", NULL, "cpus", TEXT, a->cpuset_cpus, IS_VALUE },
+        { "cpuset-mems", NULL, "mems", TEXT, a->cpuset_mems, IS_VALUE },
+        { "memory", "memory", "limit", SIZE, a->memory, UNLIMITED_IS_MINUS_ONE },
+        { "memory-reservation", NULL, "reservation", SIZE, a->memory_reservation, UNLIMITED_IS_MINUS_ONE },
+        { "memory-swap", NULL, "swap", SIZE, a->memory_swap, UNLIMITED_IS_MINUS_ONE },
+        { "pids-limit", "pids", "limit", NUMBER, a->pids_limit, IS_VALUE },
     };
     const char *object = NULL, *open = NULL;
 
@@ -131,7 +142,7 @@ static int from_options(struct cli *cli, struct cli_buf *b)
             cli_buf_printf(b, "%s\"%s\": {", open ? "}, " : "", object);
         open = object;
         cli_buf_printf(b, "\"%s\": ", parts[i].property);
-        if (add_value(cli, b, &parts[i]) != 0)
+        if (add_value(cli, b, &parts[i], notes) != 0)
             return 1;
     }
     cli_buf_str(b, open ? "}}" : "}");
@@ -178,15 +189,16 @@ int cmd_update(struct cli *cli)
                                        .mem_bw_schema = a->mb_schema };
     bool in = a->resources && strcmp(a->resources, "-") == 0;
     wherry_error *error = NULL;
-    struct cli_buf b = { 0 };
+    struct cli_buf b = { 0 }, notes = { 0 };
     int r;
 
     if (a->resources && *a->resources && !in) {
         opts.resources = a->resources;
     } else {
         opts.resources = in ? "stdin" : "options";
-        if ((in ? from_stdin(cli, &b) : from_options(cli, &b)) != 0) {
+        if ((in ? from_stdin(cli, &b) : from_options(cli, &b, &notes)) != 0) {
             cli_buf_free(&b);
+            cli_buf_free(&notes);
             return 1;
         }
         opts.resources_data = b.data ? b.data : "";
@@ -194,9 +206,15 @@ int cmd_update(struct cli *cli)
     }
     r = wherry_update(cli->ctx, a->pos[0], &opts, &error);
     if (r == -ELIBACC && wherry_twin_needed()) {
+        /* Which warns itself. */
+        cli_buf_free(&notes);
         wherry_error_free(error);
         return in ? to_twin(cli, &b) : cli_twin(cli);
     }
+    /* As elsewhere: a failure is one record. */
+    for (size_t at = 0; r >= 0 && !notes.failed && at < notes.len; at += strlen(notes.data + at) + 1)
+        cli_log_message(&cli->log, WHERRY_LOG_WARNING, notes.data + at, strstr(__FILE__, "src/"), __func__);
     cli_buf_free(&b);
+    cli_buf_free(&notes);
     return r < 0 ? cli_fail(cli, NULL, r, error) : 0;
 }

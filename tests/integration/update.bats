@@ -193,6 +193,37 @@ all_values() {
     if is_v1 cpu; then [ "$(quota)" = "-1 80000" ]; else [ "$(quota)" = "max 80000" ]; fi
 }
 
+@test "zeros: a burst of 0 is a change, by option and in a file; what else is 0 changes nothing, and options say so" {
+    need_controller cpu memory
+    running '{"cpu": {"shares": 512, "quota": 50000, "period": 100000, "burst": 10000}, "memory": {"limit": 67108864, "reservation": 33554432}}'
+    if is_v1 cpu && [ ! -e "$(dir_of cpu)/cpu.cfs_burst_us" ]; then skip "this kernel has no cpu burst"; fi
+    [ "$(value cpu cpu.max.burst cpu.cfs_burst_us)" = 10000 ]
+    run wherry update --cpu-burst 0 "$CID"
+    have_status 0
+    [ -z "$output" ]
+    [ "$(value cpu cpu.max.burst cpu.cfs_burst_us)" = 0 ]
+    wherry update --cpu-burst 20000 "$CID"
+    run wherry update --resources - "$CID" <<<'{"cpu": {"burst": 0, "shares": 0, "quota": 0, "period": 0}, "memory": {"limit": 0, "swap": 0, "reservation": 0}}'
+    have_status 0
+    [ -z "$output" ]
+    [ "$(value cpu cpu.max.burst cpu.cfs_burst_us)" = 0 ]
+    all_values >"$BATS_TEST_TMPDIR/before"
+    for option in cpu-quota cpu-rt-runtime memory memory-swap memory-reservation; do
+        run wherry update --$option 0 "$CID"
+        have_status 0
+        have "warning: --$option 0 changes nothing: -1 is no limit"
+    done
+    for option in cpu-period cpu-share cpu-rt-period blkio-weight; do
+        run wherry update --$option 0 "$CID"
+        have_status 0
+        have_line "warning: --$option 0 changes nothing\$"
+    done
+    run wherry --log-level error update --memory 0 "$CID"
+    have_status 0
+    [ -z "$output" ]
+    all_values | diff "$BATS_TEST_TMPDIR/before" -
+}
+
 @test "cpu: idle, and the weight that is there before and after" {
     need_controller cpu cpuset
     running '{"cpu": {"shares": 512, "cpus": "0"}}'

@@ -38,6 +38,32 @@ unknown() { config '.process.capabilities.bounding += ["CAP_FUTURE"]'; }
     [ "$(jq -r .level err)" = warning ]
 }
 
+@test "update: an option that is 0 and changes nothing is a warning, which a log gets alone" {
+    command_is sleep 60
+    wherry run -d "$CID" </dev/null >/dev/null 2>&1
+    run --separate-stderr wherry update --memory 0 "$CID"
+    have_status 0
+    [ "$stderr" = "wherry: warning: --memory 0 changes nothing: -1 is no limit" ]
+    run --separate-stderr wherry --log log.json --log-format json update --memory 0 "$CID"
+    have_status 0
+    [ -z "$stderr" ]
+    [ "$(jq -r .msg log.json)" = "--memory 0 changes nothing: -1 is no limit" ]
+    run wherry update --memory 0 "$CID-none"
+    have_status 1
+    [ "$output" = "wherry: container does not exist" ]
+}
+
+@test "memory.swap 0 without a limit of memory, which engines write beside one" {
+    config '.linux.resources.memory = {swap: 0}'
+    run --separate-stderr wherry run "$CID"
+    have_status 0
+    [[ $stderr == 'wherry: warning: config.json:'*': /linux/resources/memory/swap: swap limit 0 without a memory limit has no effect: 0 is no limit, and swap is limited with memory' ]]
+    config '.linux.resources.memory = {swap: 0, limit: 0}'
+    run --separate-stderr wherry run "$CID"
+    have_status 0
+    [ -z "$stderr" ]
+}
+
 @test "--log-level error silences warnings" {
     unknown
     run --separate-stderr wherry --log-level error run "$CID"

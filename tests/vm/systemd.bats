@@ -67,6 +67,18 @@ gone() {
     gone
 }
 
+@test "systemd: a container for one process, or for none besides its first" {
+    for limit in 0 1; do
+        config '.ociVersion = "1.3.0" | .linux.resources.pids.limit = $n' --argjson n $limit
+        detached --systemd-cgroup run -d "$CID"
+        have_status 0
+        [ -z "$output" ]
+        [ "$(show TasksMax) $(cat "$base/$slice/$UNIT/pids.max")" = "1 $limit" ]
+        wherry delete -f "$CID"
+        gone
+    done
+}
+
 # What the kernel has and what systemd would write there, of the limits that the test below changes.
 limits() {
     local file

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
  * linux.resources: memory, cpu, cpuset, pids. Files and formulas: Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/ of the kernel, and
- * the conversions that the runtimes have in common. 0 is "not set" for every number but pids.limit, swappiness, cpu.idle and the sizes of
+ * the conversions that the runtimes have in common. 0 is "not set" for every number but pids.limit, swappiness, cpu.idle, cpu.burst of a change and the sizes of
  * hugepageLimits: engines send all properties, as zeros.
  */
 #include "plan/compile-resources.h"
@@ -160,6 +160,11 @@ static void memory_and_swap(struct wh_res *x)
 
     if (!swap_possible(x, limit->v, &swap))
         return;
+    /* Of a change, or beside a limit, it is one of the zeros that engines send. */
+    if (swap.set && swap.v == 0 && !limit->set && x->mode == WH_RES_HOST && !x->c->spec->changes)
+        wh_compile_warn(
+            x->c, -EINVAL, swap.src,
+            "swap limit 0 without a memory limit has no effect: 0 is no limit, and swap is limited with memory");
     /* Else the memory would be unlimited, and memory and swap together limited by what was set before. */
     if (limit->v == -1 && swap.v == 0)
         swap = (struct wh_opt_i64){ .set = true, .src = limit->src, .v = -1 };
@@ -328,13 +333,15 @@ static void cpu_bandwidth(struct wh_res *x)
     /* A shorter period, or a smaller burst, may only fit the new quota. */
     if (at == WH_RES_V1 && period)
         wh_res_put(x, at, &cpu, p->period.src, "cpu.cfs_period_us", wh_res_u64(x, period), quota ? WH_CGW_RETRY : 0);
-    if (p->burst.v) {
-        burst = wh_res_at(x, WH_RES_LIMIT, &cpu, p->burst.src, "cpu burst", wh_res_u64(x, p->burst.v));
+    /* A change to 0 is one, as with runc; a new cgroup has none. */
+    if (p->burst.v || (p->burst.set && x->c->spec->changes)) {
+        burst = wh_res_at(x, p->burst.v ? WH_RES_LIMIT : WH_RES_OPEN, &cpu, p->burst.src, "cpu burst",
+                          wh_res_u64(x, p->burst.v));
         /* Without the file there is less to burst with, and no limit is lost. */
         wh_res_put(x, burst, &cpu, p->burst.src, burst == WH_RES_V1 ? "cpu.cfs_burst_us" : "cpu.max.burst",
                    wh_res_u64(x, p->burst.v),
                    (quota || (period && burst == WH_RES_UNIFIED) ? WH_CGW_RETRY : 0) |
-                       (burst == WH_RES_V1 ? WH_CGW_MAY_LACK : 0));
+                       (burst == WH_RES_V1 || !p->burst.v ? WH_CGW_MAY_LACK : 0));
     }
     if (at == WH_RES_V1 && quota) {
         wh_res_put(x, at, &cpu, p->quota.src, "cpu.cfs_quota_us", wh_res_i64(x, quota > 0 ? quota : -1), 0);

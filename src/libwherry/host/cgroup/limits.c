@@ -139,6 +139,22 @@ static int apply_devices(struct wh_cgroup *cg, const struct wh_plan *plan, const
     return prog < 0 ? prog : wh_cg_attach_devices(cg->two.fd, prog, cg->two.fresh, err);
 }
 
+/* The unit began with room for both processes of init (wh_compile_unit_limit), of which the second is left. systemd writes pids.max itself, so this comes
+ * before our own writes. */
+static int narrow_unit(const struct wh_cgroup *cg, const struct wh_cg_write *v, size_t n, size_t *ret_at,
+                       struct wh_err *err)
+{
+    wh_node src = 0;
+    int r = 0;
+
+    for (size_t i = 0; cg->unit && i < n && r == 0; i++)
+        if (wh_streq(v[i].file, "pids.max") && (wh_streq(v[i].value, "0") || wh_streq(v[i].value, "1"))) {
+            *ret_at = i;
+            r = wh_cg_unit_set(cg, &v[i], 1, &src, err);
+        }
+    return r;
+}
+
 int wh_cgroup_apply(struct wh_cgroup *cg, const struct wh_plan *plan, const struct wh_step **ret_step,
                     struct wh_err *err)
 {
@@ -168,7 +184,9 @@ int wh_cgroup_apply(struct wh_cgroup *cg, const struct wh_plan *plan, const stru
             devices = s;
         }
     }
-    r = wh_cgroup_write(cg, v, n, &at, err);
+    r = narrow_unit(cg, v, n, &at, err);
+    if (r == 0)
+        r = wh_cgroup_write(cg, v, n, &at, err);
     if (r < 0)
         failed = from[at];
     if (r == 0 && devices) {
