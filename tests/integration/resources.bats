@@ -185,7 +185,7 @@ tiny_true() {
     controller memory memory
     [ "$V" = 2 ] || skip "on v1 the kernel always refuses it"
     resources '{memory: {limit: 65536, checkBeforeUpdate: true}}'
-    refused "/linux/resources/memory/limit: write \"65536\" to memory.max" "are in use, and checkBeforeUpdate is set"
+    refused "/linux/resources/memory/limit: write \"65536\" to memory.max" "current usage is " ", and checkBeforeUpdate is set"
 }
 
 @test "cpu: shares, quota, period, burst" {
@@ -235,6 +235,59 @@ tiny_true() {
     has cpu.shares 1024 cpu.weight 100
 }
 
+@test "cpu: a quota, a period or a burst that the kernel does not take: the error says what it takes" {
+    controller cpu cpu
+    max="write \"5 100000\" to cpu.max" period="write \"5000 10\" to cpu.max" long="write \"5000 2000000\" to cpu.max"
+    [ "$V" = 2 ] || max="write \"5\" to cpu.cfs_quota_us" period="write \"10\" to cpu.cfs_period_us" long="write \"2000000\" to cpu.cfs_period_us"
+    resources '{cpu: {quota: 5, period: 100000}}'
+    refused "/linux/resources/cpu/quota: $max of cgroup $DIR: invalid argument (a quota is 1000 us or more, and -1 is no limit)"
+    resources '{cpu: {quota: 5000, period: 10}}'
+    refused "$period of cgroup $DIR: invalid argument (a period is between 1000 and 1000000 us)" /linux/resources/cpu/
+    resources '{cpu: {quota: 5000, period: 2000000}}'
+    refused "$long of cgroup $DIR: invalid argument (a period is between 1000 and 1000000 us)"
+    resources '{cpu: {quota: 50000, burst: 60000}}'
+    created_or=$(wherry create "$CID" 2>&1 </dev/null) && skip "this kernel has no cpu burst"
+    [[ $created_or == *'/linux/resources/cpu/'*': invalid argument (a burst is not more than the quota)'* ||
+        $created_or == *'/linux/resources/cpu/quota: '*': invalid argument (the burst, 60000 us, is more than that)'* ]] || { echo "$created_or"; return 1; }
+}
+
+@test "cpu: a larger part than the cgroup above has, which v1 refuses" {
+    controller cpu cpu
+    [ "$V" = 1 ] || skip "cgroup2 takes it, and the cgroup above limits both"
+    DIR=$(v1_mount cpu)/$CID/c
+    mkdir "${DIR%/*}"
+    [ -e "${DIR%/*}/cpu.cfs_quota_us" ] || { rmdir "${DIR%/*}"; skip "this kernel has no cpu quota"; }
+    echo 20000 >"${DIR%/*}/cpu.cfs_quota_us"
+    config '.linux.cgroupsPath = "/" + $id + "/c"' --arg id "$CID"
+    resources '{cpu: {quota: 50000, period: 100000}}'
+    refused "/linux/resources/cpu/quota: write \"50000\" to cpu.cfs_quota_us of cgroup $DIR: invalid argument (the cgroup above it has 20000 us, in a period of its own, and none below can have a larger part)"
+    resources '{cpu: {quota: 10000, period: 100000}}'
+    created
+    wherry delete -f "$CID"
+    rmdir "${DIR%/*}"
+}
+
+@test "cpuset: processors and memory nodes that the host does not have: the error says what there is" {
+    controller cpuset cpuset
+    cpus=$(cat /sys/devices/system/cpu/online) nodes=$(cat /sys/devices/system/node/online 2>/dev/null) || skip "this kernel does not tell its memory nodes"
+    resources '{cpu: {cpus: "4000"}}'
+    refused "/linux/resources/cpu/cpus: write \"4000\" to cpuset.cpus of cgroup $DIR: " " (the cgroup above it has the CPUs $cpus)"
+    resources '{cpu: {cpus: "0", mems: "900"}}'
+    refused "/linux/resources/cpu/mems: write \"900\" to cpuset.mems of cgroup $DIR: " " (the cgroup above it has the memory nodes $nodes)"
+}
+
+@test "memory: less than there is in use, and less with swap than without: v1 refuses it, and the error says how much" {
+    controller memory memory
+    [ "$V" = 1 ] || skip "cgroup2 reclaims, and kills"
+    resources '{memory: {limit: 4096}}'
+    refused "/linux/resources/memory/limit: write \"4096\" to memory.limit_in_bytes of cgroup $DIR: device or resource busy (current usage is " ", of which not enough can be reclaimed)"
+    resources '{memory: {limit: 67108864, swap: 67108864}}'
+    created
+    run wherry update --memory 4096 "$CID"
+    have_status 1
+    have "/memory/limit: write \"4096\" to memory.limit_in_bytes of cgroup $DIR: device or resource busy (current usage is "
+}
+
 @test "cpu: realtime, where the kernel has it" {
     controller cpu cpu
     resources '{cpu: {realtimeRuntime: 1000, realtimePeriod: 900000}}'
@@ -244,7 +297,7 @@ tiny_true() {
         refused /linux/resources/cpu/realtimePeriod "this kernel has no such file"
     else
         # The cgroup above has nothing to give: it is said, and not changed.
-        refused "/linux/resources/cpu/realtimeRuntime: write \"1000\" to cpu.rt_runtime_us of cgroup $DIR: invalid argument (the cgroup above it has 0 us"
+        refused "/linux/resources/cpu/realtimeRuntime: write \"1000\" to cpu.rt_runtime_us of cgroup $DIR: invalid argument (the cgroup above it has 0 us for all below it: write more to its cpu.rt_runtime_us, or leave realtimeRuntime out)"
         DIR=$(v1_mount cpu)/$CID/c
         mkdir "${DIR%/*}"
         echo 2000 >"${DIR%/*}/cpu.rt_runtime_us"

@@ -129,7 +129,8 @@ all_values() {
         have_status 1
         have "r.json: /memory/limit"
         have "memory.max"
-        have "are in use, and checkBeforeUpdate is set"
+        have "current usage is "
+        have ", and checkBeforeUpdate is set"
         [ "$(value memory memory.max memory.limit_in_bytes)" = $((200 << 20)) ]
     fi
     wherry update --memory -1 "$CID"

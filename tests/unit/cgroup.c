@@ -271,7 +271,7 @@ static void test_write(void)
     memset(&err, 0, sizeof err);
     is_int(wh_cgroup_write(&cg, use, 2, &failed, &err), -EBUSY, "less than is in use");
     is_u64(failed, 1, "not as much as is in use");
-    has_str(err.msg, "100 are in use", "says how much");
+    has_str(err.msg, "current usage is 100", "says how much");
     file_is(cg.two.fd, "x.max", "100", "and is not written");
     static const char *const outside[] = { "../a", "sub/a" };
     for (size_t i = 0; i < WH_ELEMENTSOF(outside); i++)

@@ -10,6 +10,7 @@ cold_host_sources += src/libwherry/host/cgroup/systemd.c src/libwherry/host/cgro
 cold_host_sources += src/libwherry/host/cgroup/sdbus.c src/libwherry/host/cgroup/sdbus.h
 host_sources += src/libwherry/host/cgroup/bpf.c
 host_sources += src/libwherry/host/cgroup/limits.c
+cold_host_sources += src/libwherry/host/cgroup/refused.c
 host_sources += src/libwherry/host/cgroup/payload.c
 cold_host_sources += src/libwherry/host/cgroup/stat.c src/libwherry/host/cgroup/stat.h
 cold_host_sources += src/libwherry/host/cgroup/stat-read.c src/libwherry/host/cgroup/stat-read.h

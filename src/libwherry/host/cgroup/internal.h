@@ -81,6 +81,9 @@ void wh_cg_payload_save(const struct wh_cgroup *cg, struct wh_buf *out);
 /* 1 when the line is none of these; -EINVAL, -ENOMEM. */
 int wh_cg_payload_parse(struct wh_cgroup *cg, const char *line);
 
+/* refused.c: the error r of a write, with what the kernel would take, or what is in use. Returns r. */
+int wh_cg_refused(const struct wh_cgroup_dir *dir, const struct wh_cg_write *w, int r, struct wh_err *err);
+
 /* bpf.c: loads the program (an fd), and attaches it to the open cgroup2 directory. `fresh`: we made that, so nothing is there
  * to replace. */
 int wh_cg_load_devices(const void *insns, size_t len, struct wh_err *err);

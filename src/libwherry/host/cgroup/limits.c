@@ -33,23 +33,8 @@ static int check_use(const struct wh_cgroup_dir *dir, const struct wh_cg_write *
     if (wh_parse_u64(now, UINT64_MAX, &used) < 0 || wh_parse_u64(w->value, UINT64_MAX, &wanted) < 0 || used <= wanted)
         return 0;
     return wh_err_set(err, WH_ERR_HOST, -EBUSY, NULL,
-                      "write \"%s\" to %s of cgroup %s%s: %llu are in use, and checkBeforeUpdate is set", w->value,
-                      w->file, dir->mount, dir->path, (unsigned long long)used);
-}
-
-/* The kernel divides realtime among cgroups from the root down, and gives a new one none (sched-rt-group.rst): what is above has to have it. How
- * much of the machine that is, is not the container's to say. */
-static int no_realtime(const struct wh_cgroup_dir *dir, const struct wh_cg_write *w, struct wh_err *err)
-{
-    char above[32] = "0";
-
-    (void)wh_read_at(dir->fd, "../cpu.rt_runtime_us", above, sizeof above - 1);
-    above[strcspn(above, "\n")] = '\0';
-    return wh_err_set(
-        err, WH_ERR_HOST, -EINVAL, NULL,
-        "write \"%s\" to %s of cgroup %s%s: invalid argument (the cgroup above it has %s us for all below "
-        "it: write more to its cpu.rt_runtime_us, or leave realtimeRuntime out)",
-        w->value, w->file, dir->mount, dir->path, above);
+                      "write \"%s\" to %s of cgroup %s%s: current usage is %llu, and checkBeforeUpdate is set",
+                      w->value, w->file, dir->mount, dir->path, (unsigned long long)used);
 }
 
 /* 1 when the file is not there and may be. */
@@ -70,14 +55,12 @@ static int write_one(const struct wh_cgroup *cg, const struct wh_cg_write *w, st
     r = wh_write_at(dir->fd, w->file, w->value);
     if (r == -ENOENT && w->flags & WH_CGW_MAY_LACK)
         return 1;
-    if (r == -EINVAL && wh_streq(w->file, "cpu.rt_runtime_us"))
-        return no_realtime(dir, w, err);
     if (r == -ENOENT)
         return wh_err_set(err, WH_ERR_HOST, -EOPNOTSUPP, NULL,
                           "write \"%s\" to %s of cgroup %s%s: this kernel has no such file", w->value, w->file,
                           dir->mount, dir->path);
     if (r < 0)
-        return wh_err_sys(err, r, "write \"%s\" to %s of cgroup %s%s", w->value, w->file, dir->mount, dir->path);
+        return wh_cg_refused(dir, w, r, err);
     WH_DEBUG("wrote \"%s\" to %s of cgroup %s%s", w->value, w->file, dir->mount, dir->path);
     return 0;
 }
