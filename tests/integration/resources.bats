@@ -154,6 +154,7 @@ tiny_true() {
     if [ "$V" = 1 ]; then
         have "/linux/resources/memory/limit: write \"4096\" to memory.limit_in_bytes"
     else
+        have "/linux/resources/memory/limit: "
         have "OOM-killed (memory limit too low?)"
         have "limit 4096"
     fi

@@ -149,7 +149,8 @@ everything() {
 
 @test "nobody there: create says so and leaves nothing; a start that finds nobody can be tried again" {
     notify "$BATS_TEST_TMPDIR/none.sock"
-    refused "connect to seccomp listener $BATS_TEST_TMPDIR/none.sock: no such file or directory"
+    place="config.json:$(grep -n listenerPath "$BUNDLE/config.json" | cut -d: -f1):"
+    refused "$place" ": /linux/seccomp/listenerPath: connect to seccomp listener $BATS_TEST_TMPDIR/none.sock: no such file or directory"
     : >"$BATS_TEST_TMPDIR/none.sock"
     refused "none.sock: it is not a socket"
     notify "$AGENT"
@@ -159,7 +160,8 @@ everything() {
     stop_agent
     detached start "$CID"
     have_status 1
-    have "connect to seccomp listener $AGENT: connection refused"
+    have "$place"
+    have ": /linux/seccomp/listenerPath: connect to seccomp listener $AGENT: connection refused"
     [ "$(wherry state "$CID" | jq -r .status)" = created ]
     refusing
     detached start "$CID"
@@ -204,6 +206,13 @@ everything() {
     run timeout -k 1 30 "$WHERRY" --root "$ROOT" run "$CID" 3>&- 4>&-
     have "mkdir 1"
     finished
+    # Nobody there: the place is where the path stands.
+    config 'del(.linux.seccomp.listenerPath)'
+    refused ": /annotations/run.oci.seccomp.receiver: connect to seccomp listener /none: no such file or directory"
+    config 'del(.annotations)'
+    run env RUN_OCI_SECCOMP_RECEIVER=/none "$WHERRY" --root "$ROOT" create "$CID" </dev/null 3>&- 4>&-
+    have_status 1
+    have_line "^wherry: create failed: connect to seccomp listener /none: no such file or directory\$"
     # Not used, hence not looked for.
     config '.linux.seccomp.listenerPath = "/none" | .linux.seccomp.syscalls = []'
     run timeout -k 1 30 "$WHERRY" --root "$ROOT" run "$CID" 3>&- 4>&-
@@ -269,7 +278,7 @@ print(base64.b64encode(i(0x20, 0, 0, 0) + i(0x15, 1, 0, 83) + i(0x15, 0, 1, 34) 
     rm "$AGENT"
     run timeout -k 1 30 "$WHERRY" --root "$ROOT" exec "$CID" true 3>&- 4>&-
     have_status 255
-    have "connect to seccomp listener $AGENT: no such file or directory"
+    have ": /linux/seccomp/listenerPath: connect to seccomp listener $AGENT: no such file or directory"
     [ "$(wherry state "$CID" | jq -r .status)" = running ]
     wherry delete -f "$CID"
     wait "$init_agent"

@@ -28,7 +28,7 @@ static const char *explained(const struct wh_cgroup *cg, uint64_t before, int co
     err = (struct wh_err){ 0 };
     wh_err_set(&err, WH_ERR_STEP, code, NULL, "it died");
     err.killed = killed;
-    wh_api_oom_explain(cg, before, &err);
+    wh_api_oom_explain(cg, before, NULL, &err);
     return err.msg;
 }
 

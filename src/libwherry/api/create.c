@@ -21,6 +21,7 @@
 #include "host/idmap.h"
 #include "host/init.h"
 #include "host/intelrdt.h"
+#include "host/listener.h"
 #include "host/devnode.h"
 #include "host/mountfd.h"
 #include "host/netdev.h"
@@ -284,10 +285,14 @@ static int fill_state(struct wh_creation *c, struct wh_err *err)
     s->annotations = wh_arena_new_array(l->arena, struct wh_annotation, s->nannotations);
     r = wh_hooks_of_plan(l->plan, l->arena, &c->hooks, &c->nhooks);
     if (wh_seccomp_notifies(l->spec, &l->req)) {
-        const char *path = wh_seccomp_listener(l->spec, &l->req, &(wh_node){ 0 });
+        char where[160];
+        wh_node src = 0;
+        const char *path = wh_seccomp_listener(l->spec, &l->req, &src);
 
         /* start may run elsewhere. */
         s->listener_path = path[0] == '/' ? path : wh_arena_printf(l->arena, "%s/%s", l->bundle, path);
+        if (src)
+            s->listener_place = wh_arena_printf(l->arena, "%s", wh_spec_where(l->spec, src, where, sizeof where));
         s->listener_metadata = l->spec->linux_.seccomp.listener_metadata.v;
     }
     kept = r < 0 ? NULL : wh_arena_new_array(l->arena, struct wh_hook_entry, c->nhooks);
@@ -404,7 +409,7 @@ static int load(struct wh_creation *c, const struct wherry_create_opts *opts, en
         r = fill_state(c, err);
     /* Not connected: an agent expects one connection for each process, and start makes it. */
     if (r == 0 && c->state.listener_path)
-        r = wh_console_look(c->state.listener_path, "seccomp listener", err);
+        r = wh_listener_look(&c->state, err);
     return r < 0 ? r : save_cgroup(c, err);
 }
 
@@ -622,7 +627,7 @@ int wh_api_create(struct wh_creation *c, wherry_ctx *ctx, const char *id, const 
         return 0;
     }
     /* While there is a cgroup to ask. */
-    wh_api_oom_explain(&c->cgroup, c->oom_kills, &err);
+    wh_api_oom_explain(&c->cgroup, c->oom_kills, c->load.spec, &err);
     if (c->made)
         undo(c, err.code == -ECANCELED);
     add_context(c, &err);

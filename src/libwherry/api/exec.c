@@ -591,7 +591,7 @@ int wherry_exec(wherry_ctx *ctx, const char *id, const struct wherry_exec_opts *
         r = make(&x, &err);
     }
     if (r < 0) {
-        wh_api_oom_explain(&x.target.cgroup, x.oom_kills, &err);
+        wh_api_oom_explain(&x.target.cgroup, x.oom_kills, x.load.spec, &err);
         if (failed_at(&x, WH_OP_EXEC_CHECK) || failed_at(&x, WH_OP_EXEC))
             wh_err_prefix(&err, "unable to start container process");
         return wh_load_fail(&x.load, &err, x.run.failed_step, reterr);

@@ -25,7 +25,19 @@ bool wh_api_oom_since(const struct wh_cgroup *cg, uint64_t before, char *text, s
     return true;
 }
 
-void wh_api_oom_explain(const struct wh_cgroup *cg, uint64_t before, struct wh_err *err)
+/* Where the limit of memory stands, 0 where the configuration has none: then it is of a cgroup above. */
+static wh_node limit_of(const struct wh_spec *spec)
+{
+    const struct wh_resources *r = &spec->linux_.resources;
+    wh_node src = r->memory.limit.v > 0 ? r->memory.limit.src : 0;
+
+    for (size_t i = 0; i < r->unified.n; i++)
+        if (wh_streq(r->unified.v[i].key, "memory.max"))
+            src = r->unified.v[i].src;
+    return src;
+}
+
+void wh_api_oom_explain(const struct wh_cgroup *cg, uint64_t before, const struct wh_spec *spec, struct wh_err *err)
 {
     char text[WH_OOM_TEXT];
     size_t len = strlen(err->msg);
@@ -34,9 +46,14 @@ void wh_api_oom_explain(const struct wh_cgroup *cg, uint64_t before, struct wh_e
     /* Killed before it could say anything; all else has a reason of its own. */
     if (err->code != -ECHILD)
         return;
-    if (wh_api_oom_since(cg, before, text, sizeof text))
+    if (wh_api_oom_since(cg, before, text, sizeof text)) {
+        wh_node src = spec ? limit_of(spec) : 0;
+
+        /* Not that of the step, which the message names: it is not what has to be changed. */
+        if (src)
+            wh_spec_where(spec, src, err->path, sizeof err->path);
         snprintf(err->msg + len, sizeof err->msg - len, ": OOM-killed (memory limit too low?): %s", text);
-    else if (err->killed && wh_cgroup_exists(cg) && wh_cgroup_memory(cg, &m) == 0)
+    } else if (err->killed && wh_cgroup_exists(cg) && wh_cgroup_memory(cg, &m) == 0)
         snprintf(
             err->msg + len, sizeof err->msg - len,
             ": not by the OOM killer, which counted nothing in its cgroup; RLIMIT_CPU, systemd-oomd, an engine that "

@@ -240,7 +240,7 @@ int wherry_start(wherry_ctx *ctx, const char *id, wherry_error **reterr)
         oom_kills = wh_api_oom_kills(&t.cgroup);
         r = wh_api_start(&s, &step, &err);
         if (r < 0)
-            wh_api_oom_explain(&t.cgroup, oom_kills, &err);
+            wh_api_oom_explain(&t.cgroup, oom_kills, NULL, &err);
         if (s.hook_failed)
             destroy_started(ctx, &t, id);
     }
@@ -399,7 +399,7 @@ int wherry_run(wherry_ctx *ctx, const char *id, const struct wherry_create_opts 
         r = wh_api_start(&s, &step, &err);
     }
     if (r < 0) {
-        wh_api_oom_explain(&c.cgroup, c.oom_kills, &err);
+        wh_api_oom_explain(&c.cgroup, c.oom_kills, c.load.spec, &err);
         wh_closep(&notify.sock);
         end_run(&c);
         return wh_api_fail(reterr, &err, step);

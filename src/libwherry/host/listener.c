@@ -16,9 +16,21 @@
 
 #define WHAT "seccomp listener"
 
+static int with_place(const struct wh_state *s, int r, struct wh_err *err)
+{
+    if (r < 0 && err->code && r != -ECANCELED && s->listener_place && err->path[0] == '\0')
+        snprintf(err->path, sizeof err->path, "%s", s->listener_place);
+    return r;
+}
+
+int wh_listener_look(const struct wh_state *s, struct wh_err *err)
+{
+    return with_place(s, wh_console_look(s->listener_path, WHAT, err), err);
+}
+
 int wh_listener_connect(struct wh_listener *l, int cancel_fd, struct wh_err *err)
 {
-    return wh_console_connect(l->path, WHAT, cancel_fd, &l->sock, err);
+    return with_place(l->state, wh_console_connect(l->path, WHAT, cancel_fd, &l->sock, err), err);
 }
 
 void wh_listener_done(struct wh_listener *l)
@@ -91,7 +103,7 @@ int wh_listener_send(struct wh_listener *l, int proc_fd, int pidfd, pid_t pid, i
     message(l, pid, &text);
     if (text.failed)
         return wh_err_sys(err, -ENOMEM, "write the container process state");
-    r = wh_console_send(l->sock, fd, text.data, WHAT, cancel_fd, err);
+    r = with_place(l->state, wh_console_send(l->sock, fd, text.data, WHAT, cancel_fd, err), err);
     /* Also on failure: one connection for one process. Our copy of the listener goes as well, so that the end of the one who answers
      * is the end of the listener. */
     wh_listener_done(l);

@@ -71,6 +71,8 @@ void wh_state_write(const struct wh_state *s, struct wh_buf *out)
     wh_json_str(&j, "boot_id", s->boot_id);
     if (s->listener_path)
         wh_json_str(&j, "listener_path", s->listener_path);
+    if (s->listener_place)
+        wh_json_str(&j, "listener_place", s->listener_place);
     if (s->listener_metadata)
         wh_json_str(&j, "listener_metadata", s->listener_metadata);
     wh_json_open(&j, "annotations", '{');
@@ -149,6 +151,7 @@ static int on_string(void *ctx, const unsigned char *text, size_t len)
             const char **to;
         } rows[] = { { "listener_path", &s->listener_path },
                      { "listener_metadata", &s->listener_metadata },
+                     { "listener_place", &s->listener_place },
                      { "id", &s->id },
                      { "created", &s->created },
                      { "bundle", &s->bundle },
