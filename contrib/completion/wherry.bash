@@ -61,7 +61,9 @@ _wherry() {
     check:--ignore)
         _wherry_words "unreadable invalid unknown-key accepted refused no-command annotation-unknown duplicate-env \
             hidden-mount ambient-lost host-lacks rootfs-missing bind-source-missing namespace-missing \
-            hook-missing args-not-found cgroup-busy cap-not-granted root-no-userns userns-maps-root \
+            hook-missing args-not-found interpreter-missing shebang-crlf loader-missing wrong-machine \
+            not-a-program fs-unknown fs-option idmap-unsupported sysctl-missing cpuset-beyond value-range \
+            rlimit-above netdev-missing cgroup-busy cap-not-granted root-no-userns userns-maps-root \
             new-privileges privileged cap-sys-admin cap-dangerous env-secret oom-protected no-seccomp \
             seccomp-allows seccomp-unknown seccomp-overruled host-pid host-network host-ipc host-uts host-mount \
             host-cgroup rootfs-is-host rootfs-writable proc-sys-writable proc-unmasked sysfs-writable \

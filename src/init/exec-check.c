@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-#include <elf.h>
-
+#include "abi/machine.h"
 #include "init/ini.h"
 
 /*
@@ -8,40 +7,6 @@
  * interpreter and a missing file alike. What binfmt_misc could still run (another machine's ELF, text without #!) is only
  * remembered, and told if execve fails.
  */
-
-#define HEAD_MAX 256 /* as much as the kernel reads of a file to tell its format */
-
-#if defined(__x86_64__)
-#define MACHINE EM_X86_64
-#define MACHINE_32 EM_386
-#elif defined(__aarch64__)
-#define MACHINE EM_AARCH64
-#define MACHINE_32 EM_ARM
-#elif defined(__i386__)
-#define MACHINE EM_386
-#define MACHINE_32 EM_386
-#elif defined(__arm__)
-#define MACHINE EM_ARM
-#define MACHINE_32 EM_ARM
-#elif defined(__riscv)
-#define MACHINE EM_RISCV
-#define MACHINE_32 EM_RISCV
-#elif defined(__s390x__)
-#define MACHINE EM_S390
-#define MACHINE_32 EM_S390
-#elif defined(__powerpc64__)
-#define MACHINE EM_PPC64
-#define MACHINE_32 EM_PPC
-#else
-#define MACHINE 0 /* unknown: no diagnosis */
-#define MACHINE_32 0
-#endif
-
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-#define DATA ELFDATA2LSB
-#else
-#define DATA ELFDATA2MSB
-#endif
 
 static void maybe(struct ini *i, uint32_t site, const char *detail)
 {
@@ -76,7 +41,7 @@ static int check_script(struct ini *i, char *head, size_t n)
     for (end = p; *end && *end != ' ' && *end != '\t' && *end != '\n';)
         end++;
     /* The kernel refuses a line that it sees no end of; binfmt_misc may still want it. */
-    if (end == p || (!*end && n >= HEAD_MAX)) {
+    if (end == p || (!*end && n >= WH_EXEC_HEAD)) {
         maybe(i, WH_SITE_EXEC_FORMAT, "#!");
         return 0;
     }
@@ -115,10 +80,10 @@ static int check_elf(struct ini *i, int fd, const char *path, const char *head, 
 
     memset(&h, 0, sizeof(h));
     memcpy(&h, head, n < sizeof(h) ? n : sizeof(h));
-    if (!MACHINE)
+    if (!WH_MACHINE)
         return 0;
     machine = wide ? h.h64.e_machine : h.h32.e_machine;
-    if (head[EI_DATA] != DATA || (machine != MACHINE && machine != MACHINE_32)) {
+    if (head[EI_DATA] != WH_MACHINE_DATA || (machine != WH_MACHINE && machine != WH_MACHINE_32)) {
         maybe(i, WH_SITE_EXEC_ARCH, path);
         return 0;
     }
@@ -148,7 +113,7 @@ static int check_elf(struct ini *i, int fd, const char *path, const char *head, 
 
 static int diagnose(struct ini *i, const char *path)
 {
-    char head[HEAD_MAX + 1];
+    char head[WH_EXEC_HEAD + 1];
     CLEAN_FD fd = -1;
     long n;
 
@@ -156,7 +121,7 @@ static int diagnose(struct ini *i, const char *path)
     fd = (int)sys_openat(AT_FDCWD, path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0);
     if (fd < 0)
         return 0;
-    n = sys_pread(fd, head, HEAD_MAX, 0);
+    n = sys_pread(fd, head, WH_EXEC_HEAD, 0);
     if (n < 0)
         return 0;
     if (n > 2 && head[0] == '#' && head[1] == '!')

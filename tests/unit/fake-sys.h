@@ -28,7 +28,6 @@ int init_main(int argc, char **argv);
 #include "init/copyup.c"
 #undef BENEATH
 #include "init/exec-check.c"
-#undef DATA
 #include "init/home.c"
 #include "init/ops-dev.c"
 #include "init/ops-mount.c"
@@ -636,7 +635,7 @@ __attribute__((unused)) static void fake_reset(void)
 {
     static const char *const fds[] = { "stdin", "stdout", "stderr", "preserved", "ctl", "plan", "mbox" };
     Elf64_Ehdr h = { .e_ident = { 0x7f, 'E', 'L', 'F', ELFCLASS64, __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? 1 : 2 },
-                     .e_machine = MACHINE,
+                     .e_machine = WH_MACHINE,
                      .e_phentsize = sizeof(Elf64_Phdr) };
     static const char passwd[] = "root:x:0:0::/root:/bin/sh\nuser:x:1000:1000::/home/user:/bin/sh\n";
     struct fake_node *n;

@@ -66,7 +66,7 @@ static void check_of(const struct wh_spec *s)
         bundle_fd = open("tests", O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (proc_fd < 0)
         proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    wh_check_host(&f, s, NULL, &hosts[0].facts, bundle_fd, proc_fd);
+    wh_check_host(&f, s, NULL, &hosts[0].facts, bundle_fd, proc_fd, -1);
 }
 
 static void take_config(void *ctx, const char *json, size_t len)

@@ -158,7 +158,42 @@ static bool may_execute(const struct stat *st, const struct wh_process *p)
     return st->st_mode & (st->st_uid == uid ? 0100u : member ? 0010u : 0001u);
 }
 
-static void program(struct wh_findings *f, const struct wh_spec *s, const struct wh_plan *plan, int root_fd)
+/* A mount that may bring programs along, where a link leads to it: /bin may be a link to usr/bin, and /usr a mount. */
+static bool brings_programs(const struct wh_mount_spec *m, const char *path)
+{
+    static const char *const dirs[] = { "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/opt", "/nix", "/gnu" };
+    const char *d = m->destination.v;
+    size_t first = 1 + strcspn(path + 1, "/");
+
+    for (size_t i = 0; i < WH_ELEMENTSOF(dirs); i++) {
+        size_t n = strlen(dirs[i]);
+
+        if (strncmp(d, dirs[i], n) == 0 && (d[n] == '/' || !d[n]))
+            return true;
+    }
+    return strncmp(d, path, first) == 0 && (d[first] == '/' || !d[first]);
+}
+
+int wh_check_executable(const struct wh_spec *s, int root_fd, const char *path)
+{
+    struct stat st;
+
+    if (path[0] != '/' || under_mount(s, path))
+        return -1;
+    WH_CLEANUP_FD int fd = wh_openat2(root_fd, path, O_PATH, 0, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
+    if (missing(fd)) {
+        for (size_t i = 0; i < s->nmounts; i++)
+            if (brings_programs(&s->mounts[i], path))
+                return -1;
+        return 0;
+    }
+    if (fd < 0 || fstat(fd, &st) < 0)
+        return -1;
+    return S_ISREG(st.st_mode) && may_execute(&st, s->process) ? 1 : 2;
+}
+
+static void program(struct wh_findings *f, const struct wh_spec *s, const struct wh_plan *plan, int root_fd,
+                    int proc_fd, int cancel_fd)
 {
     const struct wh_step *step = wh_plan_first(plan);
     const struct wh_step_exec_check *e = NULL;
@@ -183,8 +218,10 @@ static void program(struct wh_findings *f, const struct wh_spec *s, const struct
             return;
         if (fd < 0 || fstat(fd, &st) < 0)
             continue;
-        if (S_ISREG(st.st_mode) && may_execute(&st, s->process))
+        if (S_ISREG(st.st_mode) && may_execute(&st, s->process)) {
+            wh_check_program(f, s, path, root_fd, proc_fd, cancel_fd);
             return;
+        }
         if (!found) {
             found = path;
             wrong = S_ISDIR(st.st_mode)    ? "is a directory"
@@ -250,7 +287,7 @@ static void cgroup(struct wh_findings *f, const struct wh_spec *s, const struct 
 }
 
 void wh_check_host(struct wh_findings *f, const struct wh_spec *s, const struct wh_plan *plan,
-                   const struct wh_facts *facts, int bundle_fd, int proc_fd)
+                   const struct wh_facts *facts, int bundle_fd, int proc_fd, int cancel_fd)
 {
     WH_CLEANUP_FD int root_fd = open_rootfs(f, s, bundle_fd);
 
@@ -262,8 +299,9 @@ void wh_check_host(struct wh_findings *f, const struct wh_spec *s, const struct 
     if (!plan)
         return;
     if (root_fd >= 0 && s->process && s->process->args.n)
-        program(f, s, plan, root_fd);
+        program(f, s, plan, root_fd, proc_fd, cancel_fd);
     if (facts) {
+        wh_check_foresee(f, s, plan, facts, proc_fd, cancel_fd);
         cgroup(f, s, plan, facts);
         weights(f, s, facts);
     }

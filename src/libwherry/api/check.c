@@ -104,7 +104,7 @@ static int collect(struct wh_findings *f, struct wh_load *l, const wherry_ctx *c
     if (r < 0 && first.code)
         wh_check_add_err(f, first.kind == WH_ERR_SPEC ? WH_CHECK_REFUSED : WH_CHECK_HOST_LACKS, &first);
     errors(f, l->errs, true);
-    wh_check_host(f, l->spec, r < 0 ? NULL : l->plan, &l->facts, l->bundle_fd, l->proc_fd);
+    wh_check_host(f, l->spec, r < 0 ? NULL : l->plan, &l->facts, l->bundle_fd, l->proc_fd, l->cancel_fd);
     return 0;
 }
 

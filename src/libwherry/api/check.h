@@ -62,7 +62,16 @@ void wh_check_spec(struct wh_findings *f, const struct wh_spec *spec);
 /* What this host tells. Places below the rootfs are resolved as wherry-init will; nothing is changed. plan may be null:
  * then what needs it is left out. */
 void wh_check_host(struct wh_findings *f, const struct wh_spec *spec, const struct wh_plan *plan,
-                   const struct wh_facts *facts, int bundle_fd, int proc_fd);
+                   const struct wh_facts *facts, int bundle_fd, int proc_fd, int cancel_fd);
+
+/* What this host would refuse when the plan is executed. */
+void wh_check_foresee(struct wh_findings *f, const struct wh_spec *spec, const struct wh_plan *plan,
+                      const struct wh_facts *facts, int proc_fd, int cancel_fd);
+/* The format of the program that was found at `path` of the rootfs, and what it needs. */
+void wh_check_program(struct wh_findings *f, const struct wh_spec *spec, const char *path, int root_fd, int proc_fd,
+                      int cancel_fd);
+/* -1: a mount may provide it; 0: it is not there; 1: it may be executed; 2: it may not. */
+int wh_check_executable(const struct wh_spec *spec, int root_fd, const char *path);
 
 /* In the order of the file. `strict`: warnings are errors. Returns the worst severity as an exit code: 0, 1, 2. */
 int wh_check_report(struct wh_findings *f, bool json, bool strict, struct wh_buf *out);

@@ -25,6 +25,7 @@ cold_host_sources += src/libwherry/host/tty.h
 cold_host_sources += src/libwherry/host/delegation.c
 cold_host_sources += src/libwherry/host/doctor.c src/libwherry/host/doctor.h src/libwherry/host/doctor.def
 cold_host_sources += src/libwherry/host/doctor-child.c
+cold_host_sources += src/libwherry/host/foresee.c src/libwherry/host/foresee-exec.c src/libwherry/host/foresee.h
 host_sources += src/libwherry/host/facts.c src/libwherry/host/facts.h
 cold_host_sources += src/libwherry/host/notify.c src/libwherry/host/notify.h
 cold_host_sources += src/libwherry/host/listener.c src/libwherry/host/listener.h
