@@ -53,7 +53,9 @@ struct wh_names {
     const char *what;
     const struct wh_name *v;
     size_t n;
-    bool closed; /* errors list them, and never guess which was meant */
+    bool
+        closed; /* errors list them, and never guess which was meant: only the same word in other letters, or without the prefix, is named */
+    const char *prefix; /* that all of them have, of `closed`; or null */
     int (*lookup)(const char *name); /* instead of v for finding; v, or nth, for "did you mean" */
     const char *(*nth)(unsigned i);
 };

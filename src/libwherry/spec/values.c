@@ -15,7 +15,7 @@
 
 /* The words of the specification and what the kernel calls them. */
 #define NAMES(var, text, ...) NAMES_(var, text, false, __VA_ARGS__)
-/* Of which a wrong guess would confine less: never "did you mean". */
+/* Of which a wrong guess would confine less: no "did you mean" from one to another. */
 #define NAMES_CLOSED(var, text, ...) NAMES_(var, text, true, __VA_ARGS__)
 #define NAMES_(var, text, closed_, ...)                                                                                \
     static const struct wh_name var##_v[] = __VA_ARGS__;                                                               \
@@ -55,17 +55,17 @@ NAMES(sched_flag, "scheduler flag",
         R(SCHED_FLAG_KEEP_PARAMS), R(SCHED_FLAG_UTIL_CLAMP_MIN), R(SCHED_FLAG_UTIL_CLAMP_MAX) });
 NAMES(ioprio, "I/O priority class", { R(IOPRIO_CLASS_RT), R(IOPRIO_CLASS_BE), R(IOPRIO_CLASS_IDLE) });
 
-NAMES(device, "device type", { { "c", 'c' }, { "b", 'b' }, { "u", 'c' }, { "p", 'p' } });
-NAMES(devrule, "device type", { { "a", 'a' }, { "b", 'b' }, { "c", 'c' } });
-NAMES(propagation, "propagation",
-      { { "shared", 0 },
-        { "slave", 0 },
-        { "private", 0 },
-        { "unbindable", 0 },
-        { "rshared", 0 },
-        { "rslave", 0 },
-        { "rprivate", 0 },
-        { "runbindable", 0 } });
+NAMES_CLOSED(device, "device type", { { "c", 'c' }, { "b", 'b' }, { "u", 'c' }, { "p", 'p' } });
+NAMES_CLOSED(devrule, "device type", { { "a", 'a' }, { "b", 'b' }, { "c", 'c' } });
+NAMES_CLOSED(propagation, "propagation",
+             { { "shared", 0 },
+               { "slave", 0 },
+               { "private", 0 },
+               { "unbindable", 0 },
+               { "rshared", 0 },
+               { "rslave", 0 },
+               { "rprivate", 0 },
+               { "runbindable", 0 } });
 
 /* Values of the kernel's interface, which headers older than the policies do not have. */
 NAMES(mpol, "memory policy",
@@ -167,7 +167,9 @@ const char *wh_cap_name(unsigned cap)
     return cap < WH_ELEMENTSOF(cap_names) ? cap_names[cap] : NULL;
 }
 
-const struct wh_names wh_names_cap = { .what = "capability", .lookup = wh_cap_from_name, .nth = wh_cap_name };
+const struct wh_names wh_names_cap = {
+    .what = "capability", .lookup = wh_cap_from_name, .nth = wh_cap_name, .closed = true, .prefix = "CAP_"
+};
 
 /* ---------------------------------------------------------------- lookup */
 
@@ -206,7 +208,8 @@ void wh_nearest(const char *name, const char *candidate, const char **best, unsi
         if ((la > lb ? la - lb : lb - la) > far + 1)
             return;
         d = wh_edit_distance(a, b);
-        if ((d > far && d > 1) || d > NEAR)
+        /* One of three letters is still the same word, one of two is another. */
+        if ((d > far && (d > 1 || lb < 3)) || d > NEAR)
             return;
     }
     if (!*best || d < *best_distance) {
@@ -215,17 +218,31 @@ void wh_nearest(const char *name, const char *candidate, const char **best, unsi
     }
 }
 
+static bool same_word(const char *a, const char *b)
+{
+    for (; lower(*a) == lower(*b); a++, b++)
+        if (!*a)
+            return true;
+    return false;
+}
+
+/* The word itself, in other letters or with the prefix that all have. */
+static bool is_spelling(const struct wh_names *names, const char *name, const char *candidate)
+{
+    return same_word(name, candidate) || (names->prefix && wh_startswith(candidate, names->prefix) &&
+                                          same_word(name, candidate + strlen(names->prefix)));
+}
+
 const char *wh_names_nearest(const struct wh_names *names, const char *name)
 {
     const char *best = NULL, *candidate;
     unsigned distance = 0;
 
-    if (names->closed)
-        return NULL;
-    for (size_t i = 0; i < names->n; i++)
-        wh_nearest(name, names->v[i].name, &best, &distance);
-    for (unsigned i = 0; names->nth && (candidate = names->nth(i)); i++)
-        wh_nearest(name, candidate, &best, &distance);
+    for (unsigned i = 0; (candidate = i < names->n ? names->v[i].name : names->nth ? names->nth(i) : NULL); i++)
+        if (!names->closed)
+            wh_nearest(name, candidate, &best, &distance);
+        else if (is_spelling(names, name, candidate))
+            return candidate;
     return best;
 }
 
