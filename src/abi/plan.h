@@ -206,7 +206,8 @@ struct wh_mbox {
     uint32_t abi;
     _Atomic uint32_t state;
     _Atomic uint32_t step; /* stored before each op starts: names the step even after SIGKILL */
-    uint32_t pad;
+    _Atomic int32_t
+        forked; /* B's pid as A sees it: the kernel stores it before B runs, so that B is known even if A dies before FORKED */
     struct {
         uint32_t step, site;
         int32_t err; /* positive errno */

@@ -12,7 +12,7 @@
  *                        <--   GO
  *   ASK(step)            -->   looks the step up in its own copy  the op has WH_OPF_ASK, step > last asked
  *                        <--   OK(step) + fds | DENY(step, errno) at most one ASK outstanding
- *   FORKED(pid) + pidfd  -->   waitid(P_PIDFD): our child?        A only, once; A then exits 0 and never reads again
+ *   FORKED(pid)          -->   pidfd_open, waitid: our child?     A only, once; A then exits 0 and never reads again
  *                        <--   GO                                 read by B as its first act: A and B never race
  *   READY                -->   writes the state to disk           B only, once
  *                        <--   COMMIT (create: it may return)     the control socket closes; B accepts on the LISTEN slot
@@ -27,8 +27,11 @@
  *   --- exec: no READY, no START; after FORKED only ASKs and that EOF, on the control socket itself ---
  *
  * A message from init carries no path, size or text: only numbers that the host checks against the plan it wrote. Any
- * violation: SIGKILL through the pidfd. Init never times out; its death is the host's business. fds travel from init in
- * FORKED (one pidfd), and, where the plan has OPEN_NS, in ASK(hook) and the answer to ENTER (init's namespaces, one fd each).
+ * violation: SIGKILL through the pidfd. Init never times out; its death is the host's business. fds travel from init only
+ * where the plan has OPEN_NS, in ASK(hook) and the answer to ENTER (init's namespaces, one fd each).
+ *
+ * B's pid is in the mailbox before B runs (CLONE_PARENT_SETTID). B is a child of the host, which reaps it also when A was
+ * killed before FORKED, or when the host fails before it has looked at FORKED.
  */
 enum wh_msg_type {
     WH_MSG_HELLO = 1,

@@ -212,30 +212,27 @@ int op_dumpable(struct ini *i, const struct wh_step_dumpable *s)
 
 int op_clone_b(struct ini *i, const struct wh_step_clone_b *s)
 {
-    CLEAN_FD pidfd = -1;
     struct wh_msg m;
     long r;
 
     (void)s;
     /*
-     * Like fork: no stack of its own, and init has no threads. The exit signal of B is A's, that is none: a host's SIGCHLD
-     * handler and waitpid(-1) never see us. clone and not clone3, which the seccomp profile of an outer container commonly
-     * answers with ENOSYS.
+     * Like fork: no stack of its own, and init has no threads. clone and not clone3, which the seccomp profile of an outer
+     * container commonly answers with ENOSYS. B is the host's child from here on, and the host has to know its number even if
+     * this process is killed before it has said FORKED: the kernel stores it in the mailbox before B runs. clone(2) has one
+     * argument for that and for a pidfd, so the host opens the pidfd.
      */
-    r = sys_clone(CLONE_PARENT | CLONE_PIDFD, &pidfd);
+    r = sys_clone(CLONE_PARENT | CLONE_PARENT_SETTID, (int *)&i->mbox->forked);
     if (r < 0)
         return fail(i, CLONE, r);
     if (r > 0) {
-        r = ini_send(i->ctl, WH_MSG_FORKED, i->nr, (int32_t)r, pidfd);
+        r = ini_send(i->ctl, WH_MSG_FORKED, i->nr, (int32_t)r, -1);
         if (r < 0)
             return fail(i, SENDMSG, r);
         /* B reads from the same socket: another read here would take its message. */
-        ini_close(take_fd(&pidfd));
         sys_exit_group(0);
         __builtin_trap();
     }
-    /* The number was stored in our copy of the stack before the copy was made, or not at all: it is no fd of ours. */
-    take_fd(&pidfd);
     i->title[strlen(i->title) - 2] = 'B';
     sys_prctl(PR_SET_NAME, (unsigned long)"wherry:[B]", 0, 0);
     r = ini_recv(i->ctl, &m, NULL);

@@ -36,9 +36,9 @@
 #define SYS_fchown32 SYS_fchown
 #endif
 #ifdef __s390__
-#define CLONE_ARGS(flags, pidfd) 0, flags, pidfd, 0, 0
+#define CLONE_ARGS(flags, ptid) 0, flags, ptid, 0, 0
 #else
-#define CLONE_ARGS(flags, pidfd) flags, 0, pidfd, 0, 0
+#define CLONE_ARGS(flags, ptid) flags, 0, ptid, 0, 0
 #endif
 #ifdef SYS_fstatfs64
 #define FSTATFS_ARGS(fd, st) SYS_fstatfs64, fd, sizeof(*(st)), st
@@ -96,7 +96,7 @@ SYS(accept4, (int fd, int flags), SYS_accept4, fd, NULL, NULL, flags)
 SYS(capset, (const struct wh_cap_header *h, const struct wh_cap_data *d), SYS_capset, h, d)
 SYS(chdir, (const char *path), SYS_chdir, path)
 SYS(chroot, (const char *path), SYS_chroot, path)
-SYS(clone, (unsigned long flags, int *pidfd), SYS_clone, CLONE_ARGS(flags, pidfd))
+SYS(clone, (unsigned long flags, int *ptid), SYS_clone, CLONE_ARGS(flags, ptid))
 SYS(clock_gettime, (int clock, int64_t ts[2]), WH_NR_CLOCK_GETTIME, clock, ts)
 SYS(close, (int fd), SYS_close, fd)
 SYS(close_range, (unsigned int first, unsigned int last, unsigned int flags), SYS_close_range, first, last, flags)

@@ -175,17 +175,10 @@ static void serve(struct run *r, uint32_t deny)
         }
         case WH_MSG_FORKED: {
             siginfo_t si = { 0 };
-            char path[64], text[4096];
-            ssize_t len;
-            char *p;
 
-            if (fd < 0 || waitid(P_PIDFD, (id_t)fd, &si, WEXITED | WNOHANG) < 0)
+            if (fd >= 0 || waitid(P_PID, (id_t)m.val, &si, WEXITED | WNOHANG) < 0)
                 snprintf(r->error, sizeof(r->error), "FORKED: not our child: %s", strerror(errno));
-            snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
-            len = wh_read_at(AT_FDCWD, path, text, sizeof(text) - 1);
-            text[len > 0 ? len : 0] = 0;
-            p = strstr(text, "Pid:");
-            r->pid_b = p ? atoi(p + 4) : -1;
+            r->pid_b = m.val;
             waitpid(r->pid_a, NULL, 0);
             reply(r->ctl, WH_MSG_GO, 0, 0);
             break;

@@ -174,8 +174,9 @@ static void forked(struct world *w)
     int pidfd;
 
     w->b = sleeper(&pidfd);
-    say(w, WH_MSG_FORKED, S_CLONE_B, w->b, pidfd);
     wh_close(pidfd);
+    w->mbox->forked = w->b;
+    say(w, WH_MSG_FORKED, S_CLONE_B, w->b, -1);
 }
 
 static int serve(struct world *w)
@@ -313,8 +314,11 @@ static void test_violations(const struct wh_plan *plan)
         { "an fd with an ASK that has none", true, true, false, WH_MSG_ASK, S_LIMITS, 0, 0 },
         { "READY of another step", true, true, true, WH_MSG_READY, S_LIMITS, 0, -1 },
         { "READY with an fd", true, true, true, WH_MSG_READY, S_READY, 0, 0 },
-        { "FORKED without an fd", true, false, false, WH_MSG_FORKED, S_CLONE_B, 1, -1 },
-        { "FORKED with an fd that is no pidfd", true, false, false, WH_MSG_FORKED, S_CLONE_B, 1, 0 },
+        { "FORKED of a process that the mailbox lacks", true, false, false, WH_MSG_FORKED, S_CLONE_B, 1, -1 },
+        { "FORKED of no number", true, false, false, WH_MSG_FORKED, S_CLONE_B, 0, -1 },
+        { "FORKED of a negative number", true, false, false, WH_MSG_FORKED, S_CLONE_B, -1, -1 },
+        { "FORKED with an fd", true, false, false, WH_MSG_FORKED, S_CLONE_B, 1, 0 },
+        { "a second FORKED", true, true, false, WH_MSG_FORKED, S_CLONE_B, 1, -1 },
         { "START from init", true, true, false, WH_MSG_START, 0, 0, -1 },
         { "GO from init", true, false, false, WH_MSG_GO, 0, 0, -1 },
         { "message 0", true, false, false, 0, 0, 0, -1 },
@@ -341,27 +345,72 @@ static void test_violations(const struct wh_plan *plan)
     }
 }
 
-static void test_foreign_pidfd(const struct wh_plan *plan)
+static void test_foreign_pid(const struct wh_plan *plan)
 {
     struct world w;
-    int pidfd = (int)syscall(SYS_pidfd_open, getppid(), 0);
+    int pidfd;
 
     world_init(&w, plan);
     hello(&w);
-    say(&w, WH_MSG_FORKED, S_CLONE_B, getppid(), pidfd);
-    is_int(serve(&w), -EPROTO, "a pidfd of a process that is not our child is a violation");
+    w.mbox->forked = getppid();
+    say(&w, WH_MSG_FORKED, S_CLONE_B, getppid(), -1);
+    is_int(serve(&w), -EPROTO, "a process that is not our child is a violation");
     ok(gone(w.a), "and A is killed");
     ok(!gone(getppid()), "the other process is left alone");
-    wh_close(pidfd);
     world_done(&w);
 
     world_init(&w, plan);
     hello(&w);
     w.b = sleeper(&pidfd);
-    say(&w, WH_MSG_FORKED, S_CLONE_B, w.b + 1, pidfd);
-    is_int(serve(&w), -EPROTO, "a pid that is not the pidfd's is a violation");
+    w.mbox->forked = w.b + 1;
+    say(&w, WH_MSG_FORKED, S_CLONE_B, w.b, -1);
+    is_int(serve(&w), -EPROTO, "a number that is not the mailbox's is a violation");
+    ok(!gone(w.b), "and a child that nothing says to be B is left alone");
     wh_close(pidfd);
     world_done(&w);
+}
+
+/* A is killed, or breaks the protocol, when B is there already: B is in the mailbox alone, or its FORKED has not been looked at. */
+static void test_unannounced(const struct wh_plan *plan)
+{
+    static const struct {
+        const char *what;
+        bool a_killed, b_killed, ask;
+        int rc;
+    } rows[] = {
+        { "A is killed before FORKED", true, false, false, -ECHILD },
+        { "A and B are killed before FORKED", true, true, false, -ECHILD },
+        { "a violation before FORKED", false, false, true, -EPROTO },
+        { "a cancel before FORKED", false, false, false, -ECANCELED },
+    };
+
+    for (size_t i = 0; i < WH_ELEMENTSOF(rows); i++) {
+        struct world w;
+        int pidfd, p[2];
+
+        world_init(&w, plan);
+        hello(&w);
+        w.b = sleeper(&pidfd);
+        wh_close(pidfd);
+        w.mbox->forked = w.b;
+        if (rows[i].a_killed)
+            syscall(SYS_kill, w.a, SIGKILL);
+        if (rows[i].b_killed)
+            syscall(SYS_kill, w.b, SIGKILL);
+        if (rows[i].ask)
+            say(&w, WH_MSG_ASK, S_LIMITS, 0, -1);
+        if (rows[i].rc == -ECANCELED) {
+            if (pipe2(p, O_CLOEXEC) < 0 || close(p[1]) < 0)
+                bail_out("no pipe");
+            w.run.cancel_fd = p[0];
+        }
+        is_int(serve(&w), rows[i].rc, "%s is an error", rows[i].what);
+        ok(gone(w.a) && gone(w.b), "%s: A and B are killed and reaped", rows[i].what);
+        if (rows[i].rc == -ECANCELED)
+            wh_close(p[0]);
+        w.b = gone(w.b) ? 0 : w.b;
+        world_done(&w);
+    }
 }
 
 /* A wherry-init of another build than ours. */
@@ -775,7 +824,8 @@ int main(void)
     test_good(plan);
     test_exec(plan);
     test_violations(plan);
-    test_foreign_pidfd(plan);
+    test_unannounced(plan);
+    test_foreign_pid(plan);
     test_versions(plan);
     test_odd_packets(plan);
     test_many_fds(plan);

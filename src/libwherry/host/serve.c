@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -225,9 +226,9 @@ static int finish(struct wh_run *r, int *pidfd, struct wh_exit *ex, struct wh_er
         return 0;
     wh_pidfd_kill(*pidfd, SIGKILL);
     rc = wh_pidfd_reap_until(*pidfd, r->gone_by ? r->gone_by : wh_now_ms() + wh_waits.killed, ex);
-    /* Not our child (start by another process): at least it is dead. */
-    if (rc < 0 && rc != -ETIMEDOUT)
-        wh_pidfd_wait(*pidfd, DYING_MS);
+    /* Not our child (start by another process): at least it is dead. Where waitid(2) failed for another reason, it is reaped now. */
+    if (rc < 0 && rc != -ETIMEDOUT && wh_pidfd_wait(*pidfd, DYING_MS) == 0)
+        rc = wh_pidfd_reap(*pidfd, ex);
     if (rc == -ETIMEDOUT) {
         char what[160];
         int pid = wh_pidfd_pid(r->proc_fd, *pidfd);
@@ -260,30 +261,51 @@ static int ended(struct wh_run *r, const struct wh_spec *spec, struct wh_err *er
     return rc;
 }
 
+/* -ECHILD: it is no child of ours. A child's number stays its own until it is reaped. */
+static int take_b(struct wh_run *r, pid_t pid)
+{
+    WH_CLEANUP_FD int fd = pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1;
+    siginfo_t si = { 0 };
+
+    if (fd < 0)
+        return pid <= 0 || errno == ESRCH || errno == EINVAL ? -ECHILD : -errno;
+    if (waitid((idtype_t)P_PIDFD, (id_t)fd, &si, WEXITED | WNOHANG | WNOWAIT | __WALL) < 0)
+        return -errno;
+    r->pid_b = pid;
+    r->pidfd_b = wh_take_fd(&fd);
+    return 0;
+}
+
 static int on_forked(struct wh_run *r, struct inbox *in, struct wh_err *err)
 {
-    siginfo_t si = { 0 };
-    int pid, rc;
+    struct wh_mbox mbox = { 0 };
+    int rc;
 
-    if (r->pidfd_b >= 0 || in->nfds != 1)
+    if (r->pidfd_b >= 0 || in->nfds != 0)
         return violation(r, in, err);
-    if (waitid((idtype_t)P_PIDFD, (id_t)in->fds[0], &si, WEXITED | WNOHANG | WNOWAIT | __WALL) < 0)
-        return errno == ECHILD || errno == EBADF || errno == EINVAL
-                   ? violation(r, in, err)
-                   : wh_err_sys(err, -errno, "look at the container's init");
-    pid = wh_pidfd_pid(r->proc_fd, in->fds[0]);
-    if (pid == -ESRCH && si.si_pid > 0)
-        pid = si.si_pid;
-    if (pid >= 0 && pid != in->m.val)
+    rc = wh_mbox_read(r->mbox_fd, &mbox);
+    if (rc < 0)
+        return wh_err_sys(err, rc, "read the mailbox of wherry-init");
+    rc = in->m.val != mbox.forked ? -ECHILD : take_b(r, in->m.val);
+    if (rc == -ECHILD)
         return violation(r, in, err);
+    if (rc < 0)
+        return wh_err_sys(err, rc, "look at the container's init");
     /* It is a child of ours: from here on it is killed and reaped with A. */
-    r->pid_b = pid;
-    r->pidfd_b = in->fds[0];
-    in->nfds = 0;
-    if (pid <= 0)
-        return wh_err_sys(err, pid < 0 ? pid : -ESRCH, "find the pid of the container's init");
-    rc = r->ops->forked ? r->ops->forked(r->data, pid, r->pidfd_b, err) : 0;
+    rc = r->ops->forked ? r->ops->forked(r->data, r->pid_b, r->pidfd_b, err) : 0;
     return rc < 0 ? rc : answer(r->ctl, WH_MSG_GO, 0, 0, -1);
+}
+
+/* After the end of A, which may have cloned B without a word, or whose FORKED was not looked at. B waits for GO, or is dead. */
+static void take_unannounced(struct wh_run *r)
+{
+    struct wh_mbox mbox;
+
+    /* Once more where the system was short of something: nothing else knows of B, and init of a pid namespace that B is in does not end before B
+     * is reaped. */
+    for (int i = 0; i < 2 && r->pidfd_b < 0; i++)
+        if (wh_mbox_read(r->mbox_fd, &mbox) == 0 && take_b(r, mbox.forked) == 0)
+            WH_INFO("killed process %d", (int)r->pid_b);
 }
 
 static int dispatch(const struct wh_run *r, const struct wh_ask *ask, int *ret_fd, struct wh_err *err)
@@ -559,6 +581,8 @@ static int serve_spawn(struct wh_run *r, const struct wh_spec *spec, bool exec, 
         wh_pidfd_kill(r->pidfd_b, SIGKILL);
     }
     finish(r, &r->pidfd_a, NULL, rc < 0 ? err : NULL);
+    if (rc < 0)
+        take_unannounced(r);
     if (rc < 0)
         finish(r, &r->pidfd_b, NULL, r->left ? NULL : err);
     return rc;
