@@ -65,7 +65,7 @@ int cli_look_at_fds(struct cli *cli, const char *prefix, uint32_t preserve)
 }
 
 /* $XDG_RUNTIME_DIR is swept of what looks old, but not of what has the sticky bit (XDG Base Directory Specification). */
-static int make_rootless_root(struct cli *cli)
+static int make_rootless_root(struct cli *cli, const char *prefix)
 {
     const char *dir = getenv("XDG_RUNTIME_DIR");
     char words[64];
@@ -78,7 +78,7 @@ static int make_rootless_root(struct cli *cli)
     } else if (fchmodat(AT_FDCWD, cli->root, 01700, 0) == 0) {
         return 0;
     }
-    return cli_failf(cli, "create the state directory %.200s: %s", cli->root, cli_errno_words(errno, words));
+    return cli_failf(cli, "%screate the state directory %.200s: %s", prefix, cli->root, cli_errno_words(errno, words));
 }
 
 int cli_take_signals(const sigset_t *set)
@@ -111,6 +111,9 @@ int cli_take_end_signals(void)
 int cli_create_opts(struct cli *cli, struct wherry_create_opts *opts)
 {
     const struct cli_args *args = &cli->args;
+    const char *prefix = cli->command->verb == VERB_CREATE ? "create failed: "
+                         : cli->command->verb == VERB_RUN  ? "run failed: "
+                                                           : "";
     int r;
 
     *opts = (struct wherry_create_opts){
@@ -123,16 +126,16 @@ int cli_create_opts(struct cli *cli, struct wherry_create_opts *opts)
         .flags = (args->no_pivot ? WHERRY_CREATE_NO_PIVOT : 0) |
                  (args->no_new_keyring ? WHERRY_CREATE_NO_NEW_KEYRING : 0) | (args->init ? WHERRY_CREATE_INIT : 0),
     };
-    r = cli_preserved_fds(cli, "", &opts->listen_fds, &opts->preserve_fds);
+    r = cli_preserved_fds(cli, prefix, &opts->listen_fds, &opts->preserve_fds);
     if (r != 0)
         return r;
     opts->listen_fdnames = opts->listen_fds ? getenv("LISTEN_FDNAMES") : NULL;
     opts->seccomp_receiver = getenv("RUN_OCI_SECCOMP_RECEIVER"); /* crun's */
     opts->path = getenv("PATH"); /* newuidmap and newgidmap are found there */
     if (cli->command->verb == VERB_CREATE || cli->command->verb == VERB_RUN) {
-        r = make_rootless_root(cli);
+        r = make_rootless_root(cli, prefix);
         if (r == 0)
-            r = cli_look_at_fds(cli, "", opts->preserve_fds);
+            r = cli_look_at_fds(cli, prefix, opts->preserve_fds);
     }
     return r;
 }

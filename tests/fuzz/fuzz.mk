@@ -14,7 +14,7 @@ LIBS = $(shell pkg-config --libs yajl libcap libseccomp)
 
 # Without what starts wherry-init: that is embedded in the library, and no target starts a process.
 sources = $(filter-out %/init.c %/image.c,$(wildcard src/libwherry/base/*.c src/libwherry/spec/*.c src/libwherry/plan/*.c \
-  src/libwherry/host/*.c src/libwherry/host/cgroup/*.c src/abi/*.c) src/cli/opts.c src/cli/commands.c src/cli/ids.c)
+  src/libwherry/host/*.c src/libwherry/host/cgroup/*.c src/abi/*.c) src/cli/opts.c src/cli/near.c src/cli/commands.c src/cli/ids.c)
 objects = $(sources:%.c=$O/obj/%.o)
 # The names and words that a parser compares with are in its sources; so are those that no list here could keep up with.
 words-of-spec = src/libwherry/spec/*.c

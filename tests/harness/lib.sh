@@ -140,7 +140,7 @@ tap() {
 # a failure that does not come back is one of load. It is listed as such below, and the second result counts. With many failures there is no doubt.
 once_more() {
     local failed='' name
-    failed=$(awk '$4 > 0 && $1 ~ /^(unit|differential|integration|engines|fault|vm)$/ { print $1 "." $2 }' "$out/counts")
+    failed=$(awk '$4 > 0 && $1 ~ /^(unit|differential|integration|contract|engines|fault|vm)$/ { print $1 "." $2 }' "$out/counts")
     # shellcheck disable=SC2086 # a list of words
     set -- $failed
     [ $# -le 6 ] || return 0

@@ -146,9 +146,13 @@ static void test_files(void)
     if (!mkdtemp(dir))
         exit(1);
     fd = openat(AT_FDCWD, dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    umask(0477);
+    is_int(wh_replace_at(fd, "private", "x", 1, 0600), 0, "a private file");
+    ok(fstatat(fd, "private", &st, 0) == 0 && (st.st_mode & 0777) == 0600, "its mode whatever the umask");
+    umask(027);
+    is_int(wh_replace_at(fd, "a", "one", 3, 0666), 0, "a file for others, too");
+    ok(fstatat(fd, "a", &st, 0) == 0 && (st.st_mode & 0777) == 0640, "its mode less the umask");
     umask(077);
-    is_int(wh_replace_at(fd, "a", "one", 3, 0644), 0, "a new file");
-    ok(fstatat(fd, "a", &st, 0) == 0 && (st.st_mode & 0777) == 0644, "its mode whatever the umask");
     if (symlinkat("a", fd, "link") < 0)
         exit(1);
     is_int(wh_replace_at(fd, "link", "two", 3, 0600), 0, "over a symlink");

@@ -65,7 +65,7 @@ int wh_api_write_pid_file(const char *path, pid_t pid, int cancel_fd, struct wh_
 
     if (!path)
         return 0;
-    r = wh_apart_replace(path, text, (size_t)n, 0644, cancel_fd);
+    r = wh_apart_replace(path, text, (size_t)n, 0666, cancel_fd);
     return r < 0 ? wh_api_unanswered(r, "write pid file", path, err) : 0;
 }
 

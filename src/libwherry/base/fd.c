@@ -115,11 +115,12 @@ int wh_replace_at(int dirfd, const char *name, const void *data, size_t len, mod
         return -ENAMETOOLONG;
     /* The name carries our pid; what stands there was left by a killed process of the same number. */
     unlinkat(dirfd, tmp, 0);
-    fd = openat(dirfd, tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    fd = openat(dirfd, tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
     if (fd < 0)
         return -errno;
     r = wh_write_all(fd, data, len);
-    if (r == 0 && fchmod(fd, mode) < 0)
+    /* A private file is ours to read again, whatever the umask; one for others is made as any program makes files. */
+    if (r == 0 && !(mode & 077) && fchmod(fd, mode) < 0)
         r = -errno;
     if (r == 0 && renameat(dirfd, tmp, dirfd, name) < 0)
         r = -errno;
