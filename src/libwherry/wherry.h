@@ -44,7 +44,8 @@ WHERRY_API int wherry_error_code(const wherry_error *e); /* negative errno */
 WHERRY_API const char *wherry_error_message(const wherry_error *e); /* one line, without the path */
 WHERRY_API const char *wherry_error_path(const wherry_error *e); /* "config.json:41:20: /mounts/3/source", or "" */
 WHERRY_API const char *wherry_error_step(const wherry_error *e); /* "57" when a step of the plan failed, or "" */
-/* Whole text, one line: "path: message". Further errors of the same configuration follow with wherry_error_next(). */
+/* Whole text, one line: "path: message". With wherry_error_next() follow further errors of the same configuration, or what went wrong when a failure
+ * was cleaned up after. */
 WHERRY_API const char *wherry_error_text(const wherry_error *e);
 WHERRY_API const wherry_error *wherry_error_next(const wherry_error *e);
 WHERRY_API void wherry_error_free(wherry_error *e);

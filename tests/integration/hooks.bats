@@ -159,6 +159,36 @@ stopped" ]
     [ ! -e "$ROOT/$CID" ]
 }
 
+@test "a failing poststop hook after a failed create, start or run is a part of the failure: one record of the log, one line each on stderr" {
+    hook createRuntime 'exit 7'
+    hook poststop 'echo why >&2; exit 4'
+    hook poststop 'exit 5'
+    for verb in create run; do
+        run wherry --log log.json --log-format json "$verb" "$CID" </dev/null
+        have_status 1
+        # As podman reads it.
+        jq -e . log.json >record
+        [ "$(jq -s length record)" = 1 ]
+        [ "$(jq -r .level record)" = error ]
+        [[ $(jq -r .msg record) == "$verb failed: config.json:"*': /hooks/createRuntime/0: error running createRuntime hook #0: exit status 7, '*'; config.json:'*': /hooks/poststop/0: error running poststop hook #0: exit status 4, stdout: , stderr: why '*'; config.json:'*': /hooks/poststop/1: error running poststop hook #1: exit status 5'* ]] || { cat record; return 1; }
+        [ "${#lines[@]}" = 3 ]
+        [[ ${lines[0]} == "$verb failed: config.json:"*createRuntime* ]]
+        rm log.json
+    done
+    config 'del(.hooks.createRuntime)'
+    hook poststart 'exit 8'
+    run wherry --log log.json --log-format json run "$CID" </dev/null
+    have_status 1
+    [ "$(jq -s length log.json)" = 1 ]
+    [[ $(jq -r .msg log.json) == 'run failed: '*'poststart hook #0: exit status 8'*'; '*'poststop hook #0: exit status 4'*'; '*'poststop hook #1'* ]] || { cat log.json; return 1; }
+    rm log.json
+    wherry create "$CID" </dev/null >/dev/null 2>&1
+    run wherry --log log.json --log-format json start "$CID"
+    have_status 1
+    [ "$(jq -s length log.json)" = 1 ]
+    [[ $(jq -r .msg log.json) == *'poststart hook #0: exit status 8'*'; '*'poststop hook #0: exit status 4'* ]] || { cat log.json; return 1; }
+}
+
 @test "a failing poststop hook does not keep the container" {
     need root
     hook poststop 'echo why >&2; exit 4'
@@ -166,6 +196,10 @@ stopped" ]
     hook poststop 'exit 5'
     command_is true
     run wherry --log "$BATS_TEST_TMPDIR/log" --log-format json run -b "$BUNDLE" "$CID"
+    have_status 0
+    [ -z "$output" ]
+    rm "$BATS_TEST_TMPDIR/second"
+    run wherry run -b "$BUNDLE" "$CID"
     have_status 0
     line=$(grep -n '"exit 5"\|echo why' config.json | head -1 | cut -d: -f1)
     have_line "^wherry: warning: config.json:[0-9]+: /hooks/poststop/0: error running poststop hook #0: exit status 4, stdout: , stderr: why .*, /bin/sh\)\$"

@@ -178,12 +178,12 @@ deaf() { # [--full | --accept] NAME
     done
     config '.linux.seccomp = {defaultAction: "SCMP_ACT_ALLOW", listenerPath: $p, syscalls: [{names: ["mkdir"], action: "SCMP_ACT_NOTIFY"}]}' --arg p "$full"
     ends 4 run -b "$BUNDLE" "$CID"
-    have "run failed: connect to seccomp listener $full: nobody has accepted for 1 s"
+    have "/linux/seccomp/listenerPath: connect to seccomp listener $full: nobody has accepted for 1 s"
     told run -b "$BUNDLE" "$CID"
     wherry create -b "$BUNDLE" "$CID" </dev/null >/dev/null 2>&1
     told start "$CID"
     ends 4 start "$CID"
-    have "wherry: connect to seccomp listener $full: nobody has accepted for 1 s"
+    have ": /linux/seccomp/listenerPath: connect to seccomp listener $full: nobody has accepted for 1 s"
     # Nothing has happened to it: it can be started when there is an agent.
     wait_status "$CID" created
     ends 3 delete -f "$CID"

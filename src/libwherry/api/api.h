@@ -26,7 +26,18 @@ struct wherry_ctx {
     wherry_log_at_fn log_at;
     void *log_data;
     enum wherry_log_level log_level;
+    struct wh_also *also; /* where warnings go while a failure is cleaned up after; null: to the log */
 };
+
+/*
+ * What goes wrong while a failure is cleaned up after: hooks, cgroups. It becomes a part of the failure and no warning before it: podman reads
+ * the log of a failed create as one record. Begun before the cleaning, attached to the errors after it.
+ */
+struct wh_also {
+    struct wherry_error *first, **last;
+};
+void wh_api_also_begin(wherry_ctx *ctx, struct wh_also *also);
+void wh_api_also_end(wherry_ctx *ctx, wherry_error **reterr);
 
 struct wherry_error {
     struct wh_err e;

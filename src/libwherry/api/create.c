@@ -611,6 +611,7 @@ int wh_api_create(struct wh_creation *c, wherry_ctx *ctx, const char *id, const 
                   enum wh_verb verb, wherry_error **reterr)
 {
     struct wh_err err = { 0 };
+    struct wh_also also;
     int r;
 
     c->ctx = ctx;
@@ -628,10 +629,13 @@ int wh_api_create(struct wh_creation *c, wherry_ctx *ctx, const char *id, const 
     }
     /* While there is a cgroup to ask. */
     wh_api_oom_explain(&c->cgroup, c->oom_kills, c->load.spec, &err);
+    wh_api_also_begin(ctx, &also);
     if (c->made)
         undo(c, err.code == -ECANCELED);
     add_context(c, &err);
-    return wh_load_fail(&c->load, &err, c->run.failed_step, reterr);
+    r = wh_load_fail(&c->load, &err, c->run.failed_step, reterr);
+    wh_api_also_end(ctx, reterr);
+    return r;
 }
 
 int wherry_create(wherry_ctx *ctx, const char *id, const struct wherry_create_opts *opts, wherry_error **reterr)

@@ -41,6 +41,40 @@ int wh_api_fail_list(wherry_error **reterr, const struct wh_errlist *errs)
     return errs->n > 0 && errs->e[0].code < 0 ? errs->e[0].code : -EINVAL;
 }
 
+void wh_api_also_begin(wherry_ctx *ctx, struct wh_also *also)
+{
+    *also = (struct wh_also){ NULL, NULL };
+    also->last = &also->first;
+    ctx->also = also;
+}
+
+void wh_api_also_end(wherry_ctx *ctx, wherry_error **reterr)
+{
+    struct wh_also *also = ctx->also;
+
+    ctx->also = NULL;
+    /* Who wants no errors wants none of these. */
+    if (!reterr)
+        wherry_error_free(also->first);
+    while (reterr && *reterr)
+        reterr = &(*reterr)->next;
+    if (reterr)
+        *reterr = also->first;
+}
+
+/* False when there is no memory for it. */
+static bool keep(struct wh_also *also, const char *text)
+{
+    struct wh_err e = { .kind = WH_ERR_HOST, .code = -EIO };
+
+    snprintf(e.msg, sizeof e.msg, "%.*s", (int)sizeof e.msg - 1, text);
+    *also->last = new_error(&e, WH_NO_STEP);
+    if (!*also->last)
+        return false;
+    also->last = &(*also->last)->next;
+    return true;
+}
+
 static void pass_on(const wherry_ctx *ctx, enum wherry_log_level level, const char *text, const char *file,
                     const char *func)
 {
@@ -59,11 +93,15 @@ void wh_api_log_at(const wherry_ctx *ctx, enum wherry_log_level level, const cha
     char text[1024];
     va_list ap;
 
-    if (!ctx->log && !ctx->log_at)
+    if (!ctx->log && !ctx->log_at && !ctx->also)
         return;
     va_start(ap, fmt);
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
+    if (level == WHERRY_LOG_WARNING && ctx->also && keep(ctx->also, text))
+        return;
+    if (!ctx->log && !ctx->log_at)
+        return;
     pass_on(ctx, level, text, file, func);
 }
 

@@ -241,8 +241,15 @@ int wherry_start(wherry_ctx *ctx, const char *id, wherry_error **reterr)
         r = wh_api_start(&s, &step, &err);
         if (r < 0)
             wh_api_oom_explain(&t.cgroup, oom_kills, NULL, &err);
-        if (s.hook_failed)
+        if (s.hook_failed) {
+            struct wh_also also;
+
+            wh_api_also_begin(ctx, &also);
             destroy_started(ctx, &t, id);
+            r = wh_api_fail(reterr, &err, step);
+            wh_api_also_end(ctx, reterr);
+            return r;
+        }
     }
     /* With the lock of the mailbox alone, which nobody but another start wants: state, kill and delete do not wait for us. */
     if (r == 0 && notify >= 0) {
@@ -399,10 +406,15 @@ int wherry_run(wherry_ctx *ctx, const char *id, const struct wherry_create_opts 
         r = wh_api_start(&s, &step, &err);
     }
     if (r < 0) {
+        struct wh_also also;
+
         wh_api_oom_explain(&c.cgroup, c.oom_kills, c.load.spec, &err);
         wh_closep(&notify.sock);
+        wh_api_also_begin(ctx, &also);
         end_run(&c);
-        return wh_api_fail(reterr, &err, step);
+        r = wh_api_fail(reterr, &err, step);
+        wh_api_also_end(ctx, reterr);
+        return r;
     }
     if (c.end_fd >= 0) {
         wh_closep(&c.end_fd);
