@@ -42,26 +42,32 @@ EOF
     export STORAGE="--root $DIR/storage --runroot $DIR/run --storage-driver vfs"
 }
 
-no_trace() {
-    local bad=0 pid
-    grep -F "$DIR/" /proc/self/mountinfo && { echo "mounts are left"; bad=1; }
+traces() {
+    local pid bad=1
+    grep -F "$DIR/" /proc/self/mountinfo && { echo "mounts are left"; bad=0; }
     # The engine makes the parent, and an empty one is what it leaves.
-    find /sys/fs/cgroup -depth -mindepth 1 -path "*$PARENT/*" -type d ! -name conmon | grep . && { echo "cgroups are left"; bad=1; }
+    find /sys/fs/cgroup -depth -mindepth 1 -path "*$PARENT/*" -type d ! -name conmon | grep . && { echo "cgroups are left"; bad=0; }
     for pid in $(grep -lsF -- "${DIR##*/}" /proc/[0-9]*/cgroup | cut -d/ -f3); do
         echo "process $pid is left: $(tr '\0' ' ' <"/proc/$pid/cmdline")"
-        kill -KILL "$pid"
-        bad=1
+        bad=0
     done
     return "$bad"
 }
 
-engine_teardown() {
-    local i bad=0
-    for ((i = 0; i < 20; i++)); do
-        no_trace >/dev/null 2>&1 && break
+# Engines clean up after themselves in processes of their own (conmon starts `podman container cleanup`), which take their time on a busy machine.
+no_trace() {
+    local i
+    for ((i = 0; i < 300; i++)); do
+        traces >/dev/null 2>&1 || return 0
         sleep 0.1
     done
+    ! traces
+}
+
+engine_teardown() {
+    local i bad=0
     no_trace >&2 || bad=1
+    for i in $(grep -lsF -- "${DIR##*/}" /proc/[0-9]*/cgroup | cut -d/ -f3); do kill -KILL "$i"; done
     awk -v t="$DIR/" 'index($5, t) == 1 { print $5 }' /proc/self/mountinfo | sort -r | while read -r i; do umount -l "$i"; done
     find /sys/fs/cgroup -depth -type d -path "*$PARENT*" -exec rmdir {} + 2>/dev/null
     rm -rf "$DIR"

@@ -13,7 +13,8 @@ setup_file() {
     podman import "$DIR/rootfs.tar" $IMAGE || { engine_teardown; return 1; }
 }
 teardown_file() { engine_teardown; }
-setup() { NAME=c$BATS_TEST_NUMBER; }
+# conmon writes its file of an out-of-memory kill into the working directory.
+setup() { NAME=c$BATS_TEST_NUMBER; cd "$DIR" || return; }
 teardown() { podman rm -f -t 0 --ignore "$NAME" >/dev/null; }
 
 podman() { quick podman $STORAGE --tmpdir "$DIR/tmp" --runtime wherry "$@"; }
