@@ -174,8 +174,9 @@ warning seccomp-overruled /linux/seccomp/syscalls/10/names/7' ]
 
 @test "check --profile engine: what engines write by default exits with 0" {
     local name
-    for name in "$CONFIGS"/*.json; do
-        cp "$name" "$BUNDLE/config.json"
+    # All that are kept: configs.bats.
+    for name in runc-1.1-spec runc-1.1-spec-rootless podman-4.3-default podman-5.8-systemd containerd-1.6-default; do
+        cp "$CONFIGS/$name.json" "$BUNDLE/config.json"
         # What the engine makes for one container on one machine, before it calls the runtime.
         config '.root.path = "rootfs" | (.mounts[] | select(.source // "" | startswith("/var/lib/engine/"))).source = "/etc/hostname"
                 | (.mounts[] | select(.source == "/sys/fs/cgroup/systemd")).source = "/sys"'

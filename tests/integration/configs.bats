@@ -83,3 +83,159 @@ all() { # CONFIG
         [ "${#lines[@]}" -gt 30 ]
     done
 }
+
+# ---------------------------------------------------------------- every file that is kept
+
+# What the engine made on its machine for that one container, and what this machine lacks, is patched, and nothing else; the test says what.
+patch() { # FILTER WHAT [JQ OPTION…]
+    cp "$BUNDLE/config.json" "$BUNDLE/before"
+    config "$1" "${@:3}"
+    cmp -s <(jq -S . "$BUNDLE/before") <(jq -S . "$BUNDLE/config.json") || echo "# $BATS_TEST_DESCRIPTION: patched: $2" >&3
+    rm "$BUNDLE/before"
+}
+kept() { # CONFIG
+    local made=$BATS_TEST_TMPDIR/made source destination owner type hard n=0
+    mkdir "$made"
+    cp "$CONFIGS/$1" "$BUNDLE/config.json"
+    patch '.root.path = "rootfs"' "root.path, which was a directory of that machine"
+    patch '.linux.cgroupsPath = "/wherry-test/" + $id' "linux.cgroupsPath, one of the test's own" --arg id "$CID"
+    patch 'if .process.terminal then .process.terminal = false else . end' "process.terminal: the test has none"
+    patch '.process.args //= ["/bin/true"]' "process.args: the template has none"
+    while IFS=$'\t' read -r source destination; do
+        [ -e "$source" ] && continue
+        n=$((n + 1))
+        case $destination in
+        /dev/shm | /v) mkdir "$made/$n" ;;
+        /sys/fs/cgroup/systemd) mkdir "$made/$n" ;;
+        *) echo made >"$made/$n" ;;
+        esac
+        patch '(.mounts[] | select(.source == $s)).source = $m' "the source of $destination" --arg s "$source" --arg m "$made/$n"
+    done < <(jq -r '.mounts[] | select(.type == "bind") | [.source, .destination] | @tsv' "$BUNDLE/config.json")
+    # The engine gives the rootfs to the root of the user namespace.
+    owner=$(jq '.linux.uidMappings // [] | map(select(.containerID == 0))[0].hostID // 0' "$BUNDLE/config.json")
+    [ "$(id -u)" != 0 ] || chown -R "$owner:$owner" "$BUNDLE/rootfs"
+    # Their sources are given to the container's root as those of the engine are.
+    chmod -R a+rX "$made" "$BATS_TEST_TMPDIR"
+    # The helper of docker --init, which is not wherry's to bring.
+    patch 'if .process.args[0] == "/sbin/docker-init" and ($there | not) then
+            .process.args = .process.args[2:] | .mounts |= map(select(.destination != "/sbin/docker-init")) else . end' \
+        "docker-init, which is not installed" --argjson there "$([ -x /usr/bin/docker-init ] && echo true || echo false)"
+    patch '(.linux.namespaces[] | select(.path // "" | startswith("/var/lib/engine/"))) |= {type}' "namespaces that the engine made: new ones"
+    patch 'del(.hooks)' "hooks, which call the engine"
+    if ! (($(sed -n 's/^CapEff:[[:space:]]*/0x/p' /proc/self/status) >> 24 & 1)); then
+        for type in $(jq -r '.process.rlimits // [] | .[].type' "$BUNDLE/config.json"); do
+            case $type in
+            RLIMIT_NPROC) hard=$(ulimit -Hu) ;;
+            RLIMIT_NOFILE) hard=$(ulimit -Hn) ;;
+            *) continue ;;
+            esac
+            [ "$hard" != unlimited ] || continue
+            patch '.process.rlimits |= map(if .type == $t then .hard = ([.hard, $h] | min) | .soft = ([.soft, $h] | min) else . end)' \
+                "$type, because this machine has no CAP_SYS_RESOURCE" --arg t "$type" --argjson h "$hard"
+        done
+    fi
+    run wherry check --profile engine -b "$BUNDLE"
+    [ "$status" = 0 ] || { echo "check: $output"; return 1; }
+    run wherry run -b "$BUNDLE" "$CID"
+    [ "$status" = 0 ] || { echo "run: status $status: $output"; return 1; }
+}
+
+@test "kept: buildah-1.28-options.json" {
+    need root
+    kept buildah-1.28-options.json
+}
+@test "kept: buildah-1.28-run.json" {
+    need root
+    kept buildah-1.28-run.json
+}
+@test "kept: containerd-1.6-default.json" {
+    need root
+    kept containerd-1.6-default.json
+}
+@test "kept: containerd-1.6-options.json" {
+    need root
+    kept containerd-1.6-options.json
+}
+@test "kept: containerd-1.6-privileged.json" {
+    need root
+    kept containerd-1.6-privileged.json
+}
+@test "kept: containerd-1.6-run.json" {
+    need root
+    kept containerd-1.6-run.json
+}
+@test "kept: containerd-1.6-seccomp.json" {
+    need root
+    kept containerd-1.6-seccomp.json
+}
+@test "kept: docker-20.10-host.json" {
+    need root
+    kept docker-20.10-host.json
+}
+@test "kept: docker-20.10-options.json" {
+    need root
+    kept docker-20.10-options.json
+}
+@test "kept: docker-20.10-privileged.json" {
+    need root
+    kept docker-20.10-privileged.json
+}
+@test "kept: docker-20.10-run.json" {
+    need root
+    kept docker-20.10-run.json
+}
+@test "kept: docker-20.10-unconfined.json" {
+    need root
+    kept docker-20.10-unconfined.json
+}
+@test "kept: podman-4.3-default.json" {
+    need root hybrid
+    kept podman-4.3-default.json
+}
+@test "kept: podman-4.3-host.json" {
+    need root
+    kept podman-4.3-host.json
+}
+@test "kept: podman-4.3-options.json" {
+    need root
+    kept podman-4.3-options.json
+}
+@test "kept: podman-4.3-privileged.json" {
+    need root
+    kept podman-4.3-privileged.json
+}
+@test "kept: podman-4.3-run.json" {
+    need root
+    kept podman-4.3-run.json
+}
+@test "kept: podman-4.3-systemd.json" {
+    need root
+    kept podman-4.3-systemd.json
+}
+@test "kept: podman-4.3-unconfined.json" {
+    need root
+    kept podman-4.3-unconfined.json
+}
+@test "kept: podman-4.3-userns.json" {
+    need root
+    kept podman-4.3-userns.json
+}
+@test "kept: podman-5.8-systemd.json" {
+    need root hybrid
+    kept podman-5.8-systemd.json
+}
+@test "kept: runc-1.1-spec-rootless.json" {
+    need userns
+    kept runc-1.1-spec-rootless.json
+}
+@test "kept: runc-1.1-spec.json" {
+    need root
+    kept runc-1.1-spec.json
+}
+
+@test "kept: each file has its test" {
+    local name
+    for name in "$CONFIGS"/*.json; do
+        grep -qF "kept ${name##*/}" "$BATS_TEST_FILENAME" || { echo "no test runs $name"; return 1; }
+    done
+}

@@ -115,6 +115,8 @@ static const struct test tests[] = {
       .process = USER "," NNP ",\"args\":[\"/bin/data\"]" },
     { WH_CHECK_ARGS_NOT_FOUND, "/process/args/0", "/bin is a directory",
       .process = USER "," NNP ",\"args\":[\"/bin\"]" },
+    { WH_CHECK_ARGS_NOT_FOUND, "/process/args/0", "exec: \"none\": executable file not found in $PATH",
+      .process = USER "," NNP ",\"args\":[\"none\"],\"env\":[\"A=1\"]" },
     /* The link leads to the rootfs' own /bin, not to the host's. */
     { WH_CHECK_ARGS_NOT_FOUND, "/process/args/0", "/escape/sh is not in the root file system",
       .process = USER "," NNP ",\"args\":[\"/escape/sh\"]" },

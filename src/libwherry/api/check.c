@@ -16,7 +16,10 @@ static enum wh_check check_of(const struct wh_findings *f, const struct wh_err *
     /* What an engine prints as its default is no container yet. */
     if (f->profile == WH_PROFILE_ENGINE && wh_streq(e->msg, WH_MSG_NO_ARGS))
         return WH_CHECK_NO_COMMAND;
-    return e->code == -EINVAL ? WH_CHECK_REFUSED : WH_CHECK_HOST_LACKS;
+    /* A name without a slash, and no PATH to look in. */
+    return e->code == -EINVAL   ? WH_CHECK_REFUSED
+           : e->code == -ENOENT ? WH_CHECK_ARGS_NOT_FOUND
+                                : WH_CHECK_HOST_LACKS;
 }
 
 static void errors(struct wh_findings *f, const struct wh_errlist *l, bool compile)
