@@ -11,7 +11,7 @@ setup_file() {
     # The bounds of a copy are seconds. The proportions are those of host/waits.c. The program that is linked statically finds the other one beside it.
     for program in "$WHERRY" "$WHERRY-dynamic"; do
         [ ! -e "$program" ] || "$BATS_TEST_DIRNAME/../tools/shorter-waits" "$program" "$BATS_FILE_TMPDIR/$(basename "$program")" \
-            killed=1500 still=2500 exec=3000 frozen=1500 file=1500 peer=1500 unit=2000 helper=1500 || return 1
+            killed=1500 still=2500 exec=3000 frozen=1500 file=1500 peer=1500 unit=2000 helper=1500 filter=1500 || return 1
     done
 }
 
@@ -220,6 +220,47 @@ deaf() { # [--full | --accept] NAME
         ends 3 delete "$CID"
         have_status 0
     done
+}
+
+@test "seccomp rules that libseccomp does not finish compiling" {
+    local what pid
+    up
+    tail -c +9 "$SRC/tests/fuzz/corpus/seccomp/endless" >rules
+    config '.linux.cgroupsPath += "-2" | .linux.seccomp = $rules[0]' --slurpfile rules rules
+    for what in "create -b $BUNDLE $CID-2" "run -b $BUNDLE $CID-2" "run -d -b $BUNDLE $CID-2" "check -b $BUNDLE" "explain -b $BUNDLE"; do
+        # shellcheck disable=SC2086 # words
+        ends 5 $what
+        [ "$status" -ne 0 ]
+        [[ $output == *"libseccomp has not compiled"* ]] || skip "this libseccomp finishes them"
+        have "/linux/seccomp/syscalls/2"
+        have "libseccomp has not compiled the rule for openat within 1 s: its conditions overlap those of /linux/seccomp/syscalls/0, and some such"
+        [ ! -e "$ROOT/$CID-2" ]
+        # shellcheck disable=SC2086 # words
+        told $what
+        run ! pgrep -f -- "$PATIENT --root $ROOT"
+    done
+    # The configuration that was kept, which may be from a wherry with another libseccomp.
+    jq --slurpfile rules rules '.linux.seccomp = $rules[0]' "$ROOT/$CID/config.json" >kept.json
+    cp kept.json "$ROOT/$CID/config.json"
+    ends 5 exec "$CID" true
+    have_status 255
+    have "exec failed: config.json"
+    have "/linux/seccomp/syscalls/2: libseccomp has not compiled the rule for openat within 1 s"
+    told exec "$CID" true
+    grep -q 'exec failed: .*canceled' "$BATS_TEST_TMPDIR/told"
+    for what in "state $CID" "ps $CID" "events --stats $CID" "update --pids-limit 100 $CID" "pause $CID" "resume $CID" "kill $CID 0" list; do
+        # shellcheck disable=SC2086 # words
+        ends 2 $what
+        have_status 0
+    done
+    # Someone ends the process that compiles.
+    "$PATIENT" --root "$ROOT" run -b "$BUNDLE" "$CID-2" </dev/null >"$BATS_TEST_TMPDIR/said" 2>&1 3>&- 4>&- &
+    for _ in $(seq 100); do pid=$(pgrep -P $!) && break; sleep 0.05; done
+    kill -KILL "$pid"
+    run ! wait $!
+    grep -q "run failed: compile the seccomp filter: the process that does it ended without a result" "$BATS_TEST_TMPDIR/said"
+    ends 3 delete -f "$CID"
+    have_status 0
 }
 
 @test "what is no regular file is refused at once: each kind, for each option that names a file" {

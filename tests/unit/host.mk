@@ -8,6 +8,7 @@ unit_tests += tests/unit/filter-cache
 unit_tests += tests/unit/store
 unit_tests += tests/fuzz/fuzz-state
 unit_tests += tests/unit/spawn
+unit_tests += tests/unit/forked
 unit_tests += tests/unit/unit
 unit_tests += tests/unit/rdt
 unit_tests += tests/unit/stat

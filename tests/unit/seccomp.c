@@ -18,6 +18,7 @@
 #include <sys/wait.h>
 
 #include "abi/kernel.h"
+#include "host/forked.h"
 #include "plan/plan.h"
 
 #ifndef HAVE_SECCOMP
@@ -33,11 +34,13 @@ int main(void)
     spec.linux_.set = spec.linux_.seccomp.set = true;
     is_int(wh_seccomp_stub(&spec, arena, &stub, &len, &err), -EOPNOTSUPP, "without libseccomp a filter is refused");
     has_str(err.msg, "built without libseccomp", "and the reason is said");
-    is_int(wh_seccomp_compile(&spec, -1, &err), -EOPNOTSUPP, "also by compile");
+    is_int(wh_seccomp_compile(&spec, -1, NULL, &err), -EOPNOTSUPP, "also by compile");
     return done_testing();
 }
 
 #else
+
+#include <seccomp.h>
 
 /* ---- profiles by hand ---- */
 
@@ -109,7 +112,7 @@ static int compile(struct profile *p, struct filter *ret, struct wh_err *err)
     if (r == 0 && write(fd, stub ? stub : "", len) != (ssize_t)len)
         r = -EIO;
     if (r == 0)
-        r = wh_seccomp_compile(&p->spec, fd, err);
+        r = wh_seccomp_compile(&p->spec, fd, NULL, err);
     got = pread(fd, ret->insns, sizeof ret->insns, 0);
     ret->nstub = len / sizeof *ret->insns;
     ret->n = got > 0 ? (size_t)got / sizeof *ret->insns : 0;
@@ -567,8 +570,70 @@ static void test_key(void)
     free(q);
 }
 
+struct bounded {
+    struct profile *p;
+    int fd;
+    struct wh_seccomp_at at;
+    struct wh_err err;
+};
+
+static int compile_bounded(void *arg)
+{
+    struct bounded *b = arg;
+
+    return wh_seccomp_compile(&b->p->spec, b->fd, &b->at, &b->err);
+}
+
+/* What libseccomp may not finish is known before, and what it was doing afterwards. */
+static void test_endless(void)
+{
+    struct profile *p = profile("SCMP_ACT_ERRNO", 0);
+    struct bounded b = { .p = p, .fd = memfd_create("filter", MFD_CLOEXEC) };
+    struct wh_seccomp_rule *r = rule(p, "SCMP_ACT_ERRNO", "openat", 13);
+    int result;
+
+    arg(r, 1, "SCMP_CMP_GE", 5, 0);
+    arg(r, 2, "SCMP_CMP_LT", UINT64_C(1) << 32, 0);
+    rule(p, "SCMP_ACT_KILL_PROCESS", "ptrace", 0);
+    ok(!wh_seccomp_risky(&p->spec), "one rule with conditions for a call is compiled at once");
+    r = rule(p, "SCMP_ACT_ERRNO", "openat2", 13);
+    arg(r, 1, "SCMP_CMP_GE", 5, 0);
+    ok(!wh_seccomp_risky(&p->spec), "and one for another call");
+    rule(p, "SCMP_ACT_LOG", "openat", 0);
+    ok(!wh_seccomp_risky(&p->spec), "and one without conditions");
+    p->spec.linux_.seccomp.nrules -= 2;
+    r = rule(p, "SCMP_ACT_ERRNO", "openat", 13);
+    arg(r, 1, "SCMP_CMP_GE", 5, 0);
+    arg(r, 2, "SCMP_CMP_LT", 1, 0);
+    ok(wh_seccomp_risky(&p->spec), "two rules with conditions for one call may be endless");
+    result = wh_forked(compile_bounded, &b, sizeof b, b.fd, 1500, -1);
+    /* A libseccomp that finishes it has nothing to say. */
+    if (seccomp_version()->major == 2 && seccomp_version()->minor <= 5)
+        is_int(result, -ETIMEDOUT, "these are");
+    b.at = result == -ETIMEDOUT ? b.at : (struct wh_seccomp_at){ .rule = 2 };
+    is_int(wh_seccomp_endless(&p->spec, &b.at, 10000, &b.err), -ETIMEDOUT, "which is an error");
+    is_str(b.err.msg,
+           "libseccomp has not compiled the rule for openat within 10 s: its conditions overlap those of "
+           "/linux/seccomp/syscalls/0, and some such rules are endless for it (write conditions that exclude each "
+           "other, or one rule)",
+           "with the two rules");
+    b.at.rule = p->spec.linux_.seccomp.nrules;
+    b.err = (struct wh_err){ 0 };
+    wh_seccomp_endless(&p->spec, &b.at, 3000, &b.err);
+    is_str(b.err.msg, "libseccomp has not compiled the filter within 3 s: it has too many rules or conditions",
+           "or, where it is not one rule, the filter");
+    p->spec.linux_.seccomp.nrules = 0;
+    r = rule(p, "SCMP_ACT_ERRNO", "openat", 13);
+    arg(r, 1, "SCMP_CMP_GE", 5, 0);
+    arg(r, 1, "SCMP_CMP_LT", 1, 0);
+    ok(wh_seccomp_risky(&p->spec), "two conditions on one argument are two rules");
+    close(b.fd);
+    free(p);
+}
+
 int main(void)
 {
+    test_endless();
     test_actions();
     test_args();
     test_enosys();

@@ -79,7 +79,7 @@ static int later(const struct wh_spec *s, struct wh_errlist *errs)
         if (r == 0 && !stub)
             r = wh_seccomp_stub(s, arena, &stub, &len, &errs->e[0]);
         if (r == 0 && s->linux_.seccomp.set)
-            r = wh_seccomp_compile(s, fd, &errs->e[0]);
+            r = wh_seccomp_compile(s, fd, NULL, &errs->e[0]);
         errs->n = r < 0;
         req.seccomp_bpf = "\6\0\0\0\0\0\377\177";
         req.seccomp_bpf_len = 8;

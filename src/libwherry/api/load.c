@@ -15,6 +15,7 @@
 #include "base/fd.h"
 #include "host/apart.h"
 #include "host/build-id.h"
+#include "host/forked.h"
 #include "host/seccomp-cache.h"
 #include "host/waits.h"
 
@@ -254,6 +255,39 @@ static int load_namespaces(struct wh_load *l, struct wh_err *err)
     return 0;
 }
 
+struct compiling {
+    const struct wh_spec *spec;
+    int fd;
+    struct wh_seccomp_at at;
+    struct wh_err err;
+};
+
+static int compile_rules(void *arg)
+{
+    struct compiling *c = arg;
+
+    return wh_seccomp_compile(c->spec, c->fd, &c->at, &c->err);
+}
+
+/* Rules are from a configuration, and what libseccomp makes of some has no end: those it compiles in a process that can be killed. */
+static int compile_bounded(struct wh_load *l, int fd, struct wh_err *err)
+{
+    struct compiling c = { .spec = l->spec, .fd = fd };
+    int r;
+
+    if (!wh_seccomp_risky(l->spec))
+        return wh_seccomp_compile(l->spec, fd, NULL, err);
+    r = wh_forked(compile_rules, &c, sizeof c, fd, wh_waits.filter, l->cancel_fd);
+    if (r == -ETIMEDOUT)
+        return wh_seccomp_endless(l->spec, &c.at, wh_waits.filter, err);
+    if (r == -ECHILD)
+        return wh_err_set(err, WH_ERR_HOST, r, NULL,
+                          "compile the seccomp filter: the process that does it ended without a result");
+    if (r < 0 && c.err.code < 0)
+        *err = c.err;
+    return r < 0 ? wh_err_sys(err, r, "compile the seccomp filter") : 0;
+}
+
 /* Compiles into a memfd, because libseccomp writes to an fd, and takes the filter back. */
 static int compile_filter(struct wh_load *l, const void **ret, size_t *ret_len, struct wh_err *err)
 {
@@ -273,7 +307,7 @@ static int compile_filter(struct wh_load *l, const void **ret, size_t *ret_len, 
             return wh_err_sys(err, r, "write the seccomp filter");
     }
     if (r == 0)
-        r = wh_seccomp_compile(l->spec, fd, err);
+        r = compile_bounded(l, fd, err);
     if (r < 0)
         return r;
     if (fstat(fd, &st) < 0)

@@ -88,7 +88,8 @@ WH_BANNED(mkdtemp, "", "a path")
 WH_BANNED(daemon, "", "forks")
 
 /* What belongs to the whole process belongs to the program, which may be someone's daemon with threads of its own. */
-WH_BANNED(fork, "", "copies the caller's heap, and deadlocks in malloc when it has threads: host/spawn.c")
+WH_BANNED(fork, "host",
+          "copies the caller's memory: host/spawn.c; for what allocates and may not end, host/forked.c alone")
 WH_BANNED(vfork, "", "host/spawn.c")
 WH_BANNED(clone, "host", "one place spawns: host/spawn.c")
 WH_BANNED(posix_spawn, "", "host/spawn.c")
@@ -108,7 +109,7 @@ WH_BANNED(unsetenv, "cli", "the same")
 WH_BANNED(getenv, "cli", "the program reads the environment and passes what it found")
 WH_BANNED(signal, "", "sigaction")
 WH_BANNED(sigaction, "cli api", "process-wide, unless it only looks (create: which signals are ignored)")
-WH_BANNED(setrlimit, "cli", "process-wide")
+WH_BANNED(setrlimit, "cli host", "process-wide: host/forked.c limits a process of its own")
 WH_BANNED(setns, "", "moves the caller's thread")
 WH_BANNED(unshare, "", "the same")
 WH_BANNED(setuid, "", "wherry-init's")

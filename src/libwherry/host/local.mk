@@ -50,5 +50,6 @@ cold_host_sources += src/libwherry/host/subid.c src/libwherry/host/subid.h
 host_sources += src/libwherry/host/spawn.c src/libwherry/host/spawn.h
 host_sources += src/libwherry/host/waits.c src/libwherry/host/waits.h
 host_sources += src/libwherry/host/apart.c src/libwherry/host/apart.h
+cold_host_sources += src/libwherry/host/forked.c src/libwherry/host/forked.h
 host_sources += src/libwherry/host/state.c src/libwherry/host/state.h
 host_sources += src/libwherry/host/nsfd.c src/libwherry/host/mark.c src/libwherry/host/store.c

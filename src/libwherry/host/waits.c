@@ -16,6 +16,7 @@ const volatile struct wh_waits wh_waits = {
     .peer = 10000,
     .unit = 30000,
     .helper = 30000,
+    .filter = 10000,
 };
 
 /* The kernel has no event for a backlog that has room again. */

@@ -111,9 +111,23 @@ int wh_seccomp_stub(const struct wh_spec *spec, struct wh_arena *arena, const vo
     return not_built(spec, err);
 }
 
-int wh_seccomp_compile(const struct wh_spec *spec, int fd, struct wh_err *err)
+int wh_seccomp_compile(const struct wh_spec *spec, int fd, volatile struct wh_seccomp_at *at, struct wh_err *err)
 {
     (void)fd;
+    (void)at;
+    return not_built(spec, err);
+}
+
+bool wh_seccomp_risky(const struct wh_spec *spec)
+{
+    (void)spec;
+    return false;
+}
+
+int wh_seccomp_endless(const struct wh_spec *spec, const struct wh_seccomp_at *at, int ms, struct wh_err *err)
+{
+    (void)at;
+    (void)ms;
     return not_built(spec, err);
 }
 
@@ -558,7 +572,7 @@ static int rule_args(const struct wh_spec *spec, const struct wh_seccomp_rule *r
 #define MAX_ARGS 64u
 
 static int add_rules(const struct wh_spec *spec, scmp_filter_ctx ctx, const struct wh_seccomp_rule *rule, uint32_t def,
-                     struct wh_err *err)
+                     volatile struct wh_seccomp_at *at, struct wh_err *err)
 {
     struct scmp_arg_cmp args[MAX_ARGS];
     uint32_t action;
@@ -582,6 +596,8 @@ static int add_rules(const struct wh_spec *spec, scmp_filter_ctx ctx, const stru
 
         if (nr == __NR_SCMP_ERROR)
             continue;
+        if (at)
+            at->name = i;
         /* The supervisor would have to write to learn of it, and wait for itself. */
         if (action == SCMP_ACT_NOTIFY && wh_streq(name->v, "write"))
             return spec_error(spec, name->src, err, -EINVAL, "SCMP_ACT_NOTIFY cannot be used for the write syscall",
@@ -606,7 +622,7 @@ static int lib_error(struct wh_err *err, const char *what, int r)
     return wh_err_sys(err, r == -EINVAL ? -EOPNOTSUPP : r, "compile the seccomp filter: %s", what);
 }
 
-int wh_seccomp_compile(const struct wh_spec *spec, int fd, struct wh_err *err)
+int wh_seccomp_compile(const struct wh_spec *spec, int fd, volatile struct wh_seccomp_at *at, struct wh_err *err)
 {
     const struct wh_seccomp *f = filter_of(spec);
     __attribute__((cleanup(releasep))) scmp_filter_ctx ctx = NULL;
@@ -647,12 +663,80 @@ int wh_seccomp_compile(const struct wh_spec *spec, int fd, struct wh_err *err)
             return lib_error(err, "libseccomp refuses an architecture", r);
     }
     for (size_t i = 0; i < f->nrules; i++) {
-        r = add_rules(spec, ctx, &f->rules[i], def, err);
+        if (at)
+            at->rule = i;
+        r = add_rules(spec, ctx, &f->rules[i], def, at, err);
         if (r < 0)
             return r;
     }
+    if (at)
+        at->rule = f->nrules;
     r = seccomp_export_bpf(ctx, fd);
     return r < 0 ? lib_error(err, "write the program", r) : 0;
+}
+
+/* ---------------------------------------------------------------- what may take any time */
+
+/* Rules that libseccomp adds in less time than a process takes to be made. */
+#define FEW 2000u
+
+/* The first rule before `end` that has conditions and the name; or null. */
+static const struct wh_seccomp_rule *conditional(const struct wh_seccomp *f, size_t end, const char *name)
+{
+    for (size_t i = 0; i < end; i++)
+        if (f->rules[i].nargs > 0 && has_name(&f->rules[i], name))
+            return &f->rules[i];
+    return NULL;
+}
+
+/* Several conditions on one argument are several rules (add_rules). */
+static bool compares_twice(const struct wh_seccomp_rule *r)
+{
+    for (size_t i = 0; i < r->nargs; i++)
+        for (size_t j = 0; j < i; j++)
+            if (r->args[i].index == r->args[j].index)
+                return true;
+    return false;
+}
+
+bool wh_seccomp_risky(const struct wh_spec *spec)
+{
+    const struct wh_seccomp *f = filter_of(spec);
+    size_t n = 0;
+
+    for (size_t i = 0; f && i < f->nrules; i++)
+        n += f->rules[i].names.n * (f->rules[i].nargs > 0 ? f->rules[i].nargs : 1);
+    if (n > FEW)
+        return true;
+    for (size_t i = 0; f && i < f->nrules; i++) {
+        const struct wh_seccomp_rule *r = &f->rules[i];
+
+        if (compares_twice(r))
+            return true;
+        for (size_t j = 0; r->nargs > 0 && j < r->names.n; j++)
+            if (conditional(f, i, r->names.v[j].v))
+                return true;
+    }
+    return false;
+}
+
+int wh_seccomp_endless(const struct wh_spec *spec, const struct wh_seccomp_at *at, int ms, struct wh_err *err)
+{
+    const struct wh_seccomp *f = filter_of(spec);
+    const struct wh_seccomp_rule *r = at->rule < f->nrules ? &f->rules[at->rule] : NULL, *other;
+    const struct wh_sstr *name = r && at->name < r->names.n ? &r->names.v[at->name] : NULL;
+    char where[160];
+
+    other = name && r->nargs > 0 ? conditional(f, at->rule, name->v) : NULL;
+    if (other)
+        return wh_err_set(err, WH_ERR_SPEC, -ETIMEDOUT, wh_spec_where(spec, r->src, where, sizeof where),
+                          "libseccomp has not compiled the rule for %s within %d s: its conditions overlap those of "
+                          "/linux/seccomp/syscalls/%zu, and some such rules are endless for it (write conditions that "
+                          "exclude each other, or one rule)",
+                          name->v, ms / 1000, (size_t)(other - f->rules));
+    return wh_err_set(err, WH_ERR_SPEC, -ETIMEDOUT, wh_spec_where(spec, r ? r->src : f->src, where, sizeof where),
+                      "libseccomp has not compiled the filter within %d s: it has too many rules or conditions",
+                      ms / 1000);
 }
 
 #endif

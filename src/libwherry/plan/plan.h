@@ -35,7 +35,17 @@ const char *wh_seccomp_key(const struct wh_spec *spec, const char *made_by, stru
  */
 int wh_seccomp_stub(const struct wh_spec *spec, struct wh_arena *arena, const void **ret, size_t *ret_len,
                     struct wh_err *err);
-int wh_seccomp_compile(const struct wh_spec *spec, int fd, struct wh_err *err);
+struct wh_seccomp_at {
+    size_t rule,
+        name; /* the rule that is being added, and for which of its names; rule is their number when all have been */
+};
+/* *at (or null) is kept up to date, for one who watches. */
+int wh_seccomp_compile(const struct wh_spec *spec, int fd, volatile struct wh_seccomp_at *at, struct wh_err *err);
+/* Whether libseccomp may need any time for the rules. It makes one tree of all conditions for a system call; versions up to 2.5 (at least) do not come
+ * back from adding a rule to some trees. Also when there are very many rules. */
+bool wh_seccomp_risky(const struct wh_spec *spec);
+/* Sets -ETIMEDOUT: it was at *at after so many milliseconds. */
+int wh_seccomp_endless(const struct wh_spec *spec, const struct wh_seccomp_at *at, int ms, struct wh_err *err);
 /* SECCOMP_FILTER_FLAG_* for the kernel; without NEW_LISTENER, which the step's `notify` stands for. */
 uint32_t wh_seccomp_flags(const struct wh_spec *spec, const struct wh_request *req);
 /* Names of the specification's actions, operators and architectures that this build turns into a filter, for `features`; null
