@@ -201,8 +201,17 @@ refuses() {
         run wherry exec -p "$BATS_TEST_TMPDIR/$name" "$CID"
         have_status 255
         have_line '^wherry: exec failed: process.json: /cwd: must be a string'
+        # Also of several lines: it is gone when somebody looks.
+        printf '{\n"args": ["true"],\n"cwd": 3,\n"user": {"uid": 0, "gid": 0}}\n' >"$BATS_TEST_TMPDIR/$name"
+        run wherry exec -p "$BATS_TEST_TMPDIR/$name" "$CID"
+        have_status 255
+        have_line '^wherry: exec failed: process.json: /cwd: must be a string'
+        printf '{\n"args": ["/none"],\n"cwd": "/",\n"user": {"uid": 0, "gid": 0}}\n' >"$BATS_TEST_TMPDIR/$name"
+        run wherry exec -p "$BATS_TEST_TMPDIR/$name" "$CID"
+        have_status 255
+        have_line '^wherry: exec failed: process.json: /args/0: '
     done
-    mv "$BATS_TEST_TMPDIR/$name" "$BATS_TEST_TMPDIR/mine.json"
+    echo '{"args":["true"],"cwd":3,"user":{"uid":0,"gid":0}}' >"$BATS_TEST_TMPDIR/mine.json"
     run wherry exec -p "$BATS_TEST_TMPDIR/mine.json" "$CID"
     have_line '^wherry: exec failed: mine.json: /cwd: must be a string'
 }

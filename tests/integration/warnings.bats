@@ -92,6 +92,16 @@ unknown() { config '.process.capabilities.bounding += ["CAP_FUTURE"]'; }
     done
 }
 
+@test "exec: what create has warned of is not said again, nor in the place of what the process file has" {
+    unknown
+    command_is sleep 60
+    wherry run -d "$CID" </dev/null >/dev/null 2>&1
+    jq '.process | .args = ["echo", "started"] | .capabilities.bounding = ["CAP_OTHER"]' config.json >p.json
+    run --separate-stderr wherry exec -p p.json "$CID"
+    have_status 0
+    [[ $stderr =~ ^wherry:\ warning:\ p.json:[0-9]+:[0-9]+:\ /capabilities/bounding/0:\ unknown\ capability\ \"CAP_OTHER\"\ is\ left\ out$ ]] || { echo "$stderr"; return 1; }
+}
+
 @test "exec: a capability that is not known, or not the caller's, is left out with a warning" {
     command_is sleep 60
     wherry run -d "$CID" </dev/null >/dev/null 2>&1

@@ -184,7 +184,7 @@ static int load_process(struct executing *x, struct wh_err *err)
         len = x->text.len;
     }
     base = base && base[1] ? base + 1 : name;
-    return wh_spec_parse_process(data, len, is_passing(base) ? "process.json" : base, &x->process, x->load.errs);
+    return wh_spec_parse_process(data, len, is_passing(base) ? NULL : base, &x->process, x->load.errs);
 }
 
 /* Of the container, as it was when it was created. */

@@ -104,6 +104,7 @@ struct wh_err *wh_errlist_next(struct wh_errlist *l)
         l->dropped++;
         return NULL;
     }
+    l->e[l->n] = (struct wh_err){ 0 };
     return &l->e[l->n++];
 }
 
@@ -113,6 +114,8 @@ struct wh_err *wh_errlist_warn(struct wh_errlist *l)
         l->warn_dropped++;
         return NULL;
     }
+    /* What was there, and was logged, would stand in the way of another text. */
+    l->w[l->nwarn] = (struct wh_err){ 0 };
     return &l->w[l->nwarn++];
 }
 

@@ -433,7 +433,7 @@ static void index_lines(struct wh_parser *p, const char *json, size_t len)
     wh_buf_add(&p->lines, &offset, sizeof offset);
     while (end > s && strchr(" \t\r\n", end[-1]))
         end--;
-    p->one_line = !memchr(json, '\n', (size_t)(end - s));
+    p->one_line = p->flags & WH_SPEC_PLACELESS || !memchr(json, '\n', (size_t)(end - s));
     for (end = json + len; s < end && (s = memchr(s, '\n', (size_t)(end - s)));) {
         offset = (uint32_t)(++s - json);
         wh_buf_add(&p->lines, &offset, sizeof offset);
@@ -535,7 +535,8 @@ int wh_spec_parse(const char *json, size_t len, const char *name, unsigned flags
 
 int wh_spec_parse_process(const char *json, size_t len, const char *name, struct wh_spec **ret, struct wh_errlist *errs)
 {
-    return parse(json, len, name, 0, &wh_row_process, WH_NODE_PROCESS, ret, errs);
+    return parse(json, len, name ? name : "process.json", name ? 0 : WH_SPEC_PLACELESS, &wh_row_process,
+                 WH_NODE_PROCESS, ret, errs);
 }
 
 int wh_spec_parse_resources(const char *json, size_t len, const char *name, struct wh_spec **ret,

@@ -432,6 +432,7 @@ struct wh_spec {
 
 enum wh_spec_flags {
     WH_SPEC_UNKNOWN = 1u << 0, /* collect unknown keys (check) */
+    WH_SPEC_PLACELESS = 1u << 1, /* places have the pointer alone, as of a text of one line */
 };
 
 /* 64 MiB: a larger file is refused before it is read to its end. */
@@ -447,7 +448,8 @@ int wh_spec_parse(const char *json, size_t len, const char *name, unsigned flags
                   struct wh_errlist *errs);
 /*
  * The same for a file that is a process object by itself (`exec --process`): of *ret only `process` is filled. What it says is held
- * against itself alone; compile holds it against the container.
+ * against itself alone; compile holds it against the container. A null name: a file that is removed when the command has ended, is called process.json,
+ * and has no lines.
  */
 int wh_spec_parse_process(const char *json, size_t len, const char *name, struct wh_spec **ret,
                           struct wh_errlist *errs);
