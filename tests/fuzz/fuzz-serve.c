@@ -255,6 +255,12 @@ int wh_mbox_read(int fd, struct wh_mbox *ret)
     return 0;
 }
 
+void wh_sigsys_text(pid_t pid, char *ret, size_t size)
+{
+    (void)pid;
+    snprintf(ret, size, "bad system call");
+}
+
 /* Nobody wants records here. */
 void wh_mbox_time(int fd)
 {

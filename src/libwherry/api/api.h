@@ -238,7 +238,7 @@ bool wh_api_oom_since(const struct wh_cgroup *cg, uint64_t before, char *text, s
 /* Adds the sentence to the error of a process of ours that was killed. */
 void wh_api_oom_explain(const struct wh_cgroup *cg, uint64_t before, const struct wh_spec *spec, struct wh_err *err);
 /* Logs it as an error when a payload's status is 128 + SIGSYS and it has a seccomp filter, which sends that. what: "container c1". */
-void wh_api_sigsys_log(const wherry_ctx *ctx, const struct wh_plan *plan, int status, const char *what);
+void wh_api_sigsys_log(const wherry_ctx *ctx, const struct wh_plan *plan, pid_t pid, int status, const char *what);
 /* Logs it as an error when a payload's status (128 + SIGKILL) comes of it. what: "container c1". */
 void wh_api_oom_log(const wherry_ctx *ctx, const struct wh_cgroup *cg, uint64_t before, int status, const char *what);
 

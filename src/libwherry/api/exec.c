@@ -611,7 +611,7 @@ int wherry_exec(wherry_ctx *ctx, const char *id, const struct wherry_exec_opts *
         if (r == 0)
             wh_api_oom_log(ctx, &x.target.cgroup, x.oom_kills, status, "the process");
         if (r == 0)
-            wh_api_sigsys_log(ctx, x.load.plan, status, "the process");
+            wh_api_sigsys_log(ctx, x.load.plan, x.run.pid_b, status, "the process");
     }
     if (ret_status)
         *ret_status = status;

@@ -7,6 +7,7 @@
 
 #include "api/api.h"
 #include "host/cgroup/stat.h"
+#include "host/sigsys.h"
 
 uint64_t wh_api_oom_kills(const struct wh_cgroup *cg)
 {
@@ -75,14 +76,15 @@ static bool is_filtered(const struct wh_plan *plan)
     return false;
 }
 
-void wh_api_sigsys_log(const wherry_ctx *ctx, const struct wh_plan *plan, int status, const char *what)
+void wh_api_sigsys_log(const wherry_ctx *ctx, const struct wh_plan *plan, pid_t pid, int status, const char *what)
 {
-    /* Which one it was the kernel says in its audit log alone. */
-    if (status == 128 + SIGSYS && is_filtered(plan))
-        wh_api_log(ctx, WHERRY_LOG_ERROR,
-                   "%s was killed: bad system call: the seccomp filter does not allow it; the kernel's audit log may "
-                   "have its number (type=1326)",
-                   what);
+    char call[80];
+
+    if (status != 128 + SIGSYS || !is_filtered(plan))
+        return;
+    wh_sigsys_text(pid, call, sizeof call);
+    wh_api_log(ctx, WHERRY_LOG_ERROR, "%s was killed: %s: the seccomp filter does not allow it%s", what, call,
+               strchr(call, ':') ? "" : "; the kernel's audit log may have its number (type=1326)");
 }
 
 void wh_api_oom_log(const wherry_ctx *ctx, const struct wh_cgroup *cg, uint64_t before, int status, const char *what)

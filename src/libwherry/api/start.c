@@ -325,7 +325,7 @@ static void tell_killed(const struct wh_creation *c, int status)
 
     snprintf(what, sizeof what, "container %s", c->id);
     wh_api_oom_log(c->ctx, &c->cgroup, c->oom_kills, status, what);
-    wh_api_sigsys_log(c->ctx, c->load.plan, status, what);
+    wh_api_sigsys_log(c->ctx, c->load.plan, c->state.pid, status, what);
 }
 
 static int foreground(struct wh_creation *c, struct wh_notify *notify, int *ret_status, struct wh_err *err)

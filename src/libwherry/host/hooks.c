@@ -15,6 +15,7 @@
 #include "host/apart.h"
 #include "base/json-out.h"
 #include "host/image.h"
+#include "host/sigsys.h"
 #include "host/spawn.h"
 #include "host/waits.h"
 #include "plan/annotations.h"
@@ -202,14 +203,16 @@ static int attend(const struct wh_hook_run *run, const struct wh_hook_entry *h, 
     return 0;
 }
 
-static int verdict(const struct wh_hook_entry *h, int waited, const struct wh_exit *ex, struct tail out[2],
+static int verdict(const struct wh_hook_entry *h, pid_t pid, int waited, const struct wh_exit *ex, struct tail out[2],
                    int64_t taken_ms, struct wh_err *err)
 {
     WH_CLEANUP_BUF struct wh_buf text = { 0 };
-    char why[64];
+    char why[128], call[80] = "";
 
     if (waited == 0 && !ex->signalled && ex->value == 0)
         return 0;
+    if (waited == 0 && ex->signalled && ex->value == SIGSYS)
+        wh_sigsys_text(pid, call, sizeof call);
     if (waited == -ETIMEDOUT)
         snprintf(why, sizeof why, "hook ran past specified timeout of %u.0s", h->timeout);
     else if (waited == -ECANCELED)
@@ -221,8 +224,8 @@ static int verdict(const struct wh_hook_entry *h, int waited, const struct wh_ex
     else if (waited < 0)
         snprintf(why, sizeof why, "cannot wait for it (errno %d)", -waited);
     else
-        snprintf(why, sizeof why, "%s %d%s", ex->signalled ? "killed by signal" : "exit status", ex->value,
-                 ex->signalled && ex->value == SIGSYS ? " (bad system call)" : "");
+        snprintf(why, sizeof why, "%s %d%s%s%s", ex->signalled ? "killed by signal" : "exit status", ex->value,
+                 *call ? " (" : "", call, *call ? ")" : "");
     wh_buf_printf(&text, "%s, stdout: ", why);
     tail_text(&out[0], &text);
     wh_buf_puts(&text, ", stderr: ");
@@ -374,7 +377,7 @@ static int run_one(const struct wh_hook_run *run, const struct wh_hook_entry *h,
     else
         WH_INFO("%s hook #%u %s: %s %d after %lld ms", wh_hook_name(h->kind), h->index, h->path,
                 ex.signalled ? "killed by signal" : "exit status", ex.value, (long long)took);
-    if (verdict(h, waited < 0 ? waited : r, &ex, tails, took, err) == 0)
+    if (verdict(h, pid, waited < 0 ? waited : r, &ex, tails, took, err) == 0)
         return 0;
     if (r == -ETIMEDOUT)
         tell_left(pid, err);

@@ -44,6 +44,7 @@ cold_host_sources += src/libwherry/host/rtnl.c src/libwherry/host/rtnl.h
 host_sources += src/libwherry/host/proc.c src/libwherry/host/proc.h
 host_sources += src/libwherry/host/seccomp-cache.c src/libwherry/host/seccomp-cache.h
 host_sources += src/libwherry/host/build-id.c src/libwherry/host/build-id.h
+cold_host_sources += src/libwherry/host/sigsys.c src/libwherry/host/sigsys.h
 host_sources += src/libwherry/host/serve.c src/libwherry/host/serve.h
 cold_host_sources += src/libwherry/host/selinux.c src/libwherry/host/selinux-load.c src/libwherry/host/selinux.h
 cold_host_sources += src/libwherry/host/subid.c src/libwherry/host/subid.h

@@ -18,6 +18,7 @@
 #include "host/listener.h"
 #include "host/prio.h"
 #include "host/proc.h"
+#include "host/sigsys.h"
 #include "host/state.h"
 #include "host/waits.h"
 #include "plan/plan.h"
@@ -207,9 +208,16 @@ static int epitaph(struct wh_run *r, const struct wh_spec *spec, const char *ste
         wh_explain_step(r->plan, step, WH_EXPLAIN_REDACT, &text);
         wh_buf_puts(&text, ")");
     }
+    if (ex && ex->signalled && ex->value == SIGSYS) {
+        char call[80];
+
+        wh_sigsys_text(r->pid_b, call, sizeof call);
+        return wh_err_set(err, WH_ERR_STEP, -ECHILD, NULL, "%s was killed by signal %d (%s) during step %u%s", what,
+                          ex->value, call, mbox.step, text.data ? text.data : "");
+    }
     if (ex && ex->signalled) {
-        wh_err_set(err, WH_ERR_STEP, -ECHILD, NULL, "%s was killed by signal %d%s during step %u%s", what, ex->value,
-                   ex->value == SIGSYS ? " (bad system call)" : "", mbox.step, text.data ? text.data : "");
+        wh_err_set(err, WH_ERR_STEP, -ECHILD, NULL, "%s was killed by signal %d during step %u%s", what, ex->value,
+                   mbox.step, text.data ? text.data : "");
         err->killed = ex->value == SIGKILL;
         return err->code;
     }
