@@ -208,8 +208,12 @@ static void add_listed(struct wh_compile *c, const struct wh_device *d, bool dev
     struct node n = { .src = d->src };
 
     n.path = d->path.v ? wh_compile_clean_path(c->arena, "", d->path.v) : NULL;
-    if (!n.path || wh_streq(n.path, "/")) {
+    if (!d->path.v || wh_streq(n.path, "/")) {
         wh_compile_err(c, -EINVAL, d->src, "a device needs a path");
+        return;
+    }
+    if (!n.path) {
+        c->failed = true;
         return;
     }
     if (d->type == 'p') {

@@ -469,9 +469,13 @@ static void compile_mount(struct wh_compile *c, const struct wh_mount_spec *m)
 
     if (wh_mountopts_parse(c, m, &j.o) < 0)
         return;
-    j.dst = m->destination.v ? wh_compile_clean_path(c->arena, "", m->destination.v) : NULL;
-    if (!j.dst) {
+    if (!m->destination.v) {
         wh_compile_err(c, -EINVAL, m->src, "a mount needs a destination");
+        return;
+    }
+    j.dst = wh_compile_clean_path(c->arena, "", m->destination.v);
+    if (!j.dst) {
+        c->failed = true;
         return;
     }
     if (check_options(c, &j) < 0 || check_destination(c, &j) < 0)

@@ -328,8 +328,7 @@ static void cpu_bandwidth(struct wh_res *x)
     enum wh_res_at at = WH_RES_NOWHERE, burst;
 
     if (quota || period)
-        at = wh_res_at(x, quota > 0 ? WH_RES_LIMIT : WH_RES_OPEN, &cpu, src, quota ? "cpu quota" : "cpu period",
-                       quota ? wh_res_i64(x, quota) : wh_res_u64(x, period));
+        at = wh_res_at(x, quota > 0 ? WH_RES_LIMIT : WH_RES_OPEN, &cpu, src, "cpu quota", wh_res_i64(x, quota));
     /* A shorter period, or a smaller burst, may only fit the new quota. */
     if (at == WH_RES_V1 && period)
         wh_res_put(x, at, &cpu, p->period.src, "cpu.cfs_period_us", wh_res_u64(x, period), quota ? WH_CGW_RETRY : 0);
