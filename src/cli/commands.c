@@ -217,7 +217,7 @@ const struct cli_command cli_commands[] = {
       "Exit status: 0 nothing above a note, 1 warnings, 2 errors.", check_opts, 0, 0, false },
     { VERB_CREATE, "create", "ID", "create a container; its payload waits for start", NULL, create_opts, 1, 1, false },
     { VERB_DELETE, "delete", "ID", "delete a container that has ended", NULL, delete_opts, 1, 1, false },
-    { VERB_DOCTOR, "doctor", "", "try what containers need of this host, and say what mends each lack",
+    { VERB_DOCTOR, "doctor", "", "try what containers need of this host, and say what would fix each lack",
       "Exit status: 0 when containers run here, 1 when something that they need is missing.", doctor_opts, 0, 0,
       false },
     { VERB_EVENTS, "events", "ID", "show what a container uses and what happens to it, a line of JSON each", NULL,

@@ -24,7 +24,7 @@ is() {
     echo "$output"
     return 1
 }
-mend_of() { jq -r --arg i "$1" '.probes[] | select(.id == $i) | .mend' <<<"$output"; }
+fix_of() { jq -r --arg i "$1" '.probes[] | select(.id == $i) | .fix' <<<"$output"; }
 
 @test "the report follows its schema, as root, as a user, and for a user as root" {
     python3 -c 'import jsonschema' 2>/dev/null || skip "needs python3-jsonschema"
@@ -40,7 +40,7 @@ jsonschema.validate(doc, schema)
 assert len({p["id"] for p in doc["probes"]}) == len(doc["probes"]), "an id twice"
 for p in doc["probes"]:
     # Each lack has a command, and nothing else has.
-    assert ("mend" in p) == (p["status"] in ("lack", "missing")), p
+    assert ("fix" in p) == (p["status"] in ("lack", "missing")), p
     assert p["status"] != "missing" or p["needed"], p
     assert p["status"] != "lack" or not p["needed"], p
     assert p["status"] != "skipped" or p.get("detail"), p
@@ -69,7 +69,7 @@ PY
         output=$text
         have_line "^$word +$id "
     done < <(wherry doctor --json | jq -r '.probes[] | .status + " " + .id')
-    [ "$(grep -c ' mend: ' <<<"$text")" = "$(wherry doctor --json | jq '[.probes[] | select(.mend)] | length')" ]
+    [ "$(grep -c ' fix: ' <<<"$text")" = "$(wherry doctor --json | jq '[.probes[] | select(.fix)] | length')" ]
     output=$(tail -1 <<<"$text")
     have_line '^Containers (run here\.|do not run here: )'
 }
@@ -111,7 +111,7 @@ doctor_cgroups() { find /sys/fs/cgroup -name 'wherry-doctor*' | sort; }
     run as_user env -u XDG_RUNTIME_DIR "$WHERRY" doctor --json
     have_status 1
     is state-root missing
-    [ "$(mend_of state-root)" = "export XDG_RUNTIME_DIR=/run/user/$UID_   (root makes it: loginctl enable-linger $NAME_)" ]
+    [ "$(fix_of state-root)" = "export XDG_RUNTIME_DIR=/run/user/$UID_   (root makes it: loginctl enable-linger $NAME_)" ]
     [ "$(jq .usable <<<"$output")" = false ]
     run as_user env -u XDG_RUNTIME_DIR "$WHERRY" doctor
     have_status 1
@@ -125,7 +125,7 @@ doctor_cgroups() { find /sys/fs/cgroup -name 'wherry-doctor*' | sort; }
     # Root of a user namespace needs no further one.
     have_status 0
     is user-namespace lack
-    [ "$(mend_of user-namespace)" = "sysctl -w user.max_user_namespaces=15000" ]
+    [ "$(fix_of user-namespace)" = "sysctl -w user.max_user_namespaces=15000" ]
     # Anybody else in it does.
     # shellcheck disable=SC2016 # for the inner shell
     run unshare -Ur sh -c 'echo 0 >/proc/sys/user/max_user_namespaces; exec setpriv --bounding-set -all "$1" doctor --json' sh "$WHERRY"
@@ -138,7 +138,7 @@ doctor_cgroups() { find /sys/fs/cgroup -name 'wherry-doctor*' | sort; }
     doctor --json
     have_status 1
     is proc-mount missing
-    case $(mend_of proc-mount) in *"/proc/self/mountinfo"*) ;; *) false ;; esac
+    case $(fix_of proc-mount) in *"/proc/self/mountinfo"*) ;; *) false ;; esac
     user_refused "mount proc on /proc" "operation not permitted"
 }
 
@@ -151,11 +151,11 @@ doctor_cgroups() { find /sys/fs/cgroup -name 'wherry-doctor*' | sort; }
     doctor --json
     have_status 0
     is map-subordinate-ids lack
-    [ "$(mend_of map-subordinate-ids)" = "usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $NAME_" ]
+    [ "$(fix_of map-subordinate-ids)" = "usermod --add-subuids 100000-165535 --add-subgids 100000-165535 $NAME_" ]
     # Never a part of somebody else's.
     SUBIDS=somebody:100000:65536
     doctor --json
-    [ "$(mend_of map-subordinate-ids)" = "usermod --add-subuids 165536-231071 --add-subgids 165536-231071 $NAME_" ]
+    [ "$(fix_of map-subordinate-ids)" = "usermod --add-subuids 165536-231071 --add-subgids 165536-231071 $NAME_" ]
     SUBIDS=$NAME_:200000:65536
     run as_user env PATH=/nonexistent "$WHERRY" doctor --json
     is map-subordinate-ids lack
@@ -169,12 +169,12 @@ doctor_cgroups() { find /sys/fs/cgroup -name 'wherry-doctor*' | sort; }
     run unshare -m --propagation private sh -c 'umount -R /sys/fs/cgroup && exec "$@"' sh "$WHERRY" doctor --json
     have_status 1
     is cgroup missing
-    [ "$(mend_of cgroup)" = "mount -t cgroup2 none /sys/fs/cgroup" ]
+    [ "$(fix_of cgroup)" = "mount -t cgroup2 none /sys/fs/cgroup" ]
     run unshare -m --propagation private sh -c 'umount -R /sys/fs/cgroup && mount -t cgroup2 none /sys/fs/cgroup && mount -o remount,bind,ro /sys/fs/cgroup &&
         exec "$@"' sh "$WHERRY" doctor --json
     have_status 1
     is cgroup missing
-    [ "$(mend_of cgroup)" = "mount -o remount,rw /sys/fs/cgroup" ]
+    [ "$(fix_of cgroup)" = "mount -o remount,rw /sys/fs/cgroup" ]
 }
 
 @test "cgroups of a user: none delegated, and one that is" {
@@ -182,7 +182,7 @@ doctor_cgroups() { find /sys/fs/cgroup -name 'wherry-doctor*' | sort; }
     doctor --json
     is cgroup lack
     is cgroup-controllers skipped
-    [ -n "$(mend_of cgroup)" ]
+    [ -n "$(fix_of cgroup)" ]
     FIRST="umount -R /sys/fs/cgroup; mount -t cgroup2 none /sys/fs/cgroup; cg=/sys/fs/cgroup/$CID; mkdir -p \$cg/here
         chown $UID_ \$cg \$cg/here \$cg/cgroup.procs \$cg/here/cgroup.procs; echo \$\$ >\$cg/here/cgroup.procs"
     doctor --json
@@ -202,18 +202,18 @@ doctor_cgroups() { find /sys/fs/cgroup -name 'wherry-doctor*' | sort; }
     run unshare -pm --fork --mount-proc sh -c 'echo 2 >/proc/sys/vm/memfd_noexec; mount -t tmpfs -o noexec none "$2"; exec "$1" --root "$2" doctor --json' sh "$WHERRY" "$RUN"
     have_status 1
     is helper missing
-    [ "$(mend_of helper)" = "sysctl -w vm.memfd_noexec=1" ]
+    [ "$(fix_of helper)" = "sysctl -w vm.memfd_noexec=1" ]
 }
 
 @test "a proc of another pid namespace, and root without rights" {
     run unshare -p --fork "$WHERRY" doctor --json
     have_status 1
     is proc missing
-    [ "$(mend_of proc)" = "mount -t proc proc /proc" ]
+    [ "$(fix_of proc)" = "mount -t proc proc /proc" ]
     run setpriv --bounding-set -sys_admin --inh-caps -sys_admin "$WHERRY" doctor --json
     have_status 1
     is namespaces missing
-    [ "$(mend_of namespaces)" = "run it as root, or with --rootless" ]
+    [ "$(fix_of namespaces)" = "run it as root, or with --rootless" ]
 }
 
 @test "a sandbox that kills who tries: the verdict is not that all is well" {

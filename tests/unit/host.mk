@@ -12,5 +12,6 @@ unit_tests += tests/unit/spawn
 unit_tests += tests/unit/forked
 unit_tests += tests/unit/unit
 unit_tests += tests/unit/rdt
+unit_tests += tests/unit/doctor
 unit_tests += tests/unit/stat
 unit_tests += tests/fuzz/fuzz-texts

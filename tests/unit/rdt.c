@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -265,6 +266,14 @@ static void test_hostile(void)
     e = (struct wh_err){ 0 };
     ok(wh_rdt_find(top, &kernel, &e) < 0 && strstr(e.msg, "resctrl") && kernel.fd == -1,
        "what mountinfo says is looked at before it is believed");
+    put(top, "self/mountinfo", "36 35 98:0 / /tmp rw shared:1 - resctrl resctrl rw\n");
+    e = (struct wh_err){ 0 };
+    is_int(wh_rdt_find(top, &kernel, &e), -ENODEV, "another file system is mounted there by now");
+    is_str(e.msg, "what is on /tmp now is not resctrl", "in words");
+    put(top, "self/mountinfo", "36 35 98:0 / /nowhere/at/all rw shared:1 - resctrl resctrl rw\n");
+    e = (struct wh_err){ 0 };
+    is_int(wh_rdt_find(top, &kernel, &e), -ENOENT, "or the place is gone");
+    is_str(e.msg, "open resctrl on /nowhere/at/all: no such file or directory", "in words");
     put(top, "self/mountinfo", "36 35 98:0 / / rw - ext4 /dev/resctrl rw\n");
     e = (struct wh_err){ 0 };
     is_int(wh_rdt_find(top, &kernel, &e), -ENODEV, "no resctrl among the mounts");
@@ -364,6 +373,79 @@ static void test_stats(void)
     unlinkat(state, "rdt", 0);
 }
 
+/* What each call says when it fails: a file that is a directory cannot be written or read, and a record names what is in the way. */
+static void said(int r, int want, const char *text)
+{
+    is_int(r, want, "fails: %s", text);
+    is_str(err.msg, text, "in these words");
+    err = (struct wh_err){ 0 };
+}
+
+static void make_file(int dir, const char *name, bool directory)
+{
+    unlinkat(dir, name, 0);
+    unlinkat(dir, name, AT_REMOVEDIR);
+    if (directory ? mkdirat(dir, name, 0755) < 0 : false)
+        abort();
+    if (!directory)
+        put(dir, name, DEFAULT);
+}
+
+static int busy(int dir, const char *name)
+{
+    (void)dir, (void)name;
+    return -EBUSY;
+}
+
+static int unwritable(int dir, const char *name)
+{
+    char path[64];
+
+    snprintf(path, sizeof path, "%s/schemata", name);
+    return mkdirat(dir, name, 0755) < 0 || mkdirat(dir, path, 0755) < 0 ? -errno : 0;
+}
+
+static void test_failures(void)
+{
+    char *old = NULL;
+    struct wh_rdt_fs broken;
+    struct rlimit size;
+    int r;
+
+    fresh();
+    if (mkdirat(top, "odd", 0755) < 0)
+        abort();
+    said(MAKE("odd", WH_RDT_OWN, NULL, NO_STRV), -ENOTDIR, "open resctrl group odd: not a directory");
+    fill(top, "g");
+    make_file(top, "g/schemata", true);
+    said(MAKE("g", WH_RDT_MAKE, NULL, STRV("L3:0=f")), -EISDIR, "read schemata of resctrl group g: is a directory");
+    put(state, "rdt", "group own g\n");
+    said(wh_rdt_update(&fs, state, "L3:0=3", NULL, &old, &err), -EISDIR,
+         "read schemata of resctrl group g: is a directory");
+    make_file(top, "g/schemata", false);
+    getrlimit(RLIMIT_FSIZE, &size);
+    signal(SIGXFSZ, SIG_IGN);
+    setrlimit(RLIMIT_FSIZE, &(struct rlimit){ 0, size.rlim_max });
+    r = wh_rdt_update(&fs, state, "L3:0=3", "MB:0=50", &old, &err);
+    setrlimit(RLIMIT_FSIZE, &size);
+    said(r, -EFBIG, "write \"L3:0=3 MB:0=50\" to schemata of resctrl group g: file too large");
+    free(old);
+    make_file(top, "g/tasks", true);
+    said(wh_rdt_join(&fs, state, 4711, &err), -EISDIR, "put process 4711 into resctrl group g: is a directory");
+    fs.make = unwritable;
+    said(MAKE("new", WH_RDT_OWN, NULL, STRV("L3:0=f")), -EISDIR,
+         "write \"L3:0=f\" to schemata of resctrl group new: is a directory");
+    fs.make = fill;
+    put(state, "rdt", "group own g\n");
+    broken = fs;
+    broken.remove = busy;
+    said(wh_rdt_remove(&broken, state, false, &err), -EBUSY, "remove resctrl group g: device or resource busy");
+    put(state, "rdt", "group own g\nmonitor m\n");
+    said(wh_rdt_remove(&broken, state, false, &err), -EBUSY,
+         "remove monitoring group m of resctrl group g: device or resource busy");
+    unlinkat(state, "rdt", 0);
+}
+
 int main(void)
 {
     strcpy(state_path, "/tmp/wherry-rdt-XXXXXX");
@@ -377,6 +459,7 @@ int main(void)
     test_hostile();
     test_update();
     test_stats();
+    test_failures();
     wh_remove_tree_at(AT_FDCWD, top_path);
     wh_remove_tree_at(AT_FDCWD, state_path);
     free(plan);

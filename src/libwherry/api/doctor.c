@@ -42,9 +42,9 @@ static void text(const struct wh_doctor *d, struct wh_buf *out)
             wh_buf_escape(out, r->detail, false);
         }
         wh_buf_puts(out, "\n");
-        if (r->mend[0]) {
-            wh_buf_printf(out, "%-8s %-22s mend: ", "", "");
-            wh_buf_escape(out, r->mend, false);
+        if (r->fix[0]) {
+            wh_buf_printf(out, "%-8s %-22s fix: ", "", "");
+            wh_buf_escape(out, r->fix, false);
             wh_buf_puts(out, "\n");
         }
     }
@@ -76,8 +76,8 @@ static void json(const struct wh_doctor *d, struct wh_buf *out)
         wh_json_bool(&j, "needed", wh_probe_needed(d, p));
         if (d->r[p].detail[0])
             wh_json_str(&j, "detail", d->r[p].detail);
-        if (d->r[p].mend[0])
-            wh_json_str(&j, "mend", d->r[p].mend);
+        if (d->r[p].fix[0])
+            wh_json_str(&j, "fix", d->r[p].fix);
         wh_json_close(&j, '}');
     }
     wh_json_close(&j, ']');

@@ -56,13 +56,13 @@ static void set(struct wh_doctor *d, enum wh_probe p, enum wh_probe_status statu
     va_end(ap);
 }
 
-static void mend(struct wh_doctor *d, enum wh_probe p, const char *fmt, ...) WH_PRINTF(3, 4);
-static void mend(struct wh_doctor *d, enum wh_probe p, const char *fmt, ...)
+static void fix(struct wh_doctor *d, enum wh_probe p, const char *fmt, ...) WH_PRINTF(3, 4);
+static void fix(struct wh_doctor *d, enum wh_probe p, const char *fmt, ...)
 {
     va_list ap;
 
     va_start(ap, fmt);
-    vsnprintf(d->r[p].mend, sizeof d->r[p].mend, fmt, ap);
+    vsnprintf(d->r[p].fix, sizeof d->r[p].fix, fmt, ap);
     va_end(ap);
 }
 
@@ -108,8 +108,7 @@ static void kernel(struct wh_doctor *d)
         if (syscall(calls[i].nr, -1L, -1L, -1L, -1L, 0L) < 0 && errno == ENOSYS) {
             set(d, WH_PROBE_KERNEL, WH_PROBE_LACK, "Linux %s, and %s is not there: function not implemented", d->kernel,
                 calls[i].name);
-            mend(d, WH_PROBE_KERNEL, "boot Linux 5.14 or later, or let the sandbox around this allow %s",
-                 calls[i].name);
+            fix(d, WH_PROBE_KERNEL, "boot Linux 5.14 or later, or let the sandbox around this allow %s", calls[i].name);
             return;
         }
 }
@@ -154,10 +153,10 @@ static void state_root(struct wh_doctor *d)
     set(d, WH_PROBE_STATE_ROOT, WH_PROBE_LACK, "%s", err.msg);
     wh_user_name(d->uid, name, sizeof name);
     if (d->rootless)
-        mend(d, WH_PROBE_STATE_ROOT, "export XDG_RUNTIME_DIR=/run/user/%u   (root makes it: loginctl enable-linger %s)",
-             d->uid, name);
+        fix(d, WH_PROBE_STATE_ROOT, "export XDG_RUNTIME_DIR=/run/user/%u   (root makes it: loginctl enable-linger %s)",
+            d->uid, name);
     else
-        mend(d, WH_PROBE_STATE_ROOT, "mount -t tmpfs -o mode=755 tmpfs /run   (or give another directory with --root)");
+        fix(d, WH_PROBE_STATE_ROOT, "mount -t tmpfs -o mode=755 tmpfs /run   (or give another directory with --root)");
 }
 
 static void helper(struct wh_doctor *d)
@@ -189,9 +188,9 @@ static void helper(struct wh_doctor *d)
     }
     set(d, WH_PROBE_HELPER, WH_PROBE_LACK, "%s", err.msg);
     if (sysctl_is("/proc/sys/vm/memfd_noexec", "2"))
-        mend(d, WH_PROBE_HELPER, "sysctl -w vm.memfd_noexec=1");
+        fix(d, WH_PROBE_HELPER, "sysctl -w vm.memfd_noexec=1");
     else
-        mend(d, WH_PROBE_HELPER, "dmesg | tail   (a security module or a limit is in the way, and may say which)");
+        fix(d, WH_PROBE_HELPER, "dmesg | tail   (a security module or a limit is in the way, and may say which)");
 }
 
 static void pidfd(struct wh_doctor *d)
@@ -200,29 +199,29 @@ static void pidfd(struct wh_doctor *d)
     int r = fd < 0 ? -errno : wh_pidfd_kill(fd, 0);
 
     if (!outcome(d, WH_PROBE_PIDFD, fd < 0 ? "pidfd_open" : "pidfd_send_signal", r))
-        mend(d, WH_PROBE_PIDFD, "let the sandbox around this allow pidfd_open and pidfd_send_signal");
+        fix(d, WH_PROBE_PIDFD, "let the sandbox around this allow pidfd_open and pidfd_send_signal");
 }
 
 /* ---------------------------------------------------------------- what was tried in namespaces */
 
 /* The switches that distributions have put in front of user namespaces. */
-static void mend_userns(struct wh_doctor *d, enum wh_probe p, int err)
+static void fix_userns(struct wh_doctor *d, enum wh_probe p, int err)
 {
     if (sysctl_is("/proc/sys/user/max_user_namespaces", "0"))
-        mend(d, p, "sysctl -w user.max_user_namespaces=15000");
+        fix(d, p, "sysctl -w user.max_user_namespaces=15000");
     else if (sysctl_is("/proc/sys/kernel/unprivileged_userns_clone", "0"))
-        mend(d, p, "sysctl -w kernel.unprivileged_userns_clone=1");
+        fix(d, p, "sysctl -w kernel.unprivileged_userns_clone=1");
     else if (sysctl_is("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1"))
-        mend(d, p, "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0");
+        fix(d, p, "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0");
     else if (err == EINVAL || err == ENOSYS)
-        mend(d, p, "boot a kernel with CONFIG_USER_NS=y");
+        fix(d, p, "boot a kernel with CONFIG_USER_NS=y");
     else if (err == ENOSPC || err == EUSERS)
-        mend(d, p, "sysctl -w user.max_user_namespaces=15000   (or there are too many levels of them)");
+        fix(d, p, "sysctl -w user.max_user_namespaces=15000   (or there are too many levels of them)");
     else
-        mend(d, p, "let the sandbox around this allow unshare and clone: --security-opt seccomp=unconfined");
+        fix(d, p, "let the sandbox around this allow unshare and clone: --security-opt seccomp=unconfined");
 }
 
-static const char *mend_trial(enum wh_probe p, bool user, int err)
+static const char *fix_trial(enum wh_probe p, bool user, int err)
 {
     switch (p) {
     case WH_PROBE_NAMESPACES:
@@ -279,7 +278,7 @@ static int trials(struct wh_doctor *d, struct wh_err *err)
         /* It was killed while it tried the first of these, and the verdict must not be that all is well. */
         if (!t[p].tried && !ended && wh_probe_needed(d, p)) {
             set(d, p, WH_PROBE_LACK, "the process that was to try it was killed, or did not end");
-            mend(d, p, "let the sandbox around this allow what containers do: --security-opt seccomp=unconfined");
+            fix(d, p, "let the sandbox around this allow what containers do: --security-opt seccomp=unconfined");
             continue;
         }
         if (!t[p].tried) {
@@ -291,9 +290,9 @@ static int trials(struct wh_doctor *d, struct wh_err *err)
         /* With the restriction of AppArmor the namespace is there, and has no rights. */
         if (p == WH_PROBE_USERNS || p == WH_PROBE_OWN_ID ||
             (user && p == WH_PROBE_NAMESPACES && (t[p].err == EPERM || t[p].err == EACCES)))
-            mend_userns(d, p, t[p].err);
+            fix_userns(d, p, t[p].err);
         else
-            mend(d, p, "%s", mend_trial(p, user, t[p].err));
+            fix(d, p, "%s", fix_trial(p, user, t[p].err));
     }
     return 0;
 }
@@ -318,8 +317,8 @@ static void subids(struct wh_doctor *d, int proc_fd)
         set(d, WH_PROBE_SUBIDS, WH_PROBE_LACK, "%s has no line for %s: a container has one id, the user's own", file,
             name);
         first = wh_subid_free();
-        mend(d, WH_PROBE_SUBIDS, "usermod --add-subuids %llu-%llu --add-subgids %llu-%llu %s", first, first + 65535,
-             first, first + 65535, name);
+        fix(d, WH_PROBE_SUBIDS, "usermod --add-subuids %llu-%llu --add-subgids %llu-%llu %s", first, first + 65535,
+            first, first + 65535, name);
         return;
     }
     snprintf(umap, sizeof umap, "0 %u 1\n1 %llu %llu", d->uid, (unsigned long long)uids.first,
@@ -334,11 +333,11 @@ static void subids(struct wh_doctor *d, int proc_fd)
     }
     set(d, WH_PROBE_SUBIDS, WH_PROBE_LACK, "%s", err.msg);
     if (strstr(err.msg, "uidmap)"))
-        mend(d, WH_PROBE_SUBIDS, "apt install uidmap   (elsewhere: shadow-utils, shadow)");
+        fix(d, WH_PROBE_SUBIDS, "apt install uidmap   (elsewhere: shadow-utils, shadow)");
     else if (strstr(err.msg, "set-uid"))
-        mend(d, WH_PROBE_SUBIDS, "chmod u+s \"$(command -v newuidmap)\" \"$(command -v newgidmap)\"");
+        fix(d, WH_PROBE_SUBIDS, "chmod u+s \"$(command -v newuidmap)\" \"$(command -v newgidmap)\"");
     else
-        mend(d, WH_PROBE_SUBIDS, "see newuidmap(1) and subuid(5); no_new_privs must not be set");
+        fix(d, WH_PROBE_SUBIDS, "see newuidmap(1) and subuid(5); no_new_privs must not be set");
 }
 
 /* A detached clone of the file system, with the owners of its files shifted. */
@@ -369,9 +368,9 @@ static void idmapped(struct wh_doctor *d, int proc_fd)
     r = shift(ns, "/");
     if (outcome(d, WH_PROBE_IDMAPPED, "of /", r < 0 ? r : 0))
         return;
-    mend(d, WH_PROBE_IDMAPPED,
-         r == -EINVAL ? "keep images on ext4, xfs, btrfs or tmpfs: the file system of / cannot"
-                      : "run it as root of the host");
+    fix(d, WH_PROBE_IDMAPPED,
+        r == -EINVAL ? "keep images on ext4, xfs, btrfs or tmpfs: the file system of / cannot"
+                     : "run it as root of the host");
 }
 
 /* ---------------------------------------------------------------- cgroups */
@@ -403,7 +402,7 @@ static int use_cgroup(struct wh_doctor *d, int fd, const char **ret_what)
     r = prog < 0 ? prog : wh_cg_attach_devices(fd, prog, true, &err);
     if (r < 0) {
         set(d, WH_PROBE_DEVICES, WH_PROBE_LACK, "%s", err.msg);
-        mend(d, WH_PROBE_DEVICES, "boot a kernel with CONFIG_CGROUP_BPF=y, or allow the bpf system call around this");
+        fix(d, WH_PROBE_DEVICES, "boot a kernel with CONFIG_CGROUP_BPF=y, or allow the bpf system call around this");
     } else
         set(d, WH_PROBE_DEVICES, WH_PROBE_OK, "%s", "");
     return 0;
@@ -421,7 +420,7 @@ static void cgroup(struct wh_doctor *d, struct wh_arena *arena)
                     : "not tried: what it needs failed");
     if (!d->facts.cgroup2_mount) {
         set(d, WH_PROBE_CGROUP, WH_PROBE_LACK, "no cgroup2 hierarchy is mounted");
-        mend(d, WH_PROBE_CGROUP, "mount -t cgroup2 none /sys/fs/cgroup");
+        fix(d, WH_PROBE_CGROUP, "mount -t cgroup2 none /sys/fs/cgroup");
         return;
     }
     if (d->rootless && !(d->facts.feat & WH_FEAT_CGROUP_WRITABLE)) {
@@ -429,18 +428,18 @@ static void cgroup(struct wh_doctor *d, struct wh_arena *arena)
             "no cgroup is delegated to this user: containers run without one, and cannot be limited");
         wh_user_name(d->uid, name, sizeof name);
         if (faccessat(AT_FDCWD, "/run/systemd/system", F_OK, AT_EACCESS) == 0)
-            mend(d, WH_PROBE_CGROUP, "systemd-run --user --scope -p Delegate=yes $SHELL");
+            fix(d, WH_PROBE_CGROUP, "systemd-run --user --scope -p Delegate=yes $SHELL");
         else
-            mend(d, WH_PROBE_CGROUP,
-                 "mkdir -p %s/%s/sh && chown -R %s %s/%s && echo $$ >%s/%s/sh/cgroup.procs   (as root, then su)",
-                 d->facts.cgroup2_mount, name, name, d->facts.cgroup2_mount, name, d->facts.cgroup2_mount, name);
+            fix(d, WH_PROBE_CGROUP,
+                "mkdir -p %s/%s/sh && chown -R %s %s/%s && echo $$ >%s/%s/sh/cgroup.procs   (as root, then su)",
+                d->facts.cgroup2_mount, name, name, d->facts.cgroup2_mount, name, d->facts.cgroup2_mount, name);
         return;
     }
     rel = parent ? wh_arena_printf(arena, "%s/wherry-doctor-%d", parent, (int)getpid()) : NULL;
     mount_fd = openat(AT_FDCWD, d->facts.cgroup2_mount, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (!rel || mount_fd < 0) {
         outcome(d, WH_PROBE_CGROUP, "open the hierarchy", rel ? -errno : -ENOMEM);
-        mend(d, WH_PROBE_CGROUP, "ls -ld %s", d->facts.cgroup2_mount);
+        fix(d, WH_PROBE_CGROUP, "ls -ld %s", d->facts.cgroup2_mount);
         return;
     }
     rel += strspn(rel, "/");
@@ -458,11 +457,11 @@ static void cgroup(struct wh_doctor *d, struct wh_arena *arena)
         return;
     }
     if (r == -EROFS)
-        mend(d, WH_PROBE_CGROUP, "mount -o remount,rw %s", d->facts.cgroup2_mount);
+        fix(d, WH_PROBE_CGROUP, "mount -o remount,rw %s", d->facts.cgroup2_mount);
     else if (r == -ENOENT)
-        mend(d, WH_PROBE_CGROUP, "boot Linux 5.14 or later");
+        fix(d, WH_PROBE_CGROUP, "boot Linux 5.14 or later");
     else
-        mend(d, WH_PROBE_CGROUP, "run it with rights over %s", d->facts.cgroup2_mount);
+        fix(d, WH_PROBE_CGROUP, "run it with rights over %s", d->facts.cgroup2_mount);
 }
 
 static void controllers(struct wh_doctor *d, struct wh_arena *arena)
@@ -490,10 +489,10 @@ static void controllers(struct wh_doctor *d, struct wh_arena *arena)
     set(d, WH_PROBE_CONTROLLERS, WH_PROBE_LACK, "%s%slacking: %s", have.len ? have.data : "", have.len ? "; " : "",
         lack.data);
     if (d->rootless)
-        mend(d, WH_PROBE_CONTROLLERS,
-             "systemctl edit user@.service, there: [Service] Delegate=cpu cpuset io memory pids");
+        fix(d, WH_PROBE_CONTROLLERS,
+            "systemctl edit user@.service, there: [Service] Delegate=cpu cpuset io memory pids");
     else
-        mend(d, WH_PROBE_CONTROLLERS, "boot without cgroup_disable=, and with systemd.unified_cgroup_hierarchy=1");
+        fix(d, WH_PROBE_CONTROLLERS, "boot without cgroup_disable=, and with systemd.unified_cgroup_hierarchy=1");
 }
 
 /* ---------------------------------------------------------------- security modules */
@@ -513,7 +512,7 @@ static void modules(struct wh_doctor *d)
             continue;
         }
         set(d, m[i].p, WH_PROBE_LACK, "not active on this host");
-        mend(d, m[i].p, "%s", m[i].boot);
+        fix(d, m[i].p, "%s", m[i].boot);
     }
 }
 
@@ -534,7 +533,7 @@ int wh_doctor_run(struct wh_doctor *d, struct wh_arena *arena, struct wh_err *er
     if (proc_fd < 0) {
         /* Nothing else can be told without it. */
         set(d, WH_PROBE_PROC, WH_PROBE_LACK, "%s", probe.msg);
-        mend(d, WH_PROBE_PROC, "mount -t proc proc /proc");
+        fix(d, WH_PROBE_PROC, "mount -t proc proc /proc");
         return 0;
     }
     set(d, WH_PROBE_PROC, WH_PROBE_OK, "%s", "");

@@ -37,7 +37,7 @@ extern const struct wh_probe_info wh_probe_infos[WH_PROBE_MAX];
 struct wh_probe_result {
     enum wh_probe_status status;
     char detail[256]; /* what was found, one line; may be empty */
-    char mend[256]; /* one command, or what to ask whom for; empty unless it is a lack */
+    char fix[256]; /* one command, or what to ask whom for; empty unless it is a lack */
 };
 
 struct wh_doctor {

@@ -75,7 +75,7 @@ static bool gains_nothing(int tool_fd, int cancel_fd)
     return wh_apart(look_at_rights, path, sizeof path, cancel_fd) == 1;
 }
 
-/* Why it was refused, as far as that can be known, and what mends it. */
+/* Why it was refused, as far as that can be known, and what would change that. */
 static int refused(const char *tool, int tool_fd, const struct wh_exit *ex, const char *map, const char *said,
                    int cancel_fd, struct wh_err *err)
 {

@@ -423,7 +423,7 @@ int wh_rdt_update(const struct wh_rdt_fs *fs, int dir_fd, const char *l3, const 
     wh_buf_printf(&lines, "%s%s%s%s", l3 ? l3 : "", l3 ? "\n" : "", mb ? mb : "", mb ? "\n" : "");
     *ret_old = strdup(old);
     if (lines.failed || !*ret_old)
-        return wh_err_sys(err, -ENOMEM, "write schemata of resctrl group %s", rec.group);
+        return wh_err_sys(err, -ENOMEM, "read schemata of resctrl group %s", rec.group);
     r = wh_write_at(fd, "schemata", lines.data);
     if (r < 0) {
         wh_err_sys(err, r, "write \"%s%s%s\" to schemata of resctrl group %s", l3 ? l3 : "", l3 && mb ? " " : "",
