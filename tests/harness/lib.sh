@@ -13,7 +13,7 @@ export SRC BUILD JOBS
     PACKAGES_BUILD="gcc libc6-dev make autoconf automake libtool pkg-config libyajl-dev libseccomp-dev libcap-dev musl-tools binutils"
     PACKAGES_DEMO="busybox-static jq"
     PACKAGES_CHECK="bats clang clang-format clang-tidy cppcheck shellcheck mandoc g++ strace util-linux procps file xz-utils man-db python3 python3-jsonschema git tmux keyutils"
-    PACKAGES_ENGINES="podman buildah conmon containerd docker.io runc crun skopeo umoci"
+    PACKAGES_ENGINES="podman buildah conmon containerd docker.io runc crun skopeo umoci python3-grpcio python3-protobuf protobuf-compiler"
     PACKAGES_VM="qemu-system-x86 busybox-static cpio kmod xz-utils perl-base apparmor secilc systemd-sysv dbus dbus-user-session libpam-systemd"
 }
 
