@@ -234,7 +234,7 @@ static int order(struct check *c, const struct wh_step *s, const struct wh_opinf
     case WH_OP_JOIN_PIDFD:
     case WH_OP_CLOSE_HOST:
         /* All others are closed by it. */
-        c->defined &= 1ull << WH_SLOT_CONSOLE;
+        c->defined &= 1ull << WH_SLOT_CONSOLE | 1ull << WH_SLOT_LISTEN;
         break;
     case WH_OP_CLONE_B:
         c->clone_b = 1;

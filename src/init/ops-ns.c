@@ -106,7 +106,7 @@ static void close_host(struct ini *i)
     wh_slot k;
 
     for (k = 0; k < WH_SLOTS; k++)
-        if (k != WH_SLOT_CONSOLE && i->slot[k] >= 0)
+        if (k != WH_SLOT_CONSOLE && k != WH_SLOT_LISTEN && i->slot[k] >= 0)
             ini_slot_set(i, k, -1);
 }
 

@@ -92,6 +92,7 @@ static const struct {
     { "cgroup_bpf", WH_FEAT_CGROUP_BPF },
     { "cgroup_writable", WH_FEAT_CGROUP_WRITABLE },
     { "setgroups_denied", WH_FEAT_SETGROUPS_DENIED },
+    { "proc_pidns", WH_FEAT_PROC_PIDNS },
 };
 
 static const struct wh_facts rootful = {

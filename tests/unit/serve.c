@@ -26,7 +26,7 @@
 #include "tap.h"
 
 /* Steps of the plan below. */
-enum { S_CLONE_B = 1, S_LIMITS, S_HOOK, S_EXEC_CHECK, S_READY, S_WAIT, S_HOOK_C };
+enum { S_CLONE_B = 1, S_LIMITS, S_HOOK, S_NETDEV, S_EXEC_CHECK, S_READY, S_WAIT, S_HOOK_C };
 
 static const struct wh_plan *make_plan(struct wh_arena *a)
 {
@@ -34,6 +34,7 @@ static const struct wh_plan *make_plan(struct wh_arena *a)
     const char *args[] = { "/bin/true" };
     const struct wh_plan *plan = NULL;
     struct wh_err err = { 0 };
+    struct wh_step_ask_netdev *netdev;
     struct wh_step_exec_check *check;
     struct wh_step_exec *exec;
 
@@ -42,6 +43,9 @@ static const struct wh_plan *make_plan(struct wh_arena *a)
     wh_add(b, CLONE_B, clone_b, 0, 0);
     wh_add(b, ASK_LIMITS, ask_limits, 0, 0);
     wh_add(b, ASK_HOOK, ask_hook, 0, 0)->kind = WH_HOOK_PRESTART;
+    netdev = wh_add(b, ASK_NETDEV, ask_netdev, 0, 0);
+    netdev->device = wh_build_str(b, "eth0");
+    netdev->name = wh_build_str(b, "eth0");
     check = wh_add(b, EXEC_CHECK, exec_check, 0, 0);
     check->arg0 = wh_build_str(b, "/bin/true");
     check->candidates = wh_build_strv(b, args, 1);
@@ -306,6 +310,7 @@ static void test_violations(const struct wh_plan *plan)
         { "HELLO with an fd", false, false, false, WH_MSG_HELLO, 0, WH_ABI_VERSION, 0 },
         { "READY from A", true, false, false, WH_MSG_READY, S_READY, 0, -1 },
         { "a step of B asked by A", true, false, false, WH_MSG_ASK, S_LIMITS, 0, -1 },
+        { "a step that both may have, behind CLONE_B, asked by A", true, false, false, WH_MSG_ASK, S_NETDEV, 0, -1 },
         { "a step of C asked before READY", true, true, false, WH_MSG_ASK, S_HOOK_C + 2, 0, -1 },
         { "a step that asks nothing", true, true, false, WH_MSG_ASK, S_EXEC_CHECK, 0, -1 },
         { "the same step twice", true, true, true, WH_MSG_ASK, S_LIMITS, 0, -1 },
@@ -484,7 +489,7 @@ static void test_deaths(const struct wh_plan *plan)
     w.mbox->step = S_EXEC_CHECK;
     syscall(SYS_kill, w.b, SIGKILL);
     is_int(serve(&w), -ECHILD, "B killed by a signal is an error");
-    has_str(w.err.msg, "killed by signal 9 during step 4", "that names the signal and the step");
+    has_str(w.err.msg, "killed by signal 9 during step 5", "that names the signal and the step");
     has_str(w.err.msg, "/bin/true", "and what the step was about");
     is_int(w.run.failed_step, S_EXEC_CHECK, "the step is there as a number too");
     w.b = 0;

@@ -394,6 +394,7 @@ int wh_load_plan(struct wh_load *l, const wherry_ctx *ctx, enum wh_verb verb, co
                (l->req.exec && (l->req.exec->apparmor_profile || l->req.exec->selinux_label));
     unsigned want = (lsm || l->spec->linux_.mount_label.v ? WH_FACTS_LSM : 0) |
                     (wh_seccomp_wanted(l->spec) ? WH_FACTS_SECCOMP : 0) |
+                    (l->spec->linux_.ns[WH_NS_PID].path.v ? WH_FACTS_PROC_PIDNS : 0) |
                     (verb == WH_VERB_EXEC ? WH_FACTS_NO_CGROUP : 0);
     int r = wh_facts_probe(l->proc_fd, want, l->arena, &l->facts, err);
 

@@ -20,7 +20,8 @@ static void add_features(uint64_t feat, struct wh_buf *ret)
                   { WH_FEAT_SECCOMP_NOTIFY, "seccomp listeners" },
                   { WH_FEAT_CGROUP_BPF, "eBPF device programs" },
                   { WH_FEAT_CGROUP_WRITABLE, "writable cgroups" },
-                  { WH_FEAT_SETGROUPS_DENIED, "setgroups denied" } };
+                  { WH_FEAT_SETGROUPS_DENIED, "setgroups denied" },
+                  { WH_FEAT_PROC_PIDNS, "procfs of another pid namespace" } };
 
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (feat & names[i].bit)

@@ -69,6 +69,15 @@ static bool exists(const char *path)
     return faccessat(AT_FDCWD, path, F_OK, AT_EACCESS) == 0;
 }
 
+/* A context for a procfs of our own pid namespace, which is never made. */
+static bool takes_pidns(int proc_fd)
+{
+    WH_CLEANUP_FD int fs = (int)syscall(SYS_fsopen, "proc", WH_FSOPEN_CLOEXEC);
+    WH_CLEANUP_FD int ns = openat(proc_fd, "self/ns/pid", O_RDONLY | O_CLOEXEC);
+
+    return fs >= 0 && ns >= 0 && syscall(SYS_fsconfig, fs, WH_FSCONFIG_SET_FD, "pidns", NULL, ns) == 0;
+}
+
 static void probe_kernel(int proc_fd, unsigned want, struct wh_facts *f)
 {
     const uint32_t notif = SECCOMP_RET_USER_NOTIF, kill = SECCOMP_RET_KILL_PROCESS;
@@ -83,6 +92,8 @@ static void probe_kernel(int proc_fd, unsigned want, struct wh_facts *f)
         if (syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &notif) == 0)
             f->feat |= WH_FEAT_SECCOMP_NOTIFY;
     }
+    if (want & WH_FACTS_PROC_PIDNS && takes_pidns(proc_fd))
+        f->feat |= WH_FEAT_PROC_PIDNS;
     if (want & WH_FACTS_LSM) {
         char on[4];
 

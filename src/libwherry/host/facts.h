@@ -12,6 +12,7 @@ enum wh_facts_want {
     WH_FACTS_LSM = 1u << 0,
     WH_FACTS_SECCOMP = 1u << 1,
     WH_FACTS_NO_CGROUP = 1u << 2, /* of them nothing is asked: exec enters one that is there */
+    WH_FACTS_PROC_PIDNS = 1u << 3,
 };
 int wh_facts_probe(int proc_fd, unsigned want, struct wh_arena *arena, struct wh_facts *ret, struct wh_err *err);
 /* Which cgroups are ours to make, for whoever is not root of the host: sets or clears WH_FEAT_CGROUP_WRITABLE for the path of

@@ -355,6 +355,15 @@ static int on_start_hook(struct wh_run *r, const struct inbox *in, struct wh_err
                   : answer(r->ctl, WH_MSG_OK, ask.number, 0, fd);
 }
 
+/* Whether the step is A's, that is before B is made: some may be of either. */
+static bool of_a(const struct wh_run *r, uint32_t n)
+{
+    while (n > 0)
+        if (step_at(r, --n)->op == WH_OP_CLONE_B)
+            return false;
+    return true;
+}
+
 static int on_ask(struct wh_run *r, const struct wh_spec *spec, const struct inbox *in, uint8_t phase,
                   struct wh_err *err)
 {
@@ -365,7 +374,7 @@ static int on_ask(struct wh_run *r, const struct wh_spec *spec, const struct inb
     int rc;
 
     if (!step || !(wh_opinfo(step->op)->flags & WH_OPF_ASK) || !(wh_opinfo(step->op)->phases & phase) ||
-        (in->nfds > 0 && step->op != WH_OP_ASK_HOOK))
+        of_a(r, in->m.step) != (phase == WH_PH_A) || (in->nfds > 0 && step->op != WH_OP_ASK_HOOK))
         return violation(r, in, err);
     r->next_ask = in->m.step + 1;
     if (phase != WH_PH_A)

@@ -302,7 +302,7 @@ void wh_compile_console(struct wh_compile *c)
     s->nocrlf = c->req->own_tty;
     s->rows = p->console_size.set ? cells(p->console_size.height) : exec ? cells(c->req->exec->rows) : 0;
     s->cols = p->console_size.set ? cells(p->console_size.width) : exec ? cells(c->req->exec->cols) : 0;
-    if (!exec)
+    if (!exec && !c->born_last)
         WH_STEP(c, CTTY, ctty, p->terminal.src);
 }
 

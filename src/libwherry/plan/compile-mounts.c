@@ -164,6 +164,31 @@ static const char *stand_in(const struct wh_compile *c, const char *fstype, bool
     return NULL;
 }
 
+static void add_param(struct wh_compile *c, struct wh_strv *params, const char *key, const char *value)
+{
+    const char **v = wh_arena_new_array(c->arena, const char *, params->n + 2);
+
+    if (!v) {
+        c->failed = true;
+        return;
+    }
+    v[0] = key;
+    v[1] = value;
+    if (params->n)
+        memcpy(v + 2, params->v, params->n * sizeof *v);
+    params->v = v;
+    params->n += 2;
+}
+
+/* A procfs shows the pid namespace of who makes it, and A is not in that of its children. The path is of A's own tree, which is the host's still. */
+static void proc_of_children(struct wh_compile *c, struct wh_strv *params)
+{
+    for (size_t i = 0; i < params->n; i += 2)
+        if (wh_streq(params->v[i], "pidns"))
+            return;
+    add_param(c, params, "pidns", "/proc/self/ns/pid_for_children");
+}
+
 static void compile_fs(struct wh_compile *c, struct wh_mount_job *j)
 {
     const char *fstype = j->m->type.v, *source = j->m->source.v;
@@ -183,14 +208,10 @@ static void compile_fs(struct wh_compile *c, struct wh_mount_job *j)
                        WH_MAX_NAME);
         return;
     }
-    if ((attr & WH_MOUNT_ATTR_RDONLY) && source && source[0] == '/') {
-        params.v = wh_arena_new_array(c->arena, const char *, params.n + 2);
-        if (!params.v)
-            return;
-        params.v[0] = "ro";
-        memcpy(params.v + 2, j->o.params.v, j->o.params.n * sizeof *params.v);
-        params.n += 2;
-    }
+    if ((attr & WH_MOUNT_ATTR_RDONLY) && source && source[0] == '/')
+        add_param(c, &params, "ro", NULL);
+    if (c->born_last && wh_streq(fstype, "proc"))
+        proc_of_children(c, &params);
     wh_compile_label_params(c, fstype, &params);
     if (!sure)
         wh_mount_add_fs(c, j, fstype, source && *source ? source : NULL, &params, attr, soft ? WH_SOFT_PERM : 0);

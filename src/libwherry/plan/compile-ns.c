@@ -306,5 +306,6 @@ void wh_compile_ns(struct wh_compile *c)
     step_unshare(c, flags, flags && !(flags & (flags - 1)) ? src : c->spec->linux_.src);
     /* The last of A, so that B is never seen dumpable in the container's namespaces. */
     WH_STEP(c, DUMPABLE, dumpable, 0);
-    WH_STEP(c, CLONE_B, clone_b, 0);
+    if (!c->born_last)
+        WH_STEP(c, CLONE_B, clone_b, 0);
 }

@@ -513,12 +513,13 @@ static void early_filter(struct wh_compile *c, const struct wh_process *p, bool 
 }
 
 struct tail {
-    bool exec; /* the verb: the first part is A's */
+    bool exec; /* the verb */
+    bool late; /* B is born after the first part, which is A's: exec, and in a pid namespace that is joined */
     bool nnp, keep_admin;
     struct env env;
 };
 
-/* The process as it will be. For exec this is A: what takes a privilege is done before B is made. */
+/* The process as it will be. Where B is born late this is A: what takes a privilege is done before B is made. */
 static void become(struct wh_compile *c, const struct wh_process *p, const struct tail *t)
 {
     uint32_t uid = p->user.uid.set ? p->user.uid.v : 0, gid = p->user.gid.set ? p->user.gid.v : 0;
@@ -538,18 +539,18 @@ static void become(struct wh_compile *c, const struct wh_process *p, const struc
         if (s)
             s->persona = c->spec->linux_.personality.persona;
     }
-    if (!t->exec)
+    if (!t->late)
         wh_compile_prio(c, p);
     wh_compile_mempolicy(c);
     um = WH_STEP(c, UMASK, umask, p->user.umask.src);
     if (um)
         um->mask = p->user.umask.set ? p->user.umask.v : 0022;
-    if (!t->exec) {
+    if (!t->late)
         rlimits(c, p, false);
-        /* From here on nothing is executed but the payload; and no_new_privs, later, would forbid most transitions. exec has done it before
-         * it entered anything. */
+    /* From here on nothing is executed but the payload; and no_new_privs, later, would forbid most transitions. exec has done it before
+     * it entered anything. */
+    if (!t->exec)
         wh_compile_lsm(c, p);
-    }
     /* The environment of a hook is the one that it has. */
     if (!t->env.home && !(c->req->exec && c->req->exec->hook && c->req->exec->hook->env_set)) {
         struct wh_step_home *s = WH_STEP(c, HOME, home, p->env.src);
@@ -593,28 +594,32 @@ static void become(struct wh_compile *c, const struct wh_process *p, const struc
 }
 
 /*
- * B of exec: what is of one process and not inherited, or what A could not bear. None of it takes a privilege. The limits are here because that
- * of processes would count A as well; the affinity, because a v1 cpuset that is entered takes its own.
+ * B that is born late: what is of one process and not inherited, or what A could not bear. None of it takes a privilege. The limits are here because
+ * that of processes would count A as well; the affinity of exec, because a v1 cpuset that is entered takes its own.
  */
-static void exec_b(struct wh_compile *c, const struct wh_process *p)
+static void late_b(struct wh_compile *c, const struct wh_process *p, bool exec)
 {
     WH_STEP(c, CLONE_B, clone_b, 0);
-    WH_STEP(c, SESSION, session, 0);
+    if (exec)
+        WH_STEP(c, SESSION, session, 0);
+    else
+        wh_compile_first_of_b(c);
     if (p->terminal.set && p->terminal.v)
         WH_STEP(c, CTTY, ctty, p->terminal.src);
-    wh_compile_affinity(c);
+    if (exec)
+        wh_compile_affinity(c);
     wh_compile_prio(c, p);
     rlimits(c, p, false);
-    WH_STEP(c, HOST_ALIVE, host_alive, 0);
 }
 
 void wh_compile_process(struct wh_compile *c)
 {
     const struct wh_process *p = c->process;
     struct tail t = { .exec = c->req->verb == WH_VERB_EXEC, .nnp = p->no_new_privileges.set && p->no_new_privileges.v };
-    bool filter = wh_seccomp_wanted(c->spec), early = filter && traceable(c, p), be_init;
+    bool filter = wh_seccomp_wanted(c->spec), early = filter && (c->born_last || traceable(c, p)), be_init;
     struct wh_step_close_fds *close_fds;
 
+    t.late = t.exec || c->born_last;
     /* The kernel lets a process load a filter that has CAP_SYS_ADMIN or can no longer gain privileges. execve takes the
      * capability away where the bounding and inheritable sets lack it. */
     t.keep_admin = filter && !t.nnp;
@@ -632,10 +637,15 @@ void wh_compile_process(struct wh_compile *c)
     user(c, p);
 
     become(c, p, &t);
+    /* exec has closed it when it entered the namespaces. */
+    if (c->born_last)
+        WH_STEP(c, CLOSE_HOST, close_host, 0);
     if (early)
         early_filter(c, p, t.keep_admin);
+    if (t.late)
+        late_b(c, p, t.exec);
     if (t.exec)
-        exec_b(c, p);
+        WH_STEP(c, HOST_ALIVE, host_alive, 0);
     else
         ready(c);
 

@@ -2,6 +2,7 @@
 #include "plan/compile.h"
 
 #include <errno.h>
+#include <linux/capability.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -124,6 +125,36 @@ static void refuse_setup(struct wh_compile *c)
         wh_compile_err(c, -EINVAL, s->process->terminal.src, "a terminal is not supported %s", in);
 }
 
+/*
+ * Whether A sets the container up and B is born last, with nothing but what the payload will have. In a pid namespace that is joined a process of
+ * another container, with CAP_SYS_PTRACE and in no user namespace, takes B over whether it is dumpable or not. What needs B early is left: hooks are
+ * given its pid, a listener is taken out of it, and with --init it loads a filter of its own.
+ */
+static bool born_last(const struct wh_compile *c)
+{
+    const struct wh_spec *s = c->spec;
+    const struct wh_hooks *h = &s->hooks;
+    const struct wh_kv *init = wh_annotation(s, WH_ANN_INIT);
+
+    if (c->req->verb == WH_VERB_EXEC || !c->join_ns[WH_NS_PID] || s->linux_.ns[WH_NS_USER].set ||
+        c->join_ns[WH_NS_MOUNT])
+        return false;
+    /* Else OPEN_NS opens the namespaces of the process that is to be entered. */
+    if (!(c->facts->feat & WH_FEAT_PROC_PIDNS) || !(c->facts->own_caps & UINT64_C(1) << CAP_SYS_PTRACE))
+        return false;
+    return !h->prestart.n && !h->create_runtime.n && !h->create_container.n && !wh_seccomp_notifies(s, c->req) &&
+           !c->req->init && !(init && wh_streq(init->value, "1"));
+}
+
+void wh_compile_first_of_b(struct wh_compile *c)
+{
+    /* From here on every byte is charged to the container, and no device node may be opened that is not allowed. */
+    if (c->cgroup_path)
+        WH_STEP(c, ASK_LIMITS, ask_limits, c->spec->linux_.resources.src);
+    /* Before the console: a controlling terminal needs a session without one. */
+    WH_STEP(c, SESSION, session, 0);
+}
+
 /* The order of design: docs/DESIGN.md, "Phases and order". Each part appends; where order matters the reason is here. */
 static void parts(struct wh_compile *c)
 {
@@ -132,14 +163,12 @@ static void parts(struct wh_compile *c)
     wh_compile_rdt(c);
 
     /* ---- A ---- */
+    c->born_last = born_last(c);
     wh_compile_ns(c);
 
     /* ---- B ---- */
-    /* First: from here on every byte is charged to the container, and no device node may be opened that is not allowed. */
-    if (c->cgroup_path)
-        WH_STEP(c, ASK_LIMITS, ask_limits, c->spec->linux_.resources.src);
-    /* Before the console: a controlling terminal needs a session without one. */
-    WH_STEP(c, SESSION, session, 0);
+    if (!c->born_last)
+        wh_compile_first_of_b(c);
     wh_compile_open_ns(c);
     /* Hooks and the payload expect a working lo. */
     if (c->new_ns[WH_NS_NETWORK])

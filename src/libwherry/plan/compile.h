@@ -17,6 +17,7 @@ struct wh_compile {
     bool join_ns[WH_NS_MAX]; /* joined by path */
     bool userns; /* new or joined, or we run inside one ourselves: no mknod, no raw mounts of host sources */
     const char *root_path; /* absolute; null for an exec, or where the configuration has none */
+    bool born_last; /* B, in a pid namespace of others: A sets everything up, as for exec */
     bool setup; /* there is a mount namespace, new or joined, and the rootfs becomes its root */
     bool keep_groups; /* run.oci.keep_original_groups: the caller's supplementary groups stay, and no others are set */
     bool no_setgroups; /* setgroups(2) is denied to the container: no SETGROUPS step, and no additional groups */
@@ -66,6 +67,8 @@ void wh_compile_limits(struct wh_compile *c, const struct wh_plan *plan);
 /* One argument or environment variable of a program; `what` it is. False after an error. */
 bool wh_compile_arg(struct wh_compile *c, const struct wh_sstr *s, const char *what, const char *program);
 
+/* compile.c: ASK_LIMITS and SESSION, the first of B wherever it is born. */
+void wh_compile_first_of_b(struct wh_compile *c);
 /* compile-exec.c: c->process of an exec; and its phase A, to CLONE_B. */
 void wh_compile_exec_process(struct wh_compile *c);
 void wh_compile_exec(struct wh_compile *c);

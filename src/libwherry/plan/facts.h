@@ -22,6 +22,7 @@
 #define WH_FEAT_CGROUP_WRITABLE (1ull << 6) /* we may make cgroups where cgroups_path leads */
 #define WH_FEAT_SETGROUPS_DENIED                                                                                       \
     (1ull << 7) /* our own /proc/self/setgroups reads "deny": nested namespaces inherit it */
+#define WH_FEAT_PROC_PIDNS (1ull << 8) /* procfs takes a pid namespace as an option: Linux 6.17 */
 
 enum wh_cgroup_mode {
     WH_CGROUP_NONE, /* no cgroup2 mount at all */

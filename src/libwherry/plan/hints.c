@@ -48,8 +48,8 @@ static const struct wh_hint_row rows[] = {
       "memory ran out, or the first process of the joined pid namespace is gone: no other can be made there" },
     { WH_OP_CLONE_B, 0, ENOSPC, NULL, "pid namespaces are nested too deep" },
     { WH_OP_SESSION, WH_SITE_SETSID, EPERM, NULL,
-      "where processes of the container may have CAP_SYS_PTRACE, the seccomp filter must allow what exec still does: "
-      "docs/COMPATIBILITY.md" },
+      "where other processes of its pid namespace may have CAP_SYS_PTRACE, the seccomp filter must allow what is still "
+      "done: docs/COMPATIBILITY.md" },
     { WH_OP_CHDIR_JOINED, 0, ENOENT, NULL,
       "root.path has to be there in the mount namespace that is joined; \"/\" is the root that it has already" },
     { WH_OP_CHDIR_ROOTFS, 0, EACCES, NULL, "the container's root must be allowed to search root.path" },
