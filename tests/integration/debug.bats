@@ -103,7 +103,7 @@ all_of_it() {
     record info "^signal 10 was sent to container $CID$"
     rm -f debug.json
     wherry --debug --log debug.json --log-format json delete -f "$CID" 2>err
-    record info "^killing process [0-9]+ of container $CID$"
+    record info "^killed process [0-9]+ of container $CID$"
     records info "^removed cgroup /sys/fs/cgroup.*/$CID$"
     record info "^removed the state directory of container $CID$"
     record info '^poststop hook #0 /bin/false: exit status 1 after [0-9]+ ms$'
@@ -155,6 +155,18 @@ all_of_it() {
     run wherry --log-level info --log debug.json --log-format json create "$CID"
     have_status 1
     record info '^createRuntime hook #0 /bin/sleep was stopped after [0-9]{4,} ms$'
+}
+
+@test "a hook that fails after start: what was killed and removed" {
+    need root
+    command_is sleep 100
+    config '.hooks.poststart = [{path: "/bin/sleep", args: ["sleep", "100"], timeout: 1}]'
+    wherry create "$CID" </dev/null >/dev/null
+    run wherry --log-level info --log debug.json --log-format json start "$CID"
+    have_status 1
+    record info '^poststart hook #0 /bin/sleep was stopped after [0-9]{4,} ms$'
+    record info "^killed process [0-9]+ of container $CID$"
+    record info "^removed the state directory of container $CID$"
 }
 
 @test "text: the same records, one line each, with their place at the end" {

@@ -217,7 +217,6 @@ int wh_api_destroy(const wherry_ctx *ctx, struct wh_target *t, const char *id, i
     int r;
 
     if (t->pidfd >= 0) {
-        WH_INFO("killing process %d of container %s", (int)t->state.pid, id);
         wh_pidfd_kill(t->pidfd, SIGKILL);
         /* All of it, before init is waited for: one that traces init can keep its end, and a paused container's signal waits for the thaw, which
          * this needs not. What goes wrong here is said below. */
@@ -370,8 +369,10 @@ static int delete (wherry_ctx *ctx, const char *id, bool force, struct wh_err *e
     if (force && wh_cgroup_ready(&t.cgroup, err) == -ELIBACC)
         return -ELIBACC;
     *err = (struct wh_err){ 0 };
-    if (force && t.pidfd >= 0)
+    if (force && t.pidfd >= 0) {
+        WH_INFO("killed process %d of container %s", (int)t.state.pid, id);
         wh_pidfd_kill(t.pidfd, SIGKILL);
+    }
     r = wh_store_lock(t.dir_fd, force ? KILL_MS : 0);
     if (r == -ENOENT && force)
         return 0;

@@ -127,8 +127,10 @@ int wh_api_start(struct wh_starting *s, uint32_t *ret_step, struct wh_err *err)
     WH_INFO("container %s was started", s->state->id);
     r = wh_hooks_run(&hooks, WH_HOOK_POSTSTART, "running", s->state->pid, err);
     /* A payload whose poststart hooks failed must not go on. */
-    if (r < 0)
+    if (r < 0) {
+        WH_INFO("killed process %d of container %s", (int)s->state->pid, s->state->id);
         wh_pidfd_kill(s->pidfd, SIGKILL);
+    }
     s->hook_failed = r < 0;
     return r;
 }
