@@ -212,3 +212,21 @@ warning seccomp-overruled /linux/seccomp/syscalls/10/names/7' ]
     have_status 2
     have 'no finding has the id "no-secomp"; did you mean "no-seccomp"?'
 }
+
+@test "check --format json: as its schema says, with a place in files of one line too" {
+    python3 -c 'import jsonschema' 2>/dev/null || skip "needs python3-jsonschema"
+    valid() {
+        run wherry check --format json "$@" -b "$BUNDLE"
+        python3 -c 'import json, jsonschema, sys; jsonschema.Draft7Validator(json.load(open(sys.argv[1]))).validate(json.load(sys.stdin))' \
+            "$SRC/docs/check-report.schema.json" <<<"$output"
+    }
+    valid
+    valid --profile engine --ignore no-seccomp
+    [ "$(jq -c '[.version, .profile, .ignored]' <<<"$output")" = '[1,"engine",1]' ]
+    jq -c '.process.cwd = 7' "$BUNDLE/config.json" >"$BUNDLE/line" && mv "$BUNDLE/line" "$BUNDLE/config.json"
+    valid --profile hardened --strict
+    [ "$(jq -c '.findings[0] | [.id, .line, .pointer]' <<<"$output")" = '["invalid",null,"/process/cwd"]' ]
+    rm "$BUNDLE/config.json"
+    valid
+    [ "$(jq -c '.findings[0] | [.id, .line, .pointer]' <<<"$output")" = '["unreadable",null,null]' ]
+}

@@ -198,8 +198,9 @@ static void test_none(void)
     wherry_free(report);
     is_int(check(configuration(&t), WHERRY_CHECK_JSON, WHERRY_CGROUP_CGROUPFS, &report), 0, "the same as JSON");
     is_str(report,
-           "{\n  \"config\": \"config.json\",\n  \"findings\": [],\n  \"errors\": 0,\n  \"warnings\": 0,\n  \"notes\": "
-           "0\n}\n",
+           "{\n  \"version\": 1,\n  \"config\": \"config.json\",\n  \"profile\": \"default\",\n  \"findings\": [],\n  "
+           "\"errors\": 0,\n"
+           "  \"warnings\": 0,\n  \"notes\": 0,\n  \"ignored\": 0\n}\n",
            "its report");
     wherry_free(report);
 }
@@ -225,13 +226,14 @@ static void test_formats(void)
     wherry_free(report);
     is_int(check(configuration(&t), WHERRY_CHECK_JSON, WHERRY_CGROUP_CGROUPFS, &report), 1, "JSON");
     is_str(report,
-           "{\n  \"config\": \"config.json\",\n  \"findings\": [\n    {\n      \"id\": \"new-privileges\",\n"
+           "{\n  \"version\": 1,\n  \"config\": \"config.json\",\n  \"profile\": \"default\",\n  \"findings\": [\n    "
+           "{\n      \"id\": \"new-privileges\",\n"
            "      \"severity\": \"warning\",\n      \"line\": 2,\n      \"column\": 11,\n      \"pointer\": "
            "\"/process\",\n"
            "      \"message\": \"noNewPrivileges is not set\",\n"
            "      \"why\": \"set-user-ID programs in the container can raise privileges.\",\n"
            "      \"fix\": \"Set process.noNewPrivileges to true.\"\n    }\n  ],\n"
-           "  \"errors\": 0,\n  \"warnings\": 1,\n  \"notes\": 0\n}\n",
+           "  \"errors\": 0,\n  \"warnings\": 1,\n  \"notes\": 0,\n  \"ignored\": 0\n}\n",
            "its report");
     wherry_free(report);
     is_int(check(configuration(&bad), 0, WHERRY_CGROUP_CGROUPFS, &report), 2, "a broken configuration");

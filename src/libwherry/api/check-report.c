@@ -159,12 +159,21 @@ static void text_report(const struct wh_findings *f, bool strict, const unsigned
     wh_buf_puts(out, "\n");
 }
 
+static const char *const profile_names[] = {
+    [WH_PROFILE_DEFAULT] = "default",
+    [WH_PROFILE_ENGINE] = "engine",
+    [WH_PROFILE_HARDENED] = "hardened",
+};
+
 static void json_report(const struct wh_findings *f, bool strict, const unsigned *count, struct wh_buf *out)
 {
     struct wh_json j = { .out = out, .indent = 2 };
 
     wh_json_open(&j, NULL, '{');
+    /* docs/check-report.schema.json; a member that is added does not change it. */
+    wh_json_u64(&j, "version", 1);
     wh_json_str(&j, "config", f->name);
+    wh_json_str(&j, "profile", profile_names[f->profile]);
     wh_json_open(&j, "findings", '[');
     for (size_t i = 0; i < f->n; i++) {
         const struct wh_finding *e = &f->v[i];
@@ -176,8 +185,10 @@ static void json_report(const struct wh_findings *f, bool strict, const unsigned
         if (e->line) {
             wh_json_u64(&j, "line", e->line);
             wh_json_u64(&j, "column", e->column);
-            wh_json_str(&j, "pointer", e->pointer ? e->pointer : "");
         }
+        /* A file of one line has no other place. */
+        if (e->line || (e->pointer && *e->pointer))
+            wh_json_str(&j, "pointer", e->pointer ? e->pointer : "");
         wh_json_str(&j, "message", e->message ? e->message : "");
         wh_json_str(&j, "why", info->why);
         wh_json_str(&j, "fix", info->fix);
@@ -187,8 +198,7 @@ static void json_report(const struct wh_findings *f, bool strict, const unsigned
     wh_json_u64(&j, "errors", count[WH_SEV_ERROR]);
     wh_json_u64(&j, "warnings", count[WH_SEV_WARNING]);
     wh_json_u64(&j, "notes", count[WH_SEV_NOTE]);
-    if (f->nignored)
-        wh_json_u64(&j, "ignored", f->nignored);
+    wh_json_u64(&j, "ignored", f->nignored);
     wh_json_close(&j, '}');
     wh_buf_puts(out, "\n");
 }
