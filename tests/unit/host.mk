@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # unit_tests += tests/unit/NAME
 unit_tests += tests/unit/cgroup
+unit_tests += tests/unit/cgroup-said
 unit_tests += tests/unit/sigsys
 unit_tests += tests/unit/tty
 unit_tests += tests/unit/serve
