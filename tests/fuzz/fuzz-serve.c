@@ -366,7 +366,8 @@ int wh_listener_send(struct wh_listener *l, int proc_fd, int pidfd, pid_t pid, i
                : 0;
 }
 
-static const struct wh_serve_ops ops = { on_forked_b, on_limits, on_idmap, on_mount, on_device, on_netdev, on_hook, on_still };
+static const struct wh_serve_ops ops = { on_forked_b, on_limits, on_idmap, on_mount,
+                                         on_device,   on_netdev, on_hook,  on_still };
 
 /* ---- plans, made once ---- */
 

@@ -201,7 +201,7 @@ refuses() {
         run wherry exec -p "$BATS_TEST_TMPDIR/$name" "$CID"
         have_status 255
         have_line '^wherry: exec failed: process.json: /cwd: must be a string'
-        # Also of several lines: it is gone when somebody looks.
+        # Also of several lines: it is gone when its user looks.
         printf '{\n"args": ["true"],\n"cwd": 3,\n"user": {"uid": 0, "gid": 0}}\n' >"$BATS_TEST_TMPDIR/$name"
         run wherry exec -p "$BATS_TEST_TMPDIR/$name" "$CID"
         have_status 255

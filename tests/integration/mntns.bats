@@ -155,9 +155,9 @@ without_mntns() {
     refused 'unable to restrict sys entries without a private MNT namespace' '/linux/maskedPaths'
 }
 
-# A mount namespace that somebody made; its process is $holder. holder OPTION…: of unshare.
+# A mount namespace of another process, $holder.
 holder() {
-    unshare -m --propagation private "$@" sleep 1000 3>&- 4>&- &
+    unshare -m --propagation private sleep 1000 3>&- 4>&- &
     holder=$!
     for ((i = 0; i < 500; i++)); do
         [ "$(cat /proc/$holder/comm 2>/dev/null)" = sleep ] && break

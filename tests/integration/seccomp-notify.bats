@@ -206,7 +206,7 @@ everything() {
     run timeout -k 1 30 "$WHERRY" --root "$ROOT" run "$CID" 3>&- 4>&-
     have "mkdir 1"
     finished
-    # Nobody there: the place is where the path stands.
+    # No agent there: the place is that of the annotation, or none.
     config 'del(.linux.seccomp.listenerPath)'
     refused ": /annotations/run.oci.seccomp.receiver: connect to seccomp listener /none: no such file or directory"
     config 'del(.annotations)'

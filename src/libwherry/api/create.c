@@ -185,9 +185,13 @@ static int on_hook(void *data, const struct wh_ask *ask, int *ret_fd, struct wh_
     return wh_hooks_run(&run, kind, "creating", c->state.pid, err);
 }
 
-static const struct wh_serve_ops serve_ops = {
-    .forked = on_forked, .limits = on_limits, .idmap = on_idmap, .mount = on_mount, .device = on_device, .netdev = on_netdev, .hook = on_hook
-};
+static const struct wh_serve_ops serve_ops = { .forked = on_forked,
+                                               .limits = on_limits,
+                                               .idmap = on_idmap,
+                                               .mount = on_mount,
+                                               .device = on_device,
+                                               .netdev = on_netdev,
+                                               .hook = on_hook };
 
 /* ---- before anything is made ---- */
 

@@ -26,7 +26,7 @@ bool wh_api_oom_since(const struct wh_cgroup *cg, uint64_t before, char *text, s
     return true;
 }
 
-/* Where the limit of memory stands, 0 where the configuration has none: then it is of a cgroup above. */
+/* The place of the limit of memory; 0 where the configuration has none, and a cgroup above is what limits. */
 static wh_node limit_of(const struct wh_spec *spec)
 {
     const struct wh_resources *r = &spec->linux_.resources;

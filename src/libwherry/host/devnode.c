@@ -65,8 +65,8 @@ static long configure(int fs, const struct making *m)
     long r = 0;
 
     for (uint32_t k = 0; r >= 0 && k < params->n; k += 2)
-        r = syscall(SYS_fsconfig, fs, WH_FSCONFIG_SET_STRING, wh_plan_str(m->plan, v[k]), wh_plan_str(m->plan, v[k + 1]),
-                    0);
+        r = syscall(SYS_fsconfig, fs, WH_FSCONFIG_SET_STRING, wh_plan_str(m->plan, v[k]),
+                    wh_plan_str(m->plan, v[k + 1]), 0);
     return r < 0 ? r : syscall(SYS_fsconfig, fs, WH_FSCONFIG_CMD_CREATE, NULL, NULL, 0);
 }
 
