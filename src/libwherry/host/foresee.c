@@ -121,7 +121,7 @@ static int try_options(void *arg)
         c->refused = i;
         read_log(fs, c->log);
     }
-    syscall(SYS_close, fs);
+    wh_close(fs);
     return r;
 }
 
@@ -166,7 +166,7 @@ static int look_for_sysctls(void *arg)
         int fd = (int)syscall(SYS_openat, s->proc_fd, s->paths[i], O_PATH | O_CLOEXEC, 0);
 
         if (fd >= 0)
-            syscall(SYS_close, fd);
+            wh_close(fd);
         else if (errno == ENOENT || errno == ENOTDIR)
             s->missing |= 1ull << i;
     }
