@@ -10,6 +10,19 @@ int op_umask(struct ini *i, const struct wh_step_umask *s)
     return 0;
 }
 
+int op_rlimit_soft(struct ini *i, const struct wh_step_rlimit_soft *s)
+{
+    struct rlimit l;
+    long r;
+
+    r = sys_prlimit(s->resource, NULL, &l);
+    if (r < 0)
+        return fail(i, PRLIMIT, r);
+    l.rlim_cur = s->soft < l.rlim_max ? s->soft : l.rlim_max;
+    r = sys_prlimit(s->resource, &l, NULL);
+    return r < 0 ? fail(i, PRLIMIT, r) : 0;
+}
+
 int op_rlimit(struct ini *i, const struct wh_step_rlimit *s)
 {
     const struct rlimit l = { .rlim_cur = s->soft, .rlim_max = s->hard };

@@ -217,6 +217,30 @@ same_as_init() { # PID
     have_line '1$'
 }
 
+@test "RLIMIT_NPROC: execve fails where the user has more processes; else the limit is exact from the first fork on" {
+    local uid=$((50000 + BASHPID % 10000)) limit n
+    shell_is 'sleep 1000 & sleep 1000 & exec sleep 1000'
+    config ".process.user = { uid: $uid, gid: $uid }"
+    up
+    # The two of the shell, and itself.
+    for n in $(seq 200); do [ "$(grep -l "^Uid:.$uid\b" /proc/[0-9]*/status 2>/dev/null | wc -l)" != 3 ] || break; sleep 0.05; done
+    for limit in 1 2 3 4 5; do
+        jq --argjson n "$limit" '.process | .rlimits = [{type: "RLIMIT_NPROC", soft: $n, hard: $n}] | .args = ["sh", "-c", "true & wait $! && echo forked"]' config.json >p.json
+        for n in $(seq 10); do
+            run wherry exec -p p.json "$CID" </dev/null
+            case $limit in
+            1 | 2)
+                have_status 255
+                have "resource temporarily unavailable"
+                have "(RLIMIT_NPROC of the user is reached)"
+                ;;
+            3 | 4) have "can't fork" ;;
+            *) [ "$output" = forked ] ;;
+            esac
+        done
+    done
+}
+
 @test "--process: a whole process, and what it leaves out" {
     config '.process.user.umask = 7 | .process.oomScoreAdj = 77 | .process.rlimits = [{type: "RLIMIT_CORE", soft: 5, hard: 6}]'
     up

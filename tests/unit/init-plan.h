@@ -147,6 +147,8 @@ __attribute__((unused)) static void tp_exec(struct tp_options o)
     ADD(SIGNALS, signals, );
     ADD(OOM_ADJ, oom_adj, .proc = WH_SLOT_PROC, .value = -17);
     ADD(RLIMIT_RAISE, rlimit_raise, .hard = 4096, .resource = 7);
+    ADD(RLIMIT_SOFT, rlimit_soft, .soft = 16, .resource = 6);
+    ADD(RLIMIT_SOFT, rlimit_soft, .soft = ~0ull, .resource = 6);
     ADD(AFFINITY, affinity, .cpus = STR("0-65"), .mask = wh_build_bytes(tp, cpus, sizeof(cpus)));
     ADD(LSM_EXEC, lsm_exec, .proc = WH_SLOT_PROC, .attr = WH_LSM_APPARMOR, .label = STR("exec box"));
     ADD(DUMPABLE, dumpable, .value = 0);

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -284,6 +285,18 @@ static int take_b(struct wh_run *r, pid_t pid)
     return 0;
 }
 
+/* Whether B gets a limit of processes, which counts A, too, until that is reaped. */
+static bool counts_processes(const struct wh_run *r)
+{
+    for (uint32_t i = 0; r->plan && i < r->plan->nsteps; i++) {
+        const struct wh_step *s = step_at(r, i);
+
+        if (s->op == WH_OP_RLIMIT && ((const struct wh_step_rlimit *)(const void *)s)->resource == RLIMIT_NPROC)
+            return true;
+    }
+    return false;
+}
+
 static int on_forked(struct wh_run *r, struct inbox *in, struct wh_err *err)
 {
     struct wh_mbox mbox = { 0 };
@@ -301,7 +314,11 @@ static int on_forked(struct wh_run *r, struct inbox *in, struct wh_err *err)
         return wh_err_sys(err, rc, "look at the container's init");
     /* It is a child of ours: from here on it is killed and reaped with A. */
     rc = r->ops->forked ? r->ops->forked(r->data, r->pid_b, r->pidfd_b, err) : 0;
-    return rc < 0 ? rc : answer(r->ctl, WH_MSG_GO, 0, 0, -1);
+    if (rc < 0)
+        return rc;
+    if (counts_processes(r))
+        finish(r, &r->pidfd_a, NULL, NULL);
+    return answer(r->ctl, WH_MSG_GO, 0, 0, -1);
 }
 
 /* After the end of A, which may have cloned B without a word, or whose FORKED was not looked at. B waits for GO, or is dead. */

@@ -366,6 +366,23 @@ static void rlimits(struct wh_compile *c, const struct wh_process *p, bool nofil
     }
 }
 
+/* The limit of processes while the user changes: the kernel looks at it there alone, and again at execve. */
+static void nproc(struct wh_compile *c, const struct wh_process *p, bool back)
+{
+    for (size_t i = 0; i < p->rlimits.n; i++) {
+        const struct wh_rlimit *l = &p->rlimits.v[i];
+        struct wh_step_rlimit_soft *s;
+
+        if (l->resource != RLIMIT_NPROC)
+            continue;
+        s = WH_STEP(c, RLIMIT_SOFT, rlimit_soft, l->src);
+        if (!s)
+            return;
+        s->soft = back ? RLIM_INFINITY : l->soft;
+        s->resource = RLIMIT_NPROC;
+    }
+}
+
 static wh_node seccomp_src(const struct wh_spec *spec)
 {
     const struct wh_kv *data = wh_annotation(spec, WH_ANN_SECCOMP_DATA);
@@ -578,11 +595,15 @@ static void become(struct wh_compile *c, const struct wh_process *p, const struc
         bound->caps = p->capabilities.bounding.mask & wh_compile_grantable(c);
         bound->last_cap = c->facts->last_cap;
     }
+    if (t->late)
+        nproc(c, p, false);
     ids = WH_STEP(c, IDS, ids, p->user.src);
     if (ids) {
         ids->uid = uid;
         ids->gid = gid;
     }
+    if (t->late)
+        nproc(c, p, true);
     capabilities(c, p, t->keep_admin);
     if (t->nnp)
         WH_STEP(c, NNP, nnp, p->no_new_privileges.src);
