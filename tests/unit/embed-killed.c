@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The library inside another program, while somebody else kills the process that sets a container up, in each of its system calls around the birth
+ * The library inside another program, while the process that sets a container up is killed from outside, in each of its system calls around the birth
  * of the container's first process: the program is left without a child that it does not know. Needs root and a static busybox.
  *
  * The calls are caught by a seccomp filter of the program, whose listener is the test's: processes of the library inherit it.
@@ -141,7 +141,8 @@ static bool is_setup(pid_t pid)
     return wh_read_at(AT_FDCWD, path, comm, sizeof comm - 1) > 0 && strcmp(comm, "wherry:[A]\n") == 0;
 }
 
-/* Kills the setup process that is meant in its call, and lets all other calls pass, until the program has ended. True: it was killed. */
+/* Kills the setup process that is meant in its call, and lets all other calls pass, until the program has ended.
+ * True: it was killed. */
 static bool supervise(int listener, pid_t program_pid, unsigned nth, enum at at, int *ret_status)
 {
     struct pollfd p = { .fd = listener, .events = POLLIN };

@@ -20,4 +20,4 @@ EXTRA_DIST += tests/fault/said-text.h tests/fault/wrap.h tests/fault/said.txt te
 
 check_PROGRAMS += $(unit_tests)
 LDADD = libwherry-core.la $(core_libs)
-EXTRA_DIST += tests/unit/tap.h tests/unit/check-tests.h tests/unit/mutate.h tests/unit/mutate-hosts.h
+EXTRA_DIST += tests/unit/tap.h tests/unit/serve-world.h tests/unit/check-tests.h tests/unit/mutate.h tests/unit/mutate-hosts.h

@@ -235,7 +235,8 @@ static int finish(struct wh_run *r, int *pidfd, struct wh_exit *ex, struct wh_er
         return 0;
     wh_pidfd_kill(*pidfd, SIGKILL);
     rc = wh_pidfd_reap_until(*pidfd, r->gone_by ? r->gone_by : wh_now_ms() + wh_waits.killed, ex);
-    /* Not our child (start by another process): at least it is dead. Where waitid(2) failed for another reason, it is reaped now. */
+    /* Not our child (start by another process): at least it is dead. Where waitid(2) failed for another reason, it
+     * is reaped now. */
     if (rc < 0 && rc != -ETIMEDOUT && wh_pidfd_wait(*pidfd, DYING_MS) == 0)
         rc = wh_pidfd_reap(*pidfd, ex);
     if (rc == -ETIMEDOUT) {
@@ -321,7 +322,8 @@ static int on_forked(struct wh_run *r, struct inbox *in, struct wh_err *err)
     return answer(r->ctl, WH_MSG_GO, 0, 0, -1);
 }
 
-/* After the end of A, which may have cloned B without a word, or whose FORKED was not looked at. B waits for GO, or is dead. */
+/* After the end of A, which may have cloned B without a word, or whose FORKED was not looked at. B waits for GO, or
+ * is dead. */
 static void take_unannounced(struct wh_run *r)
 {
     struct wh_mbox mbox;

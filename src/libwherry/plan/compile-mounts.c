@@ -180,7 +180,8 @@ static void add_param(struct wh_compile *c, struct wh_strv *params, const char *
     params->n += 2;
 }
 
-/* A procfs shows the pid namespace of who makes it, and A is not in that of its children. The path is of A's own tree, which is the host's still. */
+/* A procfs shows the pid namespace of who makes it, and A is not in that of its children. The path is of A's own
+ * tree, which is the host's still. */
 static void proc_of_children(struct wh_compile *c, struct wh_strv *params)
 {
     for (size_t i = 0; i < params->n; i += 2)
