@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Findings about the program: execve(2) says "no such file or directory" of a missing interpreter, a missing loader and a missing file alike. */
+/* Findings about the program: execve(2) says "no such file or directory" of a missing interpreter, a missing loader and
+ * a missing file alike. */
 #include "api/check.h"
 #include "host/foresee.h"
 

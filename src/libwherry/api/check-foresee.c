@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Findings about what the kernel of this host would refuse, step by step of the plan. What it is asked is in host/foresee.c. */
+/* Findings about what the kernel of this host would refuse, step by step of the plan. What it is asked: host/foresee.c. */
 #include <errno.h>
 #include <linux/capability.h>
 #include <sched.h>

@@ -17,9 +17,7 @@ static enum wh_check check_of(const struct wh_findings *f, const struct wh_err *
     if (f->profile == WH_PROFILE_ENGINE && wh_streq(e->msg, WH_MSG_NO_ARGS))
         return WH_CHECK_NO_COMMAND;
     /* A name without a slash, and no PATH to look in. */
-    return e->code == -EINVAL   ? WH_CHECK_REFUSED
-           : e->code == -ENOENT ? WH_CHECK_ARGS_NOT_FOUND
-                                : WH_CHECK_HOST_LACKS;
+    return e->code == -EINVAL ? WH_CHECK_REFUSED : e->code == -ENOENT ? WH_CHECK_ARGS_NOT_FOUND : WH_CHECK_HOST_LACKS;
 }
 
 static void errors(struct wh_findings *f, const struct wh_errlist *l, bool compile)

@@ -159,7 +159,8 @@ static int look_for_sysctls(void *arg)
 {
     struct sysctls *s = arg;
 
-    /* Not all that is below net/ in the first namespace is in others. Without the privilege: what is nowhere is not there either. */
+    /* Not all that is below net/ in the first namespace is in others. Without the privilege: what is nowhere is not
+     * there either. */
     if (s->new_netns)
         syscall(SYS_unshare, CLONE_NEWNET);
     for (size_t i = 0; i < s->n; i++) {
