@@ -145,6 +145,57 @@ freeze_below() {
     echo 1 >"$dir/below/cgroup.freeze"
 }
 
+# By the freezer of v1, which does not let go of what is killed: all of it, and a cgroup below.
+# The first thread has ended, and is in no cgroup of v1 any more: the others are.
+v1_freezer() { echo "/sys/fs/cgroup/freezer$(sed -n 's/^[0-9]*:freezer://p' /proc/"$HEADLESS"/task/*/cgroup | sort | tail -n 1)"; }
+freeze_v1() { echo FROZEN >"$(v1_freezer)/freezer.state"; }
+freeze_v1_below() {
+    local dir
+    dir=$(v1_freezer)
+    mkdir "$dir/below"
+    echo "$HEADLESS" >"$dir/below/cgroup.procs"
+    echo FROZEN >"$dir/below/freezer.state"
+}
+
+@test "what the v1 freezer has frozen is paused; resume, kill and delete -f thaw it" {
+    [ -e /sys/fs/cgroup/freezer/cgroup.procs ] || skip "there is no v1 freezer"
+    for ns in with without; do
+        [ "$ns" = with ] || without_pidns
+        started alone
+        freeze_v1
+        [ "$(wherry state "$CID" | jq -r .status)" = paused ]
+        run wherry exec "$CID" true
+        have_status 255
+        have "cannot exec in a paused container"
+        wherry resume "$CID"
+        [ "$(wherry state "$CID" | jq -r .status)" = running ]
+        freeze_v1
+        wherry kill "$CID" KILL
+        gone "$HEADLESS"
+        wherry delete -f "$CID"
+        for before in freeze_v1 freeze_v1_below; do
+            for end in "kill --all $CID KILL" "delete -f $CID"; do
+                started child
+                "$before"
+                # shellcheck disable=SC2086 # words
+                run wherry $end
+                have_status 0 || { echo "$before, $end, $ns"; return 1; }
+                gone "$HEADLESS" || { echo "$before, $end, $ns"; return 1; }
+                wherry delete -f "$CID"
+                no_trace
+            done
+        done
+    done
+    started alone
+    parent=$(dirname "$(v1_freezer)")
+    [ "$parent" != /sys/fs/cgroup/freezer ] || return 0
+    echo FROZEN >"$parent/freezer.state"
+    run wherry resume "$CID"
+    echo THAWED >"$parent/freezer.state"
+    have_status 1
+    have "thaw cgroup $(v1_freezer): it stays frozen (a cgroup above it is)"
+}
+
 @test "delete -f of one that is paused, or stopped by SIGSTOP, or frozen below" {
     for ns in with without; do
         [ "$ns" = with ] || without_pidns

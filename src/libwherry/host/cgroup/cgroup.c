@@ -550,7 +550,9 @@ bool wh_cgroup_freezing(const struct wh_cgroup *cg)
 {
     char text[8];
 
-    return cg->two.fd >= 0 && wh_read_at(cg->two.fd, "cgroup.freeze", text, sizeof text - 1) > 0 && text[0] == '1';
+    if (cg->two.fd >= 0 && wh_read_at(cg->two.fd, "cgroup.freeze", text, sizeof text - 1) > 0 && text[0] == '1')
+        return true;
+    return wh_cg_v1_frozen(cg) != NULL;
 }
 
 int wh_cgroup_populated(const struct wh_cgroup *cg)
@@ -595,6 +597,7 @@ static int thaw(int dirfd)
 
 int wh_cgroup_freeze(struct wh_cgroup *cg, bool freeze, int timeout_ms, struct wh_err *err)
 {
+    const struct wh_cgroup_dir *dir = &cg->two;
     int r;
 
     if (!wh_cgroup_exists(cg))
@@ -602,18 +605,25 @@ int wh_cgroup_freeze(struct wh_cgroup *cg, bool freeze, int timeout_ms, struct w
     if (cg->two.fd < 0)
         return wh_err_set(err, WH_ERR_STATE, -ENOENT, NULL, "cgroup not exist: %s%s was removed", cg->two.mount,
                           cg->two.path);
+    /* We freeze with cgroup2; what others have frozen with v1 is thawed as well. */
+    if (!freeze)
+        wh_cg_v1_thaw(cg);
     r = wh_write_at(cg->two.fd, "cgroup.freeze", freeze ? "1" : "0");
     if (r == 0)
         r = wh_cg_wait_event(cg->two.fd, "frozen", freeze, wh_cg_now() + timeout_ms);
     /* Half frozen is neither: what does not stop in time goes on. */
     if (r < 0 && freeze)
         (void)thaw(cg->two.fd);
+    if (r == 0 && !freeze && wh_cg_v1_frozen(cg)) {
+        dir = wh_cg_v1_frozen(cg);
+        r = -ETIMEDOUT;
+    }
     if (r == -ETIMEDOUT)
         return wh_err_set(err, WH_ERR_HOST, r, NULL,
                           freeze ? "freeze cgroup %s%s: not all of its processes stop (one is in an uninterruptible "
                                    "call); they go on"
                                  : "thaw cgroup %s%s: it stays frozen (a cgroup above it is)",
-                          cg->two.mount, cg->two.path);
+                          dir->mount, dir->path);
     return r < 0 ? wh_err_sys(err, r, "%s cgroup %s%s", freeze ? "freeze" : "thaw", cg->two.mount, cg->two.path) : 0;
 }
 
@@ -629,6 +639,7 @@ int wh_cgroup_signal(struct wh_cgroup *cg, int sig, struct wh_err *err)
         return 0;
     if (sig == SIGKILL) {
         r = wh_cg_kill_two(cg->two.fd, wh_cg_now());
+        wh_cg_v1_thaw(cg);
         return r < 0 && r != -ETIMEDOUT ? wh_err_sys(err, r, "kill cgroup %s%s", cg->two.mount, cg->two.path) : 0;
     }
     /* Else a paused container would go on. */
@@ -663,8 +674,19 @@ static int kill_failed(int r, const struct wh_cgroup_dir *dir, struct wh_err *er
 
 static int kill_until(const struct wh_cgroup *cg, int64_t deadline, struct wh_err *err)
 {
-    int r = cg->two.fd < 0 ? 0 : wh_cg_kill_two(cg->two.fd, deadline);
+    int r;
 
+    /*
+     * Unlike that of cgroup2, the freezer of v1 keeps what is killed, and a process that may write to its files can
+     * have frozen any cgroup below. They are thawed after they have been killed: nothing runs any more that could freeze
+     * them again.
+     */
+    if (wh_cg_v1_find(cg, "freezer")) {
+        if (cg->two.fd >= 0)
+            (void)wh_cg_kill_two(cg->two.fd, wh_cg_now());
+        wh_cg_v1_thaw(cg);
+    }
+    r = cg->two.fd < 0 ? 0 : wh_cg_kill_two(cg->two.fd, deadline);
     if (r < 0)
         return kill_failed(r, &cg->two, err);
     for (uint32_t i = 0; i < cg->none; i++) {

@@ -106,10 +106,26 @@ int wh_cg_v1_make(struct wh_cgroup_dir *dir, struct wh_err *err)
     return r;
 }
 
+void wh_cg_v1_thaw(const struct wh_cgroup *cg)
+{
+    const struct wh_cgroup_dir *dir = wh_cg_v1_find(cg, "freezer");
+    struct wh_pids pids = { .thaw = true };
+
+    if (!dir || dir->fd < 0)
+        return;
+    (void)wh_cg_collect(dir->fd, &pids);
+    free(pids.v);
+}
+
+const struct wh_cgroup_dir *wh_cg_v1_frozen(const struct wh_cgroup *cg)
+{
+    const struct wh_cgroup_dir *dir = wh_cg_v1_find(cg, "freezer");
+
+    return dir && dir->fd >= 0 && frozen_by_v1(dir) ? dir : NULL;
+}
+
 int wh_cg_v1_kill(const struct wh_cgroup_dir *dir, int64_t deadline)
 {
-    if (frozen_by_v1(dir))
-        (void)wh_write_at(dir->fd, "freezer.state", "THAWED");
     /* cgroup2 has killed them already, unless one was moved out of there; the hierarchies are updated one after the other
      * while a process exits, and v1 tells nobody when a directory becomes empty. */
     for (long nap = 100000;; nap = nap < 20000000 ? nap * 2 : nap) {

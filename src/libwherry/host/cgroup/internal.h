@@ -32,6 +32,7 @@ int wh_cg_wait_event(int dirfd, const char *key, int value, int64_t deadline);
 struct wh_pids {
     pid_t *v;
     size_t n, cap;
+    bool thaw; /* on the way the v1 freezer of each directory is told to thaw */
 };
 /* Adds the pids of a directory and of all below it. */
 int wh_cg_collect(int dirfd, struct wh_pids *pids);
@@ -56,6 +57,10 @@ void wh_cg_account(const struct wh_cgroup *cg);
 /* hybrid.c */
 int wh_cg_v1_look(struct wh_cgroup_dir *dir, struct wh_err *err);
 int wh_cg_v1_make(struct wh_cgroup_dir *dir, struct wh_err *err);
+/* Thaws the container's directory of the v1 freezer and all below it, as far as there is one. */
+void wh_cg_v1_thaw(const struct wh_cgroup *cg);
+/* The container's directory of the v1 freezer if it is frozen, itself or by one above; else null. */
+const struct wh_cgroup_dir *wh_cg_v1_frozen(const struct wh_cgroup *cg);
 int wh_cg_v1_kill(const struct wh_cgroup_dir *dir, int64_t deadline);
 /* The directory of the hierarchy that has the controller, or null. */
 const struct wh_cgroup_dir *wh_cg_v1_find(const struct wh_cgroup *cg, const char *controller);

@@ -346,6 +346,8 @@ static int collect(int *at, struct wh_pids *pids, struct level **levels, size_t 
     for (size_t cap = 0;;) {
         int sub = -1, r = add_pids(*at, "cgroup.procs", pids);
 
+        if (pids->thaw)
+            (void)wh_write_at(*at, "freezer.state", "THAWED");
         /* A threaded cgroup has no processes of its own: they are counted at its domain. */
         if (r < 0 && r != -EOPNOTSUPP)
             return r;
