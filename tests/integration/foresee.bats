@@ -55,8 +55,11 @@ fine() { # FILTER
     need root
     foreseen cpuset-beyond /linux/resources/cpu/cpus '.linux.resources.cpu = {cpus: "0,4000"}'
     foreseen cpuset-beyond /linux/resources/cpu/mems '.linux.resources.cpu = {mems: "900"}'
-    foreseen value-range /linux/resources/cpu/quota '.linux.resources.cpu = {quota: 500, period: 100000}'
-    fine '.linux.resources.cpu = {quota: 50000, period: 100000}'
+    # Where there is no such controller both are refused.
+    if grep -qsw cpu /sys/fs/cgroup/cgroup.controllers || grep -qE '^[^ ]+ [^ ]+ cgroup [^ ]*\bcpu\b' /proc/mounts; then
+        foreseen value-range /linux/resources/cpu/quota '.linux.resources.cpu = {quota: 500, period: 100000}'
+        fine '.linux.resources.cpu = {quota: 50000, period: 100000}'
+    fi
     foreseen value-range /process/rlimits/0 '.process.rlimits = [{type: "RLIMIT_NOFILE", soft: 9, hard: 99999999999}]'
 }
 

@@ -27,7 +27,9 @@ travel() { # TYPE ROOT-PROPAGATION OPTIONS [WHERRY-OPTION…]
         [ -e /vol/b/out ] && touch /flag/out; grep " /vol " /proc/self/mountinfo > /flag/mountinfo'
     # The inner shell expands its own variables.
     # shellcheck disable=SC2016
-    unshare -m --propagation shared bash -c '
+    unshare -m --propagation private bash -c '
+        # Shared, but not with the real host.
+        mount --make-rshared /
         type=$1; shift
         mount -t tmpfs vol vol && mkdir vol/a vol/b && mount --make-"$type" vol || exit 1
         "$@" >flag/log 2>&1 & pid=$!
@@ -83,7 +85,7 @@ travel() { # TYPE ROOT-PROPAGATION OPTIONS [WHERRY-OPTION…]
 @test "the host's own mounts stay when a container with rootfsPropagation shared is made and ends" {
     config '.linux.rootfsPropagation = "rshared"'
     # shellcheck disable=SC2016
-    unshare -m --propagation shared bash -c 'before=$(awk "{print \$5}" /proc/self/mountinfo); "$@"; status=$?
+    unshare -m --propagation private bash -c 'mount --make-rshared /; before=$(awk "{print \$5}" /proc/self/mountinfo); "$@"; status=$?
         after=$(awk "{print \$5}" /proc/self/mountinfo); [ "$before" = "$after" ] || { diff <(echo "$before") <(echo "$after"); exit 1; }; exit $status' \
         bash "$WHERRY" --root "$ROOT" run "$CID"
 }
