@@ -10,6 +10,7 @@ unit_tests += tests/unit/filter-cache
 unit_tests += tests/unit/store
 unit_tests += tests/fuzz/fuzz-state
 unit_tests += tests/unit/spawn
+unit_tests += tests/unit/apart
 unit_tests += tests/unit/host-said
 unit_tests += tests/unit/forked
 unit_tests += tests/unit/unit
