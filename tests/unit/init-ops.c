@@ -5,12 +5,8 @@
 
 #include "fake-sys.h"
 #include "init-plan.h"
+#include "init-trace.h"
 
-#define GOLDEN "tests/golden/init/ops.txt"
-
-static FILE *all;
-static char *all_text;
-static size_t all_size;
 static struct wh_plan *plan;
 static size_t size;
 
@@ -756,34 +752,6 @@ static void test_process(void)
     CHECK("EXEC: text", n->data = "echo\n", n->len = 5; fake.match = "execve", fake.match_err = ENOEXEC);
     failed("EXEC", WH_SITE_EXEC_FORMAT, ENOEXEC, "text without #! is told when execve fails");
     is_int(fake.mbox.state, WH_MBOX_FAILED, "and the state is FAILED, not EXEC");
-}
-
-static void compare(void)
-{
-    FILE *f;
-    char *want;
-    size_t n, line = 1;
-
-    fclose(all);
-    if (getenv("WHERRY_UPDATE_GOLDEN")) {
-        f = fopen(GOLDEN, "we");
-        if (!f || fwrite(all_text, 1, all_size, f) != all_size)
-            fail_test("write " GOLDEN);
-        if (f)
-            fclose(f);
-    }
-    f = fopen(GOLDEN, "re");
-    want = malloc(all_size + 2);
-    n = f ? fread(want, 1, all_size + 1, f) : 0;
-    if (f)
-        fclose(f);
-    if (!ok(n == all_size && memcmp(want, all_text, n) == 0, "traces are those of " GOLDEN)) {
-        for (size_t k = 0; k < n && k < all_size && want[k] == all_text[k]; k++)
-            line += want[k] == '\n';
-        diag("first difference in line %zu; WHERRY_UPDATE_GOLDEN=1 writes the new text", line);
-    }
-    free(want);
-    free(all_text);
 }
 
 int main(void)

@@ -58,7 +58,8 @@ struct wh_state {
     uint64_t pidns; /* of the process that wrote this; elsewhere the pid means nothing */
     const char *boot_id;
     const char *listener_path, *listener_metadata; /* absolute; null where no filter notifies. Metadata may be null */
-    const char *listener_place; /* its place in the configuration, for messages; null: it is from the caller's environment */
+    const char
+        *listener_place; /* its place in the configuration, for messages; null: it is from the caller's environment */
     uint32_t start_step; /* of startContainer hooks in the plan, the one that start may be asked for; 0 = none */
     uint32_t nsflags; /* CLONE_NEW* of the namespaces that are the container's own */
     struct wh_annotation *annotations;
