@@ -22,25 +22,29 @@ _wherry_signals() {
 
 _wherry() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]} i command="" root=() options="" operands=0
+    local word value
     local commands="check create delete doctor events exec explain features help kill licenses list pause ps resume run spec start state update"
     local globals="--root --log --log-format --log-level --debug --systemd-cgroup --cgroup-manager --rootless --version --help"
 
     COMPREPLY=()
     for ((i = 1; i < COMP_CWORD; i++)); do
-        case ${COMP_WORDS[i]} in
+        word=${COMP_WORDS[i]} value=0
+        # readline splits words at "=", so that is a word of its own before the value; flags may have a value, too.
+        if [[ $word == -* && ${COMP_WORDS[i + 1]-} == = ]]; then i=$((i + 1)) value=1; fi
+        case $word in
         --root)
-            root=(--root "${COMP_WORDS[i + 1]}")
+            root=(--root "${COMP_WORDS[i + 1]-}")
             i=$((i + 1))
             ;;
         --log | --log-format | --log-level | --cgroup-manager | --rootless) i=$((i + 1)) ;;
-        -*) ;;
+        -*) i=$((i + value)) ;;
         *)
-            command=${COMP_WORDS[i]}
+            command=$word
             break
             ;;
         esac
     done
-    # The value of an option. readline splits words at "=", so that is a word of its own.
+    # The value of an option, which may be behind a "=".
     if [ "$prev" = = ]; then prev=${COMP_WORDS[COMP_CWORD - 2]}; fi
     case $command:$prev in
     *:--root | *:--bundle | *:-b)
@@ -110,7 +114,7 @@ _wherry() {
     # Right for the commands whose options have no values.
     for ((i++; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
-        -*) ;;
+        -*) if [ "${COMP_WORDS[i + 1]-}" = = ]; then i=$((i + 2)); fi ;;
         *) operands=$((operands + 1)) ;;
         esac
     done

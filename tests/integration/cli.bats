@@ -597,6 +597,11 @@ P
     PATH=$(dirname "$WHERRY"):$PATH
     [ "$(complete_words wherry cr)" = create ]
     [ "$(complete_words wherry --root /x st | tr ' ' '\n' | sort | tr '\n' ' ')" = "start state " ]
+    # As readline splits `--root=/x`.
+    [ "$(complete_words wherry --root = /x li | tr ' ' '\n' | sort | tr '\n' ' ')" = "licenses list " ]
+    [ "$(complete_words wherry --log-format = json --log = /y cr)" = create ]
+    [ "$(complete_words wherry --debug = true cr)" = create ]
+    [ "$(complete_words wherry --root = /x run --no-s)" = --no-subreaper ]
     [ "$(complete_words wherry run --no-s)" = --no-subreaper ]
     [ "$(complete_words wherry --log-format j)" = json ]
     [ "$(complete_words wherry --log-format = j)" = json ]
@@ -610,6 +615,7 @@ P
     if [ "$(id -u)" = 0 ]; then
         to_file wherry create "$CID"
         [ "$(complete_words wherry --root "$ROOT" state "${CID:0:3}")" = "$CID" ]
+        [ "$(complete_words wherry --root = "$ROOT" state "${CID:0:3}")" = "$CID" ]
     fi
 }
 
@@ -625,6 +631,7 @@ P
     PATH=$(dirname "$WHERRY"):$PATH
     [ "$(complete_words wherry kill c1 K)" = KILL ]
     [ "$(complete_words wherry --root /x kill -a c1 SIGK)" = SIGKILL ]
+    [ "$(complete_words wherry kill --all = true c1 SIGK)" = SIGKILL ]
     [ "$(complete_words wherry kill c1 --al)" = --all ]
     [ -z "$(complete_words wherry kill c1 KILL "")" ]
     [ -z "$(complete_words wherry --root "$ROOT" state c1 "")" ]
