@@ -4,31 +4,37 @@
 #include <stdio.h>
 #include <string.h>
 
-/* "did you mean": the commands or options that are nearest to what was written, within two edits. */
+/*
+ * "did you mean": the commands or options that are nearest to what was written, within two edits; within one if both
+ * words are shorter than six letters. An edit is a letter more, a letter less, another letter, or a swap of neighbours.
+ */
 
 #define NEAR 2u
 #define NAME_MAX_LEN 32u
 
-/* Levenshtein's distance. */
+/* Optimal string alignment: Levenshtein's distance, but a swap of neighbours (seen from two rows above) is one edit. */
 static unsigned int distance(const char *a, size_t la, const char *b, size_t lb)
 {
-    unsigned int row[NAME_MAX_LEN + 1];
+    unsigned int rows[3][NAME_MAX_LEN + 1] = { 0 };
 
     for (size_t j = 0; j <= lb; j++)
-        row[j] = (unsigned int)j;
+        rows[0][j] = (unsigned int)j;
     for (size_t i = 1; i <= la; i++) {
-        unsigned int diagonal = row[0];
+        const unsigned int *second = rows[(i + 1) % 3], *above = rows[(i + 2) % 3];
+        unsigned int *row = rows[i % 3];
 
         row[0] = (unsigned int)i;
         for (size_t j = 1; j <= lb; j++) {
-            unsigned int best = diagonal + (a[i - 1] != b[j - 1]);
+            unsigned int best = above[j - 1] + (a[i - 1] != b[j - 1]);
 
-            diagonal = row[j];
-            best = best < row[j] + 1 ? best : row[j] + 1;
-            row[j] = best < row[j - 1] + 1 ? best : row[j - 1] + 1;
+            best = best < above[j] + 1 ? best : above[j] + 1;
+            best = best < row[j - 1] + 1 ? best : row[j - 1] + 1;
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && second[j - 2] + 1 < best)
+                best = second[j - 2] + 1;
+            row[j] = best;
         }
     }
-    return row[lb];
+    return rows[la % 3][lb];
 }
 
 void cli_near_add(struct cli_near *n, const char *name, size_t len, const char *candidate)

@@ -655,6 +655,14 @@ P
     suggests 'unknown command "creat", did you mean "create"? (`wherry --help` lists them)' creat x
     suggests 'unknown command "deleet", did you mean "delete"? (`wherry --help` lists them)' deleet -f x
     suggests 'unknown command "stat", did you mean "start" or "state"? (`wherry --help` lists them)' stat x
+    # A swap of neighbours is one edit, which short words may have; two are another word there, but not in a long one.
+    suggests 'unknown command "exce", did you mean "exec"? (`wherry --help` lists them)' exce x
+    suggests 'unknown command "satrt", did you mean "start"? (`wherry --help` lists them)' satrt x
+    suggests 'unknown command "pasue", did you mean "pause"? (`wherry --help` lists them)' pasue x
+    suggests 'flag provided but not defined: -quite, did you mean --quiet?' list --quite
+    suggests 'flag provided but not defined: -evn, did you mean --env?' exec --evn A=b x
+    suggests 'unknown command "erusme", did you mean "resume"? (`wherry --help` lists them)' erusme x
+    suggests 'unknown command "xatrt" (`wherry --help` lists them)' xatrt x
     suggests 'unknown command "creation" (`wherry --help` lists them)' creation x
     suggests 'unknown command "x" (`wherry --help` lists them)' x
     suggests 'no help topic for "lisst", did you mean "list"?' help lisst
