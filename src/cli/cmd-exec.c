@@ -2,7 +2,9 @@
 #include "cli.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 /* What engines take for "the process could not be run"; 1 could be its own status. */
@@ -53,10 +55,13 @@ int cmd_exec(struct cli *cli)
     uint32_t *groups;
     char words[64];
 
+    /* As with runc and crun. */
     if (opts.process && a->npos > 1) {
-        cli_failf(cli, "exec failed: with --process the command is that of the file, and \"%.100s\" has no place",
-                  a->pos[1]);
-        return FAILED;
+        char text[200];
+
+        snprintf(text, sizeof(text), "with --process the command is that of the file: \"%.100s\" is ignored", a->pos[1]);
+        cli_log_message(&cli->log, WHERRY_LOG_WARNING, text, strstr(__FILE__, "src/"), __func__);
+        opts.args = NULL;
     }
     if (cli_preserved_fds(cli, "exec failed: ", &opts.listen_fds, &opts.preserve_fds) != 0 ||
         cli_look_at_fds(cli, "exec failed: ", opts.preserve_fds) != 0)

@@ -14,7 +14,8 @@ static int kill_one(struct cli *cli, const char *id, wherry_error **reterr)
 int cmd_kill(struct cli *cli)
 {
     kill_signal = SIGTERM;
-    if (cli->args.npos > 1) {
+    /* A script's empty variable is no signal with runc and crun, too. */
+    if (cli->args.npos > 1 && cli->args.pos[1][0]) {
         kill_signal = wherry_signal_number(cli->args.pos[1]);
         if (kill_signal < 0)
             return cli_failf(cli, "unknown signal \"%.64s\"", cli->args.pos[1]);

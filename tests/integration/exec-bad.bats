@@ -49,7 +49,6 @@ bad() { # JQ TEXT…
     fails 'Cwd must be an absolute path' -- --cwd tmp "$CID" true
     fails "invalid environment variable: missing '='" -- -e NOVALUE "$CID" true
     fails 'exec args cannot be empty' -- "$CID"
-    fails 'with --process the command is that of the file' -- -p x "$CID" true
 }
 
 @test "executables that are missing, or are none" {
@@ -166,4 +165,22 @@ bad() { # JQ TEXT…
     sed -i -E 's/(v2 [0-9]+ )[0-9]+/\19999999/' "$ROOT/$CID/state.json"
     fails 'the cgroup of the container is gone' -- "$CID" true
     cp kept "$ROOT/$CID/state.json"
+}
+
+@test "a command beside --process is ignored with a warning" {
+    command_is sleep 1000
+    wherry run -d "$CID" </dev/null >/dev/null 2>&1
+    jq '.process | .args = ["echo", "of the file"]' config.json >process.json
+    run --separate-stderr wherry exec -p process.json "$CID" false
+    have_status 0
+    [ "$output" = "of the file" ]
+    [[ $stderr == *'with --process the command is that of the file: "false" is ignored'* ]]
+}
+
+@test "kill: options after the id; an empty signal is the default" {
+    command_is sleep 1000
+    wherry create "$CID" </dev/null >/dev/null 2>&1
+    wherry kill "$CID" ""
+    wait_status "$CID" stopped
+    wherry kill "$CID" KILL --all
 }
