@@ -59,7 +59,8 @@ int cmd_exec(struct cli *cli)
     if (opts.process && a->npos > 1) {
         char text[200];
 
-        snprintf(text, sizeof(text), "with --process the command is that of the file: \"%.100s\" is ignored", a->pos[1]);
+        snprintf(text, sizeof(text), "with --process the command is that of the file: \"%.100s\" is ignored",
+                 a->pos[1]);
         cli_log_message(&cli->log, WHERRY_LOG_WARNING, text, strstr(__FILE__, "src/"), __func__);
         opts.args = NULL;
     }
