@@ -63,7 +63,7 @@ _wherry() {
     *:--format) _wherry_words "text json" && return ;;
     check:--profile) _wherry_words "engine default hardened" && return ;;
     check:--ignore)
-        _wherry_words "unreadable invalid unknown-key accepted refused no-command annotation-unknown duplicate-env \
+        _wherry_words "unknown-key accepted refused no-command annotation-unknown duplicate-env \
             hidden-mount ambient-lost host-lacks rootfs-missing bind-source-missing namespace-missing \
             hook-missing args-not-found interpreter-missing shebang-crlf loader-missing wrong-machine \
             not-a-program fs-unknown fs-option idmap-unsupported sysctl-missing cpuset-beyond value-range \

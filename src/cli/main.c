@@ -188,10 +188,35 @@ static int open_context(struct cli *cli)
     return 0;
 }
 
+/*
+ * The command that argv names, for the status of what fails before or while the options in front of it are read. How many words belong to an
+ * option that is not known is not known either: after one, the first word that is a command's name counts.
+ */
+static const struct cli_command *command_meant(int argc, char **argv)
+{
+    bool sure = true;
+
+    for (int i = 1; i < argc; i++) {
+        const struct cli_command *c = NULL;
+        struct cli_usage_error e = { "" };
+        struct cli_args args = { 0 };
+
+        if (cli_parse(cli_global_opts, argc, argv, &i, true, false, &args, &e) < 0) {
+            sure = false;
+            continue;
+        }
+        if (i < argc)
+            c = cli_command_find(argv[i]);
+        if (c || sure)
+            return c;
+    }
+    return NULL;
+}
+
 /* 1 is how `check` says that there are warnings. */
 static int usage_status(const struct cli *cli, int status)
 {
-    return cli->command->verb == VERB_CHECK && status == 1 ? 2 : status;
+    return cli->command && cli->command->verb == VERB_CHECK && status == 1 ? 2 : status;
 }
 
 /* go-runc reads the version of a program that calls itself runc, and of no other. */
@@ -246,21 +271,22 @@ int main(int argc, char **argv)
     char words[64];
     int i = 1, r;
 
+    cli.command = command_meant(argc, argv);
     r = fill_stdio();
     if (r < 0)
-        return cli_failf(&cli, "open /dev/null for stdin, stdout or stderr that is closed: %s",
-                         cli_errno_words(-r, words));
+        return usage_status(&cli, cli_failf(&cli, "open /dev/null for stdin, stdout or stderr that is closed: %s",
+                                            cli_errno_words(-r, words)));
     /* A caller that ignores it has handed that on, and the kernel would keep no status of our children. */
     sigaction(SIGCHLD, &(struct sigaction){ .sa_handler = SIG_DFL }, NULL);
     /* Somebody's privileges and somebody else's environment: nothing here was made for that. */
     if (getauxval(AT_SECURE))
-        return cli_failf(&cli, "wherry must not be set-uid, set-gid or have file capabilities");
+        return usage_status(&cli, cli_failf(&cli, "wherry must not be set-uid, set-gid or have file capabilities"));
     cli.args.pos = calloc((size_t)argc + 1, sizeof(*cli.args.pos));
     if (!cli.args.pos)
-        return cli_failf(&cli, "out of memory");
+        return usage_status(&cli, cli_failf(&cli, "out of memory"));
     r = cli_parse(cli_global_opts, argc, argv, &i, true, false, &cli.args, &e);
     if (r < 0) {
-        r = cli_usage(&cli, &e, NULL);
+        r = usage_status(&cli, cli_usage(&cli, &e, NULL));
     } else if (cli.args.version) {
         r = print_version(&cli);
     } else if (cli.args.usage) {
@@ -268,7 +294,7 @@ int main(int argc, char **argv)
     } else if (cli.args.help || i >= argc) {
         r = print_help(&cli, NULL);
     } else if (cli_log_open(&cli.log, &cli.args, &e) < 0) {
-        r = cli_failf(&cli, "%s", e.text);
+        r = usage_status(&cli, cli_failf(&cli, "%s", e.text));
     } else {
         r = run_command(&cli, argc, argv, i);
     }

@@ -144,6 +144,26 @@ warning seccomp-overruled /linux/seccomp/syscalls/10/names/7' ]
     have_status 2
 }
 
+@test "check: what is wrong before the command is status 2, too" {
+    local options
+    for options in "--log /nonexistent/x" "--log-level nope" "--log-format nope" "--nosuch" "--nosuch value" "--nosuch --" "--nosuch=1" \
+        "--debug=perhaps" "--nosuch --root list" "--log-level nope --root list" "--cgroup-manager nope"; do
+        # shellcheck disable=SC2086
+        run "$WHERRY" $options check -b "$BUNDLE"
+        have_status 2
+        # shellcheck disable=SC2086
+        run "$WHERRY" $options list
+        have_status 1
+    done
+    # The word after the options is the command, and what follows it belongs to it.
+    run "$WHERRY" --log-level nope state check
+    have_status 1
+    run "$WHERRY" --log-level nope chekc check
+    have_status 1
+    run "$WHERRY" --nosuch state check
+    have_status 1
+}
+
 @test "check: a program that is not in the rootfs, also through a link out of it" {
     command_is /no/such/program
     run wherry check -b "$BUNDLE"
@@ -211,6 +231,29 @@ warning seccomp-overruled /linux/seccomp/syscalls/10/names/7' ]
     run wherry check --ignore no-secomp -b "$BUNDLE"
     have_status 2
     have 'no finding has the id "no-secomp"; did you mean "no-seccomp"?'
+}
+
+@test "check --ignore: a bundle that was not checked never passes" {
+    local id
+    printf '{' >"$BUNDLE/config.json"
+    for id in invalid unreadable; do
+        run wherry check --ignore no-seccomp --ignore "$id" -b "$BUNDLE"
+        have_status 2
+        have "the finding \"$id\" cannot be ignored: it means that nothing else was checked"
+        rm -f "$BUNDLE/config.json"
+    done
+    # Nor are they suggested.
+    run wherry check --ignore invalit -b "$BUNDLE"
+    have_status 2
+    have 'no finding has the id "invalit"'
+    have_not "did you mean"
+}
+
+@test "check --ignore host-lacks: not where /proc is missing" {
+    [ "$(id -u)" = 0 ] || skip "needs root to hide /proc"
+    run unshare -m sh -c 'mount -t tmpfs none /proc && exec "$@"' sh "$WHERRY" check --ignore host-lacks -b "$BUNDLE"
+    have_status 2
+    have "[host-lacks]"
 }
 
 @test "check --format json: as its schema says, with a place in files of one line too" {

@@ -42,6 +42,12 @@ static int profile_of(uint32_t flags, enum wh_check_profile *ret, struct wh_err 
     return 0;
 }
 
+/* Nothing but such a finding would be left to make the status: without it a bundle that was not checked would pass. */
+static bool ends_check(unsigned check)
+{
+    return check == WH_CHECK_UNREADABLE || check == WH_CHECK_INVALID;
+}
+
 static int ignored(struct wh_findings *f, const char *const *ids, struct wh_err *err)
 {
     for (; ids && *ids; ids++) {
@@ -49,12 +55,16 @@ static int ignored(struct wh_findings *f, const char *const *ids, struct wh_err 
         const char *near = NULL;
         unsigned distance = 0;
 
+        if (ends_check(check))
+            return wh_err_set(err, WH_ERR_USAGE, -EINVAL, NULL,
+                              "the finding \"%s\" cannot be ignored: it means that nothing else was checked", *ids);
         if (check != WH_CHECK_MAX) {
             f->ignore[check] = true;
             continue;
         }
         for (unsigned i = 0; i < WH_CHECK_MAX; i++)
-            wh_nearest(*ids, wh_check_infos[i].id, &near, &distance);
+            if (!ends_check(i))
+                wh_nearest(*ids, wh_check_infos[i].id, &near, &distance);
         return wh_err_set(err, WH_ERR_USAGE, -EINVAL, NULL, "no finding has the id \"%.80s\"%s%s%s", *ids,
                           near ? "; did you mean \"" : "", near ? near : "", near ? "\"?" : "");
     }
@@ -74,6 +84,9 @@ static int collect(struct wh_findings *f, struct wh_load *l, const wherry_ctx *c
     if (r == -ENOMEM)
         return wh_err_sys(err, -ENOMEM, "check %s", f->name);
     if (r < 0) {
+        /* Without /proc nothing was checked either, and this finding is what says so. */
+        if (l->proc_fd < 0)
+            f->ignore[WH_CHECK_HOST_LACKS] = false;
         if (first.code)
             wh_check_add_err(f,
                              first.kind == WH_ERR_SPEC ? WH_CHECK_INVALID
