@@ -197,7 +197,7 @@ apart() {
 
 @test "kill: unknown signals are named" {
     local s
-    for s in FOO SIGFOO 65 -1 "" 1x RTMIN+31 99999999999999999999; do
+    for s in FOO SIGFOO 65 -1 1x RTMIN+31 99999999999999999999; do
         run wherry kill "$CID" "$s"
         have_status 1
         [ "$output" = "wherry: unknown signal \"$s\"" ]
