@@ -650,3 +650,24 @@ END
     run "$SRC/tests/tools/shorter-waits" "$PATIENT" "$BATS_TEST_TMPDIR/copy" nosuch=1
     [ "$status" -ne 0 ]
 }
+
+@test "a state directory whose lock another process holds: only delete waits for it, and says so" {
+    up
+    exec 9<"$ROOT/$CID"
+    flock 9
+    for what in "state $CID" list "ps $CID" "events --stats $CID" "update --pids-limit 100 $CID" "pause $CID" "resume $CID" "exec $CID true" \
+        "kill $CID KILL"; do
+        # shellcheck disable=SC2086 # words
+        ends 3 $what
+        have_status 0
+    done
+    ends 3 delete "$CID"
+    have_status 1
+    have "cannot delete container $CID: another command holds the lock of its state directory"
+    ends 14 delete -f "$CID"
+    have_status 1
+    have "cannot delete container $CID: another command has held the lock of its state directory for 10 s"
+    exec 9<&-
+    ends 3 delete -f "$CID"
+    have_status 0
+}

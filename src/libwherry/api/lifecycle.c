@@ -269,6 +269,21 @@ static int look_at_mark(struct wh_target *t, const char *id, struct wh_err *err)
     return r < 0 ? r : 0;
 }
 
+/* Who holds the lock is create or run until the state is written, and then another delete, or a program that is not ours. */
+static int locked(const struct wh_target *t, const char *id, bool force, struct wh_err *err)
+{
+    *err = (struct wh_err){ 0 };
+    if (t->creating || !t->state.id)
+        return wh_err_set(err, WH_ERR_STATE, -EBUSY, NULL, "cannot delete container %s that is not stopped: creating",
+                          id);
+    if (!force)
+        return wh_err_set(err, WH_ERR_STATE, -EBUSY, NULL,
+                          "cannot delete container %s: another command holds the lock of its state directory", id);
+    return wh_err_set(err, WH_ERR_STATE, -EBUSY, NULL,
+                      "cannot delete container %s: another command has held the lock of its state directory for %d s",
+                      id, KILL_MS / 1000);
+}
+
 /* A state directory that tells nothing (its creator died before the journal) or that is damaged beyond reading. */
 static int remove_rest(const wherry_ctx *ctx, struct wh_target *t, const char *id, bool force, struct wh_err *err)
 {
@@ -284,8 +299,7 @@ static int remove_rest(const wherry_ctx *ctx, struct wh_target *t, const char *i
     if (t->dir_fd >= 0) {
         r = wh_store_lock(t->dir_fd, force ? KILL_MS : 0);
         if (r == -EBUSY)
-            return wh_err_set((*err = (struct wh_err){ 0 }, err), WH_ERR_STATE, -EBUSY, NULL,
-                              "cannot delete container %s that is not stopped: creating", id);
+            return locked(t, id, force, err);
         /* It may have become a container while we waited. */
         *err = (struct wh_err){ 0 };
         if (r == 0 && why.code == -ENOENT && wh_target_look(t, id, true, err) == 0)
@@ -379,7 +393,7 @@ static int delete (wherry_ctx *ctx, const char *id, bool force, struct wh_err *e
     if (r == -ENOENT)
         return wh_err_set(err, WH_ERR_STATE, r, NULL, "container does not exist");
     if (r == -EBUSY)
-        return wh_err_set(err, WH_ERR_STATE, r, NULL, "cannot delete container %s that is not stopped: creating", id);
+        return locked(&t, id, force, err);
     /* Where locking fails, one that is being made may be another's work; all else is deleted, and the failure reported. */
     if (r < 0) {
         wh_err_sys(&passing, r, "lock container %s", id);
