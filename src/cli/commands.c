@@ -231,7 +231,7 @@ const struct cli_command cli_commands[] = {
     { VERB_HELP, "help", "[COMMAND]", "show how a command is used", NULL, no_opts, 0, 1, false },
     { VERB_KILL, "kill", "ID [SIGNAL]", "send a signal to a container (default: TERM)",
       "SIGNAL is a number or a name in any case, with or without SIG: 15, TERM, SIGTERM, RTMIN+3.", kill_opts, 1, 2,
-      false },
+      true },
     { VERB_LICENSES, "licenses", "", "print the notices of the libraries that are linked into the program", NULL,
       no_opts, 0, 0, false },
     { VERB_LIST, "list", "", "list the containers", NULL, list_opts, 0, 0, false },

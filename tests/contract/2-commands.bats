@@ -119,7 +119,7 @@ test_setup() { need root; command_is sleep 100; }
             says 1 'container does not exist' kill "$CID-none" "$it"
         done
     done
-    for name in FOO SIG '' 65 -1 '9 ' 0x9 99999999999 RTMIN+31 TERM9; do
+    for name in FOO SIG 65 -1 '9 ' 0x9 99999999999 RTMIN+31 TERM9; do
         says 1 "unknown signal \"$name\"" kill "$CID" "$name"
     done
     # Until the trap is there.

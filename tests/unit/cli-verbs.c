@@ -397,8 +397,6 @@ static void test_calls(void)
         { "--root /a/../r// start c1", "ctx root=/r manager=0 rootless=0 bus=-; start c1" },
         { "--root /r kill c1", "ctx root=/r manager=0 rootless=0 bus=-; kill c1 15 0" },
         { "--root /r kill -a c1 HUP", "ctx root=/r manager=0 rootless=0 bus=-; kill c1 1 1" },
-        { "--root /r kill c1 HUP --all", "ctx root=/r manager=0 rootless=0 bus=-; kill c1 1 1" },
-        { "--root /r kill c1 -a", "ctx root=/r manager=0 rootless=0 bus=-; kill c1 15 1" },
         { "--root /r delete c1", "ctx root=/r manager=0 rootless=0 bus=-; delete c1 0; " },
         { "--root /r delete --force c1", "ctx root=/r manager=0 rootless=0 bus=-; delete c1 1; " },
         { "--root /r kill --regex t.*", "ctx root=/r manager=0 rootless=0 bus=-; list; kill two 15 0" },

@@ -99,10 +99,10 @@ static void test_stops(void)
 {
     struct cli_args args;
 
-    is_int(COMMAND("kill", "--all", "c1", "-9"), 0, "a number with a minus sign");
-    ok(args.all && args.npos == 2 && strcmp(args.pos[1], "-9") == 0, "is an operand, and no signal");
-    is_int(COMMAND("kill", "c1", "KILL", "--all"), 0, "kill takes options after the id, as runc does");
-    ok(args.all && args.npos == 2 && strcmp(args.pos[1], "KILL") == 0, "and the signal before them");
+    is_int(COMMAND("kill", "--all", "c1", "-9"), 0, "kill ends its options at the id");
+    ok(args.all && args.npos == 2 && strcmp(args.pos[1], "-9") == 0, "what follows is the signal");
+    is_int(COMMAND("kill", "c1", "--all"), 0, "even what looks like an option of kill");
+    ok(!args.all && args.npos == 2 && strcmp(args.pos[1], "--all") == 0, "is an operand");
     is_int(COMMAND("ps", "c1", "-f"), 0, "ps ends its options at the id: even what looks like one of its own");
     ok(!args.format && args.npos == 2 && strcmp(args.pos[1], "-f") == 0, "is an operand");
     is_int(COMMAND("kill", "-a", "--", "-c1", "9"), 0, "-- before the id");
