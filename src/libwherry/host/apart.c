@@ -51,8 +51,12 @@ __attribute__((no_sanitize("address"))) static int job_main(void *arg)
 
 static int attend(const struct job *j, int pidfd, int cancel_fd, bool *ret_lost)
 {
-    int r = wh_wait_fd(pidfd, POLLIN, cancel_fd, wh_now_ms() + wh_waits.file);
+    int64_t end = wh_now_ms() + wh_waits.file;
+    int r = wh_wait_fd(pidfd, POLLIN, cancel_fd, end);
 
+    /* A wait that failed says nothing of it; and what is killed may have opened a descriptor that is not known here. */
+    if (r < 0 && r != -ETIMEDOUT && r != -ECANCELED)
+        r = wh_wait_fd(pidfd, POLLIN, cancel_fd, end);
     if (r < 0)
         wh_pidfd_kill(pidfd, SIGKILL);
     *ret_lost = wh_pidfd_wait(pidfd, wh_waits.killed) < 0;
