@@ -4,7 +4,8 @@
 
 #include <elf.h>
 
-/* What an ELF file must say to run on this machine without binfmt_misc. wherry-init asks before it executes one, check before there is a container. */
+/* What an ELF file must say to run on this machine without binfmt_misc. wherry-init asks before it executes one,
+ * check before there is a container. */
 #if defined(__x86_64__)
 #define WH_MACHINE EM_X86_64
 #define WH_MACHINE_32 EM_386

@@ -15,8 +15,10 @@
  *   FORKED(pid)          -->   pidfd_open, waitid: our child?     A only, once; A then exits 0 and never reads again
  *                        <--   GO                                 read by B as its first act: A and B never race
  *   READY                -->   writes the state to disk           B only, once
- *                        <--   COMMIT (create: it may return)     the control socket closes; B accepts on the LISTEN slot
- *                              | START (run: both in one)         on the control socket, which is that of a start from here on
+ *                        <--   COMMIT (create: it may return)     the control socket closes; B
+ *                        accepts on the LISTEN slot
+ *                              | START (run: both in one)         on the control socket,
+ *                              which is that of a start from here on
  *                              | EOF: the host has died           B ends: nobody would know of it
  *   --- create: from here on a connection to the LISTEN slot ---
  *                        <--   ENTER (from `wherry exec`)         any number of times, a connection each
@@ -27,10 +29,12 @@
  *   --- exec: no READY, no START; after FORKED only ASKs and that EOF, on the control socket itself ---
  *
  * A message from init carries no path, size or text: only numbers that the host checks against the plan it wrote. Any
- * violation: SIGKILL through the pidfd. Init never times out; its death is the host's business. fds travel from init only
+ * violation: SIGKILL through the pidfd. Init never times out; its death is the host's business. fds travel from init
+ * only
  * where the plan has OPEN_NS, in ASK(hook) and the answer to ENTER (init's namespaces, one fd each).
  *
- * B's pid is in the mailbox before B runs (CLONE_PARENT_SETTID). B is a child of the host, which reaps it also when A was
+ * B's pid is in the mailbox before B runs (CLONE_PARENT_SETTID). B is a child of the host, which reaps it also when A
+ * was
  * killed before FORKED, or when the host fails before it has looked at FORKED.
  */
 enum wh_msg_type {

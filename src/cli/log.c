@@ -204,7 +204,8 @@ void cli_log_message(void *data, enum wherry_log_level level, const char *messag
 
     if (level > log->level)
         return;
-    /* Not to stderr as well, as failures are: with `run`, and with `create` of an engine, it is the container's. runc does the same. */
+    /* Not to stderr as well, as failures are: with `run`, and with `create` of an engine, it is the container's.
+     * runc does the same. */
     if (log->dest != DEST_STDERR || log->json || level != WHERRY_LOG_WARNING) {
         write_record(log, &record);
         return;

@@ -189,8 +189,9 @@ static int open_context(struct cli *cli)
 }
 
 /*
- * The command that argv names, for the status of what fails before or while the options in front of it are read. How many words belong to an
- * option that is not known is not known either: after one, the first word that is a command's name counts.
+ * The command that argv names, for the status of what fails before or while the options in front of it are read. How
+ * many words belong to an option that is not known is not known either: after one, the first word that is a
+ * command's name counts.
  */
 static const struct cli_command *command_meant(int argc, char **argv)
 {

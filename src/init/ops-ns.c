@@ -217,10 +217,10 @@ int op_clone_b(struct ini *i, const struct wh_step_clone_b *s)
 
     (void)s;
     /*
-     * Like fork: no stack of its own, and init has no threads. clone and not clone3, which the seccomp profile of an outer
-     * container commonly answers with ENOSYS. B is the host's child from here on, and the host has to know its number even if
-     * this process is killed before it has said FORKED: the kernel stores it in the mailbox before B runs. clone(2) has one
-     * argument for that and for a pidfd, so the host opens the pidfd.
+     * Like fork: no stack of its own, and init has no threads. clone and not clone3, which the seccomp profile of an
+     * outer container commonly answers with ENOSYS. B is the host's child from here on, and the host has to know its
+     * number even if this process is killed before it has said FORKED: the kernel stores it in the mailbox before B
+     * runs. clone(2) has one argument for that and for a pidfd, so the host opens the pidfd.
      */
     r = sys_clone(CLONE_PARENT | CLONE_PARENT_SETTID, (int *)&i->mbox->forked);
     if (r < 0)

@@ -44,8 +44,8 @@ WHERRY_API int wherry_error_code(const wherry_error *e); /* negative errno */
 WHERRY_API const char *wherry_error_message(const wherry_error *e); /* one line, without the path */
 WHERRY_API const char *wherry_error_path(const wherry_error *e); /* "config.json:41:20: /mounts/3/source", or "" */
 WHERRY_API const char *wherry_error_step(const wherry_error *e); /* "57" when a step of the plan failed, or "" */
-/* Whole text, one line: "path: message". With wherry_error_next() follow further errors of the same configuration, or what went wrong when a failure
- * was cleaned up after. */
+/* Whole text, one line: "path: message". With wherry_error_next() follow further errors of the same configuration,
+ * or what went wrong when a failure was cleaned up after. */
 WHERRY_API const char *wherry_error_text(const wherry_error *e);
 WHERRY_API const wherry_error *wherry_error_next(const wherry_error *e);
 WHERRY_API void wherry_error_free(wherry_error *e);
@@ -256,7 +256,8 @@ WHERRY_API int wherry_explain(wherry_ctx *ctx, const struct wherry_create_opts *
 enum wherry_check_flags {
     WHERRY_CHECK_JSON = 1u << 0,
     WHERRY_CHECK_STRICT = 1u << 1, /* warnings are errors */
-    /* Profiles, at most one: what engines write and decide is a note; what lies between the container and the host counts one step more. */
+    /* Profiles, at most one: what engines write and decide is a note; what lies between the container and the host
+     * counts one step more. */
     WHERRY_CHECK_ENGINE = 1u << 2,
     WHERRY_CHECK_HARDENED = 1u << 3,
 };

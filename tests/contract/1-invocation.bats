@@ -7,7 +7,8 @@ load contract
 @test "1.1 global options are those before the command, and only there" {
     mkdir "$ROOT"
     ok --debug=false --log-format text --rootless=auto list -q
-    says 1 'flag provided but not defined: -log-format (a global option: it goes before the command)' list --log-format json
+    says 1 'flag provided but not defined: -log-format (a global option: it goes before the command)' list \
+        --log-format json
     says 1 'flag provided but not defined: -debug (a global option: it goes before the command)' state --debug x
     says 1 'flag provided but not defined: -quiet' --quiet list
 }

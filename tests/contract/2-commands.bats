@@ -233,10 +233,12 @@ END
     verb events --stats "$CID"
     [ "$(wc -l <<<"$output")" = 1 ]
     jq -e --arg id "$CID" '.type == "stats" and .id == $id and (.data.cpu.usage | has("kernel") and has("user")) and
-        (["cpu", "cpuset", "memory", "pids", "blkio", "hugetlb", "intel_rdt", "network_interfaces"] - (.data | keys) == [])
+        (["cpu", "cpuset", "memory", "pids", "blkio", "hugetlb", "intel_rdt", "network_interfaces"] - (.data |
+            keys) == [])
         ' <<<"$output"
     if controllers memory pids; then
-        jq -e '.data | (.memory | has("usage") and has("swap") and has("kernel") and has("kernelTCP")) and .pids.current >= 1
+        jq -e '.data | (.memory | has("usage") and has("swap") and has("kernel") and has("kernelTCP")) and
+            .pids.current >= 1
             ' <<<"$output"
     fi
     says 1 'duration interval must be greater than 0' events --interval 0 "$CID"
@@ -251,10 +253,13 @@ END
     [ "$(sed -n 2p config.json | cut -c1)" = $'\t' ]
     says 1 'File config.json exists. Remove it first' spec
     verb features
-    jq -e '.ociVersionMin == "1.0.0" and .ociVersionMax == "1.3.0" and (.mountOptions | . == sort and index("rro") and index("rbind")) and
+    jq -e '.ociVersionMin == "1.0.0" and .ociVersionMax == "1.3.0" and (.mountOptions | . == sort and index("rro") and
+        index("rbind")) and
         (.linux.namespaces | index("user") and index("time")) and .linux.mountExtensions.idmap.enabled and
-        (.potentiallyUnsafeConfigAnnotations | index("org.systemd.property.") and index("run.oci.") and index("org.wherry.")) and
-        (keys - ["ociVersionMin", "ociVersionMax", "hooks", "mountOptions", "linux", "annotations", "potentiallyUnsafeConfigAnnotations"]
+        (.potentiallyUnsafeConfigAnnotations | index("org.systemd.property.") and index("run.oci.") and
+            index("org.wherry.")) and
+        (keys - ["ociVersionMin", "ociVersionMax", "hooks", "mountOptions", "linux", "annotations",
+            "potentiallyUnsafeConfigAnnotations"]
         == [])' <<<"$output" >/dev/null
 }
 

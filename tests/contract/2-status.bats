@@ -10,7 +10,8 @@ test_setup() {
 }
 
 status_is() {
-    [ "$(wherry state "$CID" | jq -r .status)" = "$1" ] || { echo "$(wherry state "$CID" | jq -r .status), not $1"; return 1; }
+    [ "$(wherry state "$CID" | jq -r .status)" = "$1" ] || { echo "$(wherry state "$CID" | jq -r .status), not $1"; \
+        return 1; }
 }
 
 @test "2.0 missing: every command says that the container does not exist, but delete -f, which is content" {
@@ -117,7 +118,8 @@ status_is() {
 
 @test "2.0 creating: hooks see it, and while create goes on there is no such container" {
     # shellcheck disable=SC2016 # for the hook
-    config '.hooks.createRuntime = [{path: "/bin/sh", args: ["sh", "-c", "cat >$0; \"$1\" --root \"$2\" state \"$3\" >$0.state 2>&1; true",
+    config '.hooks.createRuntime = [{path: "/bin/sh", args: ["sh", "-c",
+        "cat >$0; \"$1\" --root \"$2\" state \"$3\" >$0.state 2>&1; true",
         $d, $w, $r, $id]}]' --arg d "$BATS_TEST_TMPDIR/hook" --arg w "$WHERRY" --arg r "$ROOT" --arg id "$CID"
     ok create "$CID"
     [ "$(jq -r .status "$BATS_TEST_TMPDIR/hook")" = creating ]

@@ -8,7 +8,8 @@ test_setup() { need root; command_is sleep 100; }
 
 @test "3.1 go-runc: each call with all of its options, in its order" {
     local prefix=(--debug=false --log "$PWD/log.json" --log-format json --rootless=false)
-    ok "${prefix[@]}" create --bundle "$BUNDLE" --pid-file "$BUNDLE/init.pid" --no-pivot=false --no-new-keyring --detach \
+    ok "${prefix[@]}" create --bundle "$BUNDLE" --pid-file "$BUNDLE/init.pid" \
+        --no-pivot=false --no-new-keyring --detach \
         --preserve-fds 0 "$CID"
     ok "${prefix[@]}" start "$CID"
     jq '.process | .args = ["true"]' config.json >process.json
@@ -61,7 +62,8 @@ test_setup() { need root; command_is sleep 100; }
     [ "$(wc -l <<<"$output")" = 1 ]
     [ "${#output}" -lt 8192 ]
     status=0
-    output=$(_OCI_SYNCPIPE=9 "$WHERRY" --root "$ROOT" create --bundle "$BUNDLE" --pid-file pid "$CID" 2>&1 </dev/null) || status=$?
+    output=$(_OCI_SYNCPIPE=9 "$WHERRY" --root "$ROOT" create --bundle "$BUNDLE" --pid-file pid \
+        "$CID" 2>&1 </dev/null) || status=$?
     [ "$status" = 1 ]
     [[ $output == 'create failed: '* ]]
     [ ! -e pid ]
@@ -117,7 +119,8 @@ podman_status() {
 moby_status() {
     local text=${output,,}
     case $text in
-    *'executable file not found'* | *'no such file or directory'* | *'system cannot find the file specified'*) echo 127 ;;
+    *'executable file not found'* | *'no such file or directory'* | *'system cannot find the file specified'*) \
+        echo 127 ;;
     *'permission denied'* | *'is a directory'*) echo 126 ;;
     *) echo 128 ;;
     esac
@@ -151,8 +154,10 @@ END
 
 @test "3.7 errors that are not of the program have none of these words, so that nobody takes them for 126 or 127" {
     for it in '.hostname = "x" | del(.linux.namespaces[] | select(.type == "uts"))' \
-        '.process.rlimits = [{type: "RLIMIT_FOO", soft: 1, hard: 1}]' '.linux.seccomp = {defaultAction: "SCMP_ACT_FOO"}' \
-        '.mounts += [{destination: "/x", type: "nosuchfs", source: "x"}]' '.process.user.uid = "x"' '.ociVersion = "2.0.0"'; do
+        '.process.rlimits = [{type: "RLIMIT_FOO", soft: 1, hard: 1}]' \
+            '.linux.seccomp = {defaultAction: "SCMP_ACT_FOO"}' \
+        '.mounts += [{destination: "/x", type: "nosuchfs", source: "x"}]' '.process.user.uid = "x"' \
+            '.ociVersion = "2.0.0"'; do
         cp config.json keep.json
         config "$it"
         verb create "$CID"
@@ -166,7 +171,8 @@ END
 @test "3.8 scripts: list -q, list -f json, ps, spec, update and events are what jq and xargs take" {
     config 'del(.linux.cgroupsPath)'
     for id in a b; do ok create "$CID-$id"; done
-    wherry list -q | xargs -n 1 "$WHERRY" --root "$ROOT" state 3>&- 4>&- | jq -es 'length == 2 and all(.[]; .status == "created")'
+    wherry list -q | xargs -n 1 "$WHERRY" --root "$ROOT" state 3>&- 4>&- | jq -es 'length == 2 and
+        all(.[]; .status == "created")'
     [ "$(wherry list -f json | jq -r '.[].id' | tr '\n' ' ')" = "$CID-a $CID-b " ]
     wherry list -q | xargs -n 1 "$WHERRY" --root "$ROOT" delete -f 3>&- 4>&-
     [ -z "$(wherry list -q)" ]

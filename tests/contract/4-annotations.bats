@@ -8,8 +8,10 @@ test_setup() { need root; command_is sleep 100; }
 
 @test "4 annotations that nobody knows, and those of engines, are ignored and shown in state, list and to hooks" {
     config '.annotations = {"io.kubernetes.cri.container-type": "container", "io.container.manager": "libpod",
-            "krun.cpus": "2", "org.opencontainers.image.stopSignal": "37", "io.podman.annotations.init": "FALSE", "umask.crio.io": "0777",
-            "run.oci.systemd.force_cgroup_v1": "/sys/fs/cgroup/systemd", "module.wasm.image/variant": "compat", "a": ""} |
+            "krun.cpus": "2", "org.opencontainers.image.stopSignal": "37", "io.podman.annotations.init": "FALSE",
+                "umask.crio.io": "0777",
+            "run.oci.systemd.force_cgroup_v1": "/sys/fs/cgroup/systemd", "module.wasm.image/variant": "compat",
+                "a": ""} |
         .hooks.createRuntime = [{path: "/bin/sh", args: ["sh", "-c", "cat >\($f)"]}]' --arg f "$BATS_TEST_TMPDIR/hook"
     jq -S .annotations config.json >want
     verb create "$CID"
@@ -31,7 +33,8 @@ test_setup() { need root; command_is sleep 100; }
 }
 
 @test "4.1 org.systemd.property means nothing with another manager, however it is written" {
-    config '.annotations = {"org.systemd.property.KillSignal": "37", "org.systemd.property.TimeoutStopUSec": "uint64 30000000",
+    config '.annotations = {"org.systemd.property.KillSignal": "37",
+        "org.systemd.property.TimeoutStopUSec": "uint64 30000000",
         "org.systemd.property.x": "nonsense", "org.systemd.property.CollectMode": "\u0027inactive-or-failed\u0027"}'
     ok create "$CID"
 }

@@ -18,7 +18,8 @@ lost() { # MAP
 stray() { # MAP
     titles | awk -F '\t' 'FNR == NR { named[$3 "\t" $4] = named[$3 "\t" $4] " " $1; next }
         $1 ~ /^contract\// && $1 != "contract/map.bats" { split($2, word, " ")
-            if (index(named[$0] " ", " " word[1] " ") == 0) print "not in the map under " word[1] ": " $1 ": " $2 }' "$1" -
+            if (index(named[$0] " ", " " word[1] " ") == 0) print "not in the map under " word[1] ": " $1 ": " $2 }' \
+                "$1" -
 }
 
 nothing() { [ -z "$1" ] || { echo "$1"; return 1; }; }

@@ -1,8 +1,8 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# conmon without an engine: the argument lists with which podman and CRI-O start it, and what they read from it then: the sync pipe, the exit file,
-# the log, and that the exit command ran.
+# conmon without an engine: the argument lists with which podman and CRI-O start it, and what they read from it then:
+# the sync pipe, the exit file, the log, and that the exit command ran.
 # shellcheck disable=SC2154 # status and output are set by bats
 
 load ../integration/helpers
@@ -12,14 +12,20 @@ test_setup() {
     need root
     mkdir -p exits persist sockets
     # podman 4.3, libpod/oci_conmon_common.go
-    podman=(--api-version 1 -c "$CID" -u "$CID" -r "$WHERRY" -b "$BUNDLE" -p "$BUNDLE/pidfile" -n name --exit-dir "$BUNDLE/exits"
-        --persist-dir "$BUNDLE/persist" --full-attach -l "k8s-file:$BUNDLE/log" --log-level warn --runtime-arg "--root=$ROOT"
+    podman=(--api-version 1 -c "$CID" -u "$CID" -r "$WHERRY" -b "$BUNDLE" -p "$BUNDLE/pidfile" -n name \
+        --exit-dir "$BUNDLE/exits"
+        --persist-dir "$BUNDLE/persist" --full-attach -l "k8s-file:$BUNDLE/log" --log-level warn \
+            --runtime-arg "--root=$ROOT"
         --runtime-arg --log-format=json --runtime-arg --log --runtime-arg="$BUNDLE/oci-log" --conmon-pidfile "$BUNDLE/conmon.pid"
-        --exit-command /bin/sh --exit-command-arg -c --exit-command-arg "echo podman container cleanup >'$BUNDLE/ended'")
+        --exit-command /bin/sh \
+            --exit-command-arg -c --exit-command-arg "echo podman container cleanup >'$BUNDLE/ended'")
     # CRI-O, internal/oci/runtime_oci.go
-    crio=(-b "$BUNDLE" -c "$CID" --exit-dir "$BUNDLE/exits" -l "$BUNDLE/log" --log-level info -n name -P "$BUNDLE/conmon.pid"
-        -p "$BUNDLE/pidfile" --persist-dir "$BUNDLE/persist" -r "$WHERRY" --runtime-arg "--root=$ROOT" --socket-dir-path "$BUNDLE/sockets" -u "$CID")
-    crio_exec=(-c "$CID" -n name -r "$WHERRY" -P "$BUNDLE/execmon.pid" -p "$BUNDLE/exec.pid" -e -l "$BUNDLE/exec.log" --runtime-arg "--root=$ROOT"
+    crio=(-b "$BUNDLE" -c "$CID" --exit-dir "$BUNDLE/exits" -l "$BUNDLE/log" --log-level info -n name \
+        -P "$BUNDLE/conmon.pid"
+        -p "$BUNDLE/pidfile" --persist-dir "$BUNDLE/persist" -r "$WHERRY" --runtime-arg "--root=$ROOT" \
+            --socket-dir-path "$BUNDLE/sockets" -u "$CID")
+    crio_exec=(-c "$CID" -n name -r "$WHERRY" -P "$BUNDLE/execmon.pid" -p "$BUNDLE/exec.pid" -e -l "$BUNDLE/exec.log" \
+        --runtime-arg "--root=$ROOT"
         --socket-dir-path "$BUNDLE/sockets" --log-level info --exec-process-spec "$BUNDLE/process.json")
 }
 
@@ -35,7 +41,8 @@ test_teardown() {
 # conmon with its pipes: what it says to the engine goes to the file `sync`.
 monitor() {
     : >sync
-    _OCI_SYNCPIPE=8 _OCI_STARTPIPE=9 timeout -k 5 60 conmon "$@" 8>>sync 9< <(printf x) </dev/null >/dev/null 2>conmon.err 3>&- 4>&-
+    _OCI_SYNCPIPE=8 _OCI_STARTPIPE=9 timeout -k 5 60 conmon \
+        "$@" 8>>sync 9< <(printf x) </dev/null >/dev/null 2>conmon.err 3>&- 4>&-
 }
 wait_for() { # CONDITION…
     local i

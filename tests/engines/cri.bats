@@ -1,8 +1,9 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: LGPL-2.1-or-later
 #
-# containerd as Kubernetes uses it: pods and containers through the Container Runtime Interface, with wherry behind the shim io.containerd.runc.v2.
-# Pods are on the host's network: an own one needs the devices of a CNI plugin, and the runtime has no part in it.
+# containerd as Kubernetes uses it: pods and containers through the Container Runtime Interface, with wherry behind the
+# shim io.containerd.runc.v2. Pods are on the host's network: an own one needs the devices of a CNI plugin, and the
+# runtime has no part in it.
 
 bats_require_minimum_version 1.5.0
 load engines
@@ -100,14 +101,17 @@ create() { # NAME PART COMMAND…
     shift 2
     config=$(jq -cn --arg name "$name" --arg image "$IMAGE" --argjson part "$part" '
         { metadata: { name: $name }, image: { image: $image }, command: $ARGS.positional, log_path: ($name + ".log"),
-          linux: { security_context: { namespace_options: { network: "NODE", pid: "CONTAINER" } } } } * $part' --args -- "$@")
+          linux: { security_context: { namespace_options: { network: "NODE", pid: "CONTAINER" } } } } * $part' \
+              --args -- "$@")
     ID=
-    answer=$(cri CreateContainer "{\"pod_sandbox_id\": \"$POD\", \"config\": $config, \"sandbox_config\": $SANDBOX}") || return
+    answer=$(cri CreateContainer "{\"pod_sandbox_id\": \"$POD\", \"config\": $config, \"sandbox_config\": $SANDBOX}") ||
+        return
     ID=$(jq -er .container_id <<<"$answer")
 }
 start() { create "$@" && cri StartContainer "{\"container_id\": \"$ID\"}" >/dev/null; }
 status_of() { cri ContainerStatus "{\"container_id\": \"$ID\"}" | jq -c .status; }
-# Runs one to its end: $status is its own, $output what it said (the log has a time, a stream and a mark before each line).
+# Runs one to its end: $status is its own, $output what it said (the log has a time, a stream and a mark before each
+# line).
 one() {
     local state i
     start "$@" || return
@@ -178,7 +182,8 @@ inside() { # COMMAND…: in the container, with an end
     mkdir "$DIR/volume/in" "$DIR/volume/out"
     pod '{"security_context": {"privileged": true}}'
     for asked in PRIVATE HOST_TO_CONTAINER BIDIRECTIONAL; do
-        m=$(jq -cn --arg p "PROPAGATION_$asked" --arg h "$DIR/volume" '{ mounts: [{ container_path: "/v", host_path: $h, propagation: $p }],
+        m=$(jq -cn --arg p "PROPAGATION_$asked" --arg h "$DIR/volume" \
+            '{ mounts: [{ container_path: "/v", host_path: $h, propagation: $p }],
             linux: { security_context: { privileged: true } } }')
         start "$asked" "$m" sleep 1000
         mount -t tmpfs out "$DIR/volume/out"
@@ -204,7 +209,8 @@ inside() { # COMMAND…: in the container, with an end
     have_status 0
     have_line '^NoNewPrivs:.1$'
     have_line '^Seccomp:.2$'
-    run one b '{"linux": {"security_context": {"seccomp": {"profile_type": "Unconfined"}}}}' grep Seccomp: /proc/self/status
+    run one b '{"linux": {"security_context": {"seccomp": {"profile_type": "Unconfined"}}}}' grep Seccomp: \
+        /proc/self/status
     have_line '^Seccomp:.0$'
     run one c '{"linux": {"security_context": {"capabilities": {"drop_capabilities": ["ALL"], "add_capabilities": ["KILL"]}}}}' \
         grep CapEff: /proc/self/status
@@ -223,7 +229,8 @@ inside() { # COMMAND…: in the container, with an end
     [ "$output" = "$ipc" ]
     run one own '{}' sh -c 'echo $$'
     [ "$output" = 1 ]
-    run one shared '{"linux": {"security_context": {"namespace_options": {"pid": "POD"}}}}' sh -c 'tr "\0" " " </proc/1/cmdline'
+    run one shared '{"linux": {"security_context": {"namespace_options": {"pid": "POD"}}}}' \
+        sh -c 'tr "\0" " " </proc/1/cmdline'
     have "sleep 100000"
     remove_pod
     pod '{"security_context": {"namespace_options": {"network": "NODE", "pid": "NODE", "ipc": "NODE"}}}'
@@ -244,7 +251,8 @@ inside() { # COMMAND…: in the container, with an end
     have_line '^/tmp$'
     have_line '^b$'
     have "Read-only file system"
-    run one b '{"devices": [{"container_path": "/dev/other", "host_path": "/dev/null", "permissions": "r"}]}' stat -c '%t %T' /dev/other
+    run one b '{"devices": [{"container_path": "/dev/other", "host_path": "/dev/null", "permissions": "r"}]}' stat \
+        -c '%t %T' /dev/other
     [ "$output" = "1 3" ]
     run one c '{"tty": true}' tty
     have /dev/pts/0
@@ -265,7 +273,8 @@ inside() { # COMMAND…: in the container, with an end
         [ "$memory" -ge "$held" ]
         [ "$memory" -le 134217728 ]
     fi
-    cri UpdateContainerResources "{\"container_id\": \"$ID\", \"linux\": {\"memory_limit_in_bytes\": 67108864, \"cpu_shares\": 1024}}"
+    cri UpdateContainerResources \
+        "{\"container_id\": \"$ID\", \"linux\": {\"memory_limit_in_bytes\": 67108864, \"cpu_shares\": 1024}}"
     if [ -d /sys/fs/cgroup/memory ]; then
         run inside cat /sys/fs/cgroup/memory/memory.limit_in_bytes
         [ "$output" = 67108864 ]

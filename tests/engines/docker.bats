@@ -97,7 +97,8 @@ no_trace_of_containers() {
     ! traces_of_containers
 }
 traces_of_containers() {
-    find /sys/fs/cgroup -mindepth 1 -path "*$PARENT/*" -type d 2>/dev/null | grep . || grep -lsF -- "$PARENT/" /proc/[0-9]*/cgroup
+    find /sys/fs/cgroup -mindepth 1 -path "*$PARENT/*" -type d 2>/dev/null | grep . ||
+        grep -lsF -- "$PARENT/" /proc/[0-9]*/cgroup
 }
 
 @test "a named runtime" {

@@ -46,7 +46,8 @@ traces() {
     local pid bad=1
     grep -F "$DIR/" /proc/self/mountinfo && { echo "mounts are left"; bad=0; }
     # The engine makes the parent, and an empty one is what it leaves.
-    find /sys/fs/cgroup -depth -mindepth 1 -path "*$PARENT/*" -type d ! -name conmon | grep . && { echo "cgroups are left"; bad=0; }
+    find /sys/fs/cgroup -depth -mindepth 1 -path "*$PARENT/*" -type d ! -name conmon | grep . &&
+        { echo "cgroups are left"; bad=0; }
     for pid in $(grep -lsF -- "${DIR##*/}" /proc/[0-9]*/cgroup | cut -d/ -f3); do
         echo "process $pid is left: $(tr '\0' ' ' <"/proc/$pid/cmdline")"
         bad=0
@@ -54,7 +55,8 @@ traces() {
     return "$bad"
 }
 
-# Engines clean up after themselves in processes of their own (conmon starts `podman container cleanup`), which take their time on a busy machine.
+# Engines clean up after themselves in processes of their own (conmon starts `podman container cleanup`), which take
+# their time on a busy machine.
 no_trace() {
     local i
     for ((i = 0; i < 300; i++)); do

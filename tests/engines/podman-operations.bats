@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: LGPL-2.1-or-later
 # shellcheck disable=SC2086,SC2154 # $STORAGE is a list of words; status and output are set by bats
 #
-# What podman does with containers beyond running them: pods, kube play, healthchecks, user namespaces, propagation, statistics.
+# What podman does with containers beyond running them: pods, kube play, healthchecks, user namespaces, propagation,
+# statistics.
 
 bats_require_minimum_version 1.5.0
 load engines
@@ -83,7 +84,8 @@ says() { # TEXT: a container has it in its log
 }
 
 @test "stats: the memory and the processes of the container, not the machine's" {
-    [ -d /sys/fs/cgroup/memory ] || grep -qw memory /sys/fs/cgroup/cgroup.controllers 2>/dev/null || skip "there is no memory controller in this view"
+    [ -d /sys/fs/cgroup/memory ] || grep -qw memory /sys/fs/cgroup/cgroup.controllers 2>/dev/null ||
+        skip "there is no memory controller in this view"
     made run -d --memory 128m $IMAGE sh -c 'head -c 20971520 /dev/zero >/dev/shm/x; echo held; exec sleep 1000'
     says held
     run podman stats --no-stream --no-reset --format '{{.MemUsageBytes}} {{.PIDs}}' "$NAME"
@@ -119,18 +121,23 @@ says() { # TEXT: a container has it in its log
 }
 
 @test "--systemd=always: tmpfs on /run and /tmp, a writable cgroup, the variable container" {
-    run box --systemd always $IMAGE sh -c 'echo $container; grep -cE " (/run|/run/lock|/tmp|/var/log/journal) .* - tmpfs " /proc/self/mountinfo
-        d=/sys/fs/cgroup/systemd; [ -d $d ] || d=/sys/fs/cgroup; mkdir $(find $d -maxdepth 0)/made || mkdir $d$(sed -n "s/^1:name=systemd://p" /proc/self/cgroup)/made; echo $?'
+    run box --systemd always $IMAGE sh -c 'echo $container;
+        grep -cE " (/run|/run/lock|/tmp|/var/log/journal) .* - tmpfs " /proc/self/mountinfo
+        d=/sys/fs/cgroup/systemd; [ -d $d ] || d=/sys/fs/cgroup;
+            mkdir $(find $d -maxdepth 0)/made || mkdir $d$(sed -n "s/^1:name=systemd://p" /proc/self/cgroup)/made;
+            echo $?'
     have_status 0
     have_line '^(oci|podman)$'
     have_line '^4$'
 }
 
 @test "a pod: shared ipc and uts, own pid; kill, stop, removal" {
-    podman pod create --name "p$NAME" --cgroup-parent "$PARENT" --network none --infra-image $IMAGE --infra-command "/bin/sleep 100000" \
+    podman pod create --name "p$NAME" --cgroup-parent "$PARENT" --network none --infra-image $IMAGE \
+        --infra-command "/bin/sleep 100000" \
         --hostname pod --share ipc,uts
     podman run -d --pod "p$NAME" --name "$NAME" --pids-limit -1 $IMAGE sleep 1000
-    run podman run --rm --pod "p$NAME" --pids-limit -1 $IMAGE sh -c 'hostname; readlink /proc/self/ns/ipc; echo $$' </dev/null
+    run podman run --rm --pod "p$NAME" --pids-limit -1 $IMAGE sh -c 'hostname; readlink /proc/self/ns/ipc;
+        echo $$' </dev/null
     have_status 0
     local one=$output
     run podman exec "$NAME" sh -c 'hostname; readlink /proc/self/ns/ipc; echo 1' </dev/null
@@ -153,8 +160,10 @@ says() { # TEXT: a container has it in its log
     have_line '^0$'
     # Of the ranges that /etc/subuid names for containers; the file is the test's, in a mount namespace of its own.
     echo containers:200000:200000 >"$DIR/subids"
-    run quick unshare -m --propagation private bash -c 'mount --bind "$1" /etc/subuid && mount --bind "$1" /etc/subgid && shift && exec "$@"' sh "$DIR/subids" \
-        podman $STORAGE --tmpdir "$DIR/tmp" --runtime wherry run --rm --name "$NAME" --network none --cgroup-parent "$PARENT" --pids-limit -1 \
+    run quick unshare -m --propagation private bash \
+        -c 'mount --bind "$1" /etc/subuid && mount --bind "$1" /etc/subgid && shift && exec "$@"' sh "$DIR/subids" \
+        podman $STORAGE --tmpdir "$DIR/tmp" --runtime wherry run --rm --name "$NAME" --network none \
+            --cgroup-parent "$PARENT" --pids-limit -1 \
         --userns auto:size=1024 $IMAGE cat /proc/self/uid_map </dev/null
     have_status 0
     have_line '^ +0 +2[0-9]{5} +1024$'
@@ -163,7 +172,8 @@ says() { # TEXT: a container has it in its log
 @test "volumes: every propagation; with rshared a mount made inside reaches the host" {
     local asked tags
     for asked in private rprivate slave rslave shared rshared; do
-        run box -v "$DIR/volume:/volume:$asked" $IMAGE sed -n 's/^.* \/volume [^ ]* \(.*\)- tmpfs.*/[\1]/p' /proc/self/mountinfo
+        run box -v "$DIR/volume:/volume:$asked" $IMAGE sed -n 's/^.* \/volume [^ ]* \(.*\)- tmpfs.*/[\1]/p' \
+            /proc/self/mountinfo
         have_status 0
         case $asked in
         *private) tags='^\[\]$' ;;
@@ -181,7 +191,8 @@ says() { # TEXT: a container has it in its log
 
 @test "volumes: idmap gives the files of the host to the container's ids" {
     touch "$DIR/volume/file"
-    run box --uidmap 0:100000:65536 --gidmap 0:100000:65536 -v "$DIR/volume:/volume:idmap" $IMAGE stat -c '%u %g' /volume/file
+    run box --uidmap 0:100000:65536 --gidmap 0:100000:65536 -v "$DIR/volume:/volume:idmap" $IMAGE stat -c '%u %g' \
+        /volume/file
     have_status 0
     [ "$output" = "0 0" ]
     run box --uidmap 0:100000:65536 --gidmap 0:100000:65536 -v "$DIR/volume:/volume" $IMAGE stat -c '%u' /volume/file

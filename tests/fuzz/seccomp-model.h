@@ -299,8 +299,8 @@ static void any_call(const struct wh_seccomp *f, struct seccomp_data *d)
             d->args[r->args[i].index] = r->args[i].value;
 }
 
-/* libseccomp 2.5 does not come back from some trees of rules with several conditions. So that nothing but those costs a process, what never was seen
- * to be endless is compiled here: rules with one condition each. */
+/* libseccomp 2.5 does not come back from some trees of rules with several conditions. So that nothing but those
+ * costs a process, what never was seen to be endless is compiled here: rules with one condition each. */
 static bool may_be_endless(const struct wh_spec *spec)
 {
     const struct wh_seccomp *f = &spec->linux_.seccomp;

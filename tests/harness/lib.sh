@@ -136,11 +136,13 @@ tap() {
     fi
 }
 
-# What failed beside the other lanes runs once more, alone. Containers, engines and the lab wait for each other's processors and have deadlines, so that
-# a failure that does not come back is one of load. It is listed as such below, and the second result counts. With many failures there is no doubt.
+# What failed beside the other lanes runs once more, alone. Containers, engines and the lab wait for each other's
+# processors and have deadlines, so that a failure that does not come back is one of load. It is listed as such below,
+# and the second result counts. With many failures there is no doubt.
 once_more() {
     local failed='' name
-    failed=$(awk '$4 > 0 && $1 ~ /^(unit|differential|integration|contract|engines|fault|vm)$/ { print $1 "." $2 }' "$out/counts")
+    failed=$(awk '$4 > 0 && $1 ~ /^(unit|differential|integration|contract|engines|fault|vm)$/ { print $1 "." $2 }' \
+        "$out/counts")
     # shellcheck disable=SC2086 # a list of words
     set -- $failed
     [ $# -le 6 ] || return 0
@@ -149,6 +151,6 @@ once_more() {
         mkdir -p "$out/first"
         cp "$out/${name%%.*}/${name#*.}."* "$out/first/"
         eval "tap $(cat "$out/command.$name")"
-        if grep -q "^${name%%.*} ${name#*.} [0-9]* 0 " "$out/counts"; then echo "  ${name%%.*}/${name#*.}" >>"$out/flaky"; fi
+        ! grep -q "^${name%%.*} ${name#*.} [0-9]* 0 " "$out/counts" || echo "  ${name%%.*}/${name#*.}" >>"$out/flaky"
     done
 }

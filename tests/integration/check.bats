@@ -4,7 +4,8 @@
 # shellcheck disable=SC2154 # status and output are set by bats
 load helpers
 
-# The reports depend on the host in two findings, which are left out: which capabilities it may grant, and which limits the caller has.
+# The reports depend on the host in two findings, which are left out: which capabilities it may grant, and which limits
+# the caller has.
 report() { # CONFIG FORMAT
     cp "$CONFIGS/$1.json" "$BUNDLE/config.json"
     # What the bundle has to have for no finding to be about it.
@@ -12,7 +13,8 @@ report() { # CONFIG FORMAT
     wherry check --format "$2" -b "$BUNDLE"
 }
 
-ids() { jq -r '.findings[] | select(.id != "cap-not-granted" and .id != "rlimit-above") | .severity + " " + .id + " " + .pointer' <<<"$1"; }
+ids() { jq -r '.findings[] | select(.id != "cap-not-granted" and .id != "rlimit-above") |
+    .severity + " " + .id + " " + .pointer' <<<"$1"; }
 
 @test "check: the default configuration of runc" {
     run report runc-1.1-spec text
@@ -146,7 +148,8 @@ warning seccomp-overruled /linux/seccomp/syscalls/10/names/7' ]
 
 @test "check: what is wrong before the command is status 2, too" {
     local options
-    for options in "--log /nonexistent/x" "--log-level nope" "--log-format nope" "--nosuch" "--nosuch value" "--nosuch --" "--nosuch=1" \
+    for options in "--log /nonexistent/x" "--log-level nope" "--log-format nope" "--nosuch" "--nosuch value" \
+        "--nosuch --" "--nosuch=1" \
         "--debug=perhaps" "--nosuch --root list" "--log-level nope --root list" "--cgroup-manager nope"; do
         # shellcheck disable=SC2086
         run "$WHERRY" $options check -b "$BUNDLE"
@@ -198,7 +201,8 @@ warning seccomp-overruled /linux/seccomp/syscalls/10/names/7' ]
     for name in runc-1.1-spec runc-1.1-spec-rootless podman-4.3-default podman-5.8-systemd containerd-1.6-default; do
         cp "$CONFIGS/$name.json" "$BUNDLE/config.json"
         # What the engine makes for one container on one machine, before it calls the runtime.
-        config '.root.path = "rootfs" | (.mounts[] | select(.source // "" | startswith("/var/lib/engine/"))).source = "/etc/hostname"
+        config '.root.path = "rootfs" | (.mounts[] | select(.source // "" |
+            startswith("/var/lib/engine/"))).source = "/etc/hostname"
                 | (.mounts[] | select(.source == "/sys/fs/cgroup/systemd")).source = "/sys"'
         run wherry check --profile engine -b "$BUNDLE"
         [ "$status" = 0 ] || { echo "$name: $output"; return 1; }

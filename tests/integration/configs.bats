@@ -86,11 +86,13 @@ all() { # CONFIG
 
 # ---------------------------------------------------------------- every file that is kept
 
-# What the engine made on its machine for that one container, and what this machine lacks, is patched, and nothing else; the test says what.
+# What the engine made on its machine for that one container, and what this machine lacks, is patched, and nothing else;
+# the test says what.
 patch() { # FILTER WHAT [JQ OPTION…]
     cp "$BUNDLE/config.json" "$BUNDLE/before"
     config "$1" "${@:3}"
-    cmp -s <(jq -S . "$BUNDLE/before") <(jq -S . "$BUNDLE/config.json") || echo "# $BATS_TEST_DESCRIPTION: patched: $2" >&3
+    cmp -s <(jq -S . "$BUNDLE/before") <(jq -S . "$BUNDLE/config.json") ||
+        echo "# $BATS_TEST_DESCRIPTION: patched: $2" >&3
     rm "$BUNDLE/before"
 }
 kept() { # CONFIG
@@ -109,7 +111,8 @@ kept() { # CONFIG
         /sys/fs/cgroup/systemd) mkdir "$made/$n" ;;
         *) echo made >"$made/$n" ;;
         esac
-        patch '(.mounts[] | select(.source == $s)).source = $m' "the source of $destination" --arg s "$source" --arg m "$made/$n"
+        patch '(.mounts[] | select(.source == $s)).source = $m' "the source of $destination" --arg s "$source" --arg m \
+            "$made/$n"
     done < <(jq -r '.mounts[] | select(.type == "bind") | [.source, .destination] | @tsv' "$BUNDLE/config.json")
     # The engine gives the rootfs to the root of the user namespace.
     owner=$(jq '.linux.uidMappings // [] | map(select(.containerID == 0))[0].hostID // 0' "$BUNDLE/config.json")
@@ -118,9 +121,12 @@ kept() { # CONFIG
     chmod -R a+rX "$made" "$BATS_TEST_TMPDIR"
     # The helper of docker --init, which is not wherry's to bring.
     patch 'if .process.args[0] == "/sbin/docker-init" and ($there | not) then
-            .process.args = .process.args[2:] | .mounts |= map(select(.destination != "/sbin/docker-init")) else . end' \
-        "docker-init, which is not installed" --argjson there "$([ -x /usr/bin/docker-init ] && echo true || echo false)"
-    patch '(.linux.namespaces[] | select(.path // "" | startswith("/var/lib/engine/"))) |= {type}' "namespaces that the engine made: new ones"
+            .process.args = .process.args[2:] | .mounts |= map(select(.destination != "/sbin/docker-init")) else
+                . end' \
+        "docker-init, which is not installed" --argjson there \
+            "$([ -x /usr/bin/docker-init ] && echo true || echo false)"
+    patch '(.linux.namespaces[] | select(.path // "" |
+        startswith("/var/lib/engine/"))) |= {type}' "namespaces that the engine made: new ones"
     patch 'del(.hooks)' "hooks, which call the engine"
     if ! (($(sed -n 's/^CapEff:[[:space:]]*/0x/p' /proc/self/status) >> 24 & 1)); then
         for type in $(jq -r '.process.rlimits // [] | .[].type' "$BUNDLE/config.json"); do
@@ -130,7 +136,8 @@ kept() { # CONFIG
             *) continue ;;
             esac
             [ "$hard" != unlimited ] || continue
-            patch '.process.rlimits |= map(if .type == $t then .hard = ([.hard, $h] | min) | .soft = ([.soft, $h] | min) else . end)' \
+            patch '.process.rlimits |= map(if .type == $t then .hard = ([.hard, $h] | min) | .soft = ([.soft, $h] |
+                min) else . end)' \
                 "$type, because this machine has no CAP_SYS_RESOURCE" --arg t "$type" --argjson h "$hard"
         done
     fi

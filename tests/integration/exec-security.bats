@@ -172,9 +172,9 @@ tracer_up() {
     grep -q ready said
 }
 
-# seized_nothing_of_the_host COUNT [SOCKETS]: of the helpers that were seized, which are some; each is held against what init itself has. Besides stdio it
-# has its control socket, and that of a created container the one that `start` connects to,
-# and a signalfd.
+# seized_nothing_of_the_host COUNT [SOCKETS]: of the helpers that were seized, which are some; each is held against what
+# init itself has. Besides stdio it has its control socket, and that of a created container the one that `start`
+# connects to, and a signalfd.
 seized_nothing_of_the_host() {
     awk -v most="${2:-1}" -v bnd="$(awk '/^CapBnd/ { print $2 }' "/proc/$(pid_of "$CID")/status")" '
         function beyond(mine, theirs,   i, m, t) {
@@ -223,7 +223,8 @@ beside_the_tracer() { # TIMES FILTER
     local n
     tracer_up
     command_is true
-    config '.linux.namespaces |= map(if .type == "pid" then .path = "/proc/'"$(pid_of "$CID")"'/ns/pid" else . end) | .linux.cgroupsPath += "-2"'" | $2"
+    config '.linux.namespaces |= map(if .type == "pid" then
+        .path = "/proc/'"$(pid_of "$CID")"'/ns/pid" else . end) | .linux.cgroupsPath += "-2"'" | $2"
     for ((n = 0; n < $1; n++)); do
         "$WHERRY" --root "$ROOT" run "$CID-2" </dev/null >ran 2>&1 3>&- 4>&- || { cat ran; return 1; }
     done
@@ -231,7 +232,8 @@ beside_the_tracer() { # TIMES FILTER
 
 @test "containers made in the pid namespace of a process with CAP_SYS_PTRACE: what it seizes has nothing that they do not have" {
     config '(.linux.namespaces[] | select(.type == "pid")).path = "/proc/1/ns/pid"'
-    wherry explain | awk '/clone B/ { clone = NR } /pivot_root to/ { pivot = NR } END { exit clone < pivot }' || skip "procfs has no option pidns here (Linux 6.17)"
+    wherry explain | awk '/clone B/ { clone = NR } /pivot_root to/ { pivot = NR } END { exit clone < pivot }' ||
+        skip "procfs has no option pidns here (Linux 6.17)"
     config 'del((.linux.namespaces[] | select(.type == "pid")).path)'
     beside_the_tracer 300 .
     seized_nothing_of_the_host 20 2

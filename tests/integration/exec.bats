@@ -223,9 +223,11 @@ same_as_init() { # PID
     config ".process.user = { uid: $uid, gid: $uid }"
     up
     # The two of the shell, and itself.
-    for n in $(seq 200); do [ "$(grep -l "^Uid:.$uid\b" /proc/[0-9]*/status 2>/dev/null | wc -l)" != 3 ] || break; sleep 0.05; done
+    for n in $(seq 200); do [ "$(grep -l "^Uid:.$uid\b" /proc/[0-9]*/status 2>/dev/null | wc -l)" != 3 ] ||
+        break; sleep 0.05; done
     for limit in 1 2 3 4 5; do
-        jq --argjson n "$limit" '.process | .rlimits = [{type: "RLIMIT_NPROC", soft: $n, hard: $n}] | .args = ["sh", "-c", "true & wait $! && echo forked"]' config.json >p.json
+        jq --argjson n "$limit" '.process | .rlimits = [{type: "RLIMIT_NPROC", soft: $n, hard: $n}] | .args = ["sh",
+            "-c", "true & wait $! && echo forked"]' config.json >p.json
         for n in $(seq 10); do
             run wherry exec -p p.json "$CID" </dev/null
             case $limit in

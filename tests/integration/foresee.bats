@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# What `check` says this host will refuse, `run` is refused, at the same place of the configuration; and what it does not object to, runs.
-# Each finding by itself, without a container: tests/unit/check.c.
+# What `check` says this host will refuse, `run` is refused, at the same place of the configuration; and what it does
+# not object to, runs. Each finding by itself, without a container: tests/unit/check.c.
 # shellcheck disable=SC2154 # status and output are set by bats
 load helpers
 
@@ -33,19 +33,25 @@ fine() { # FILTER
     local last
     last=$(jq '.mounts | length' "$BUNDLE/config.json")
     foreseen fs-unknown "/mounts/$last" '.mounts += [{destination: "/x", type: "nosuchfs", source: "x"}]'
-    foreseen fs-option "/mounts/$last" '.mounts += [{destination: "/x", type: "tmpfs", source: "x", options: ["nosuid", "sise=1m"]}]'
-    foreseen fs-option "/mounts/$last" '.mounts += [{destination: "/x", type: "tmpfs", source: "x", options: ["size=many"]}]'
-    foreseen idmap-unsupported "/mounts/$last" '.mounts += [{destination: "/x", type: "bind", source: "/proc/self/fdinfo", options: ["bind"],
-        uidMappings: [{containerID: 0, hostID: 1000, size: 9}], gidMappings: [{containerID: 0, hostID: 1000, size: 9}]}]'
+    foreseen fs-option "/mounts/$last" '.mounts += [{destination: "/x", type: "tmpfs", source: "x", options: ["nosuid",
+        "sise=1m"]}]'
+    foreseen fs-option "/mounts/$last" '.mounts += [{destination: "/x", type: "tmpfs", source: "x",
+        options: ["size=many"]}]'
+    foreseen idmap-unsupported "/mounts/$last" '.mounts += [{destination: "/x", type: "bind",
+        source: "/proc/self/fdinfo", options: ["bind"],
+        uidMappings: [{containerID: 0, hostID: 1000, size: 9}], gidMappings: [{containerID: 0, hostID: 1000,
+            size: 9}]}]'
     fine '.mounts += [{destination: "/x", type: "tmpfs", source: "x", options: ["nosuid", "size=1m", "mode=700"]}]'
 }
 
 @test "foreseen: sysctls in the namespaces of the container, network devices" {
     need root
-    foreseen sysctl-missing /linux/sysctl/net.ipv4.nothing '.linux.sysctl = {"net.ipv4.ip_forward": "1", "net.ipv4.nothing": "1"}'
+    foreseen sysctl-missing /linux/sysctl/net.ipv4.nothing '.linux.sysctl = {"net.ipv4.ip_forward": "1",
+        "net.ipv4.nothing": "1"}'
     # The host has it, another network namespace does not.
     [ ! -e /proc/sys/net/core/netdev_max_backlog ] || unshare -n test -e /proc/sys/net/core/netdev_max_backlog ||
-        foreseen sysctl-missing /linux/sysctl/net.core.netdev_max_backlog '.linux.sysctl = {"net.core.netdev_max_backlog": "1000"}'
+        foreseen sysctl-missing /linux/sysctl/net.core.netdev_max_backlog \
+            '.linux.sysctl = {"net.core.netdev_max_backlog": "1000"}'
     foreseen sysctl-missing /linux/sysctl/fs.mqueue.nothing '.linux.sysctl = {"fs.mqueue.nothing": "1"}'
     fine '.linux.sysctl = {"net.ipv4.ip_forward": "1", "net.ipv4.conf.all.forwarding": "1", "kernel.shmmax": "65536"}'
     foreseen netdev-missing /linux/netDevices/none7 '.linux.netDevices = {none7: {}}'
@@ -69,7 +75,9 @@ fine() { # FILTER
     own=$(ulimit -Hn)
     [ "$own" != unlimited ] || own=4000
     config '.process.rlimits = [{type: "RLIMIT_NOFILE", soft: 9, hard: $h}]' --argjson h "$own"
-    low() { (ulimit -n "$((own - 1))" && exec setpriv --bounding-set -sys_resource --inh-caps -sys_resource -- "$WHERRY" --root "$ROOT" "$@" </dev/null 3>&- 4>&-); }
+    low() { (ulimit -n "$((own - 1))" &&
+        exec setpriv --bounding-set -sys_resource --inh-caps -sys_resource -- "$WHERRY" --root "$ROOT" \
+        "$@" </dev/null 3>&- 4>&-); }
     run low check -b "$BUNDLE"
     have_status 2
     have "error: /process/rlimits/0: RLIMIT_NOFILE $own is more than the caller's hard limit, $((own - 1)) [rlimit-above]"
@@ -97,7 +105,8 @@ fine() { # FILTER
     foreseen interpreter-missing $place '.process.args = ["s-none"]'
     foreseen shebang-crlf $place '.process.args = ["s-crlf"]'
     # These are only found out by execve, which is the step of all arguments.
-    place_of() { run wherry check --profile engine --format json -b "$BUNDLE"; jq -r '.findings[] | select(.severity == "error") | .id' <<<"$output"; }
+    place_of() { run wherry check --profile engine --format json -b "$BUNDLE"; jq -r '.findings[] |
+        select(.severity == "error") | .id' <<<"$output"; }
     for name in s-nested:interpreter-missing s-text:not-a-program foreign:wrong-machine; do
         command_is "/bin/${name%%:*}"
         [ "$(place_of)" = "${name#*:}" ] || { echo "$name: $output"; return 1; }
@@ -119,8 +128,10 @@ fine() { # FILTER
     modules=/usr/lib/modules/$(uname -r)
     config '.mounts += [{destination: "/x", type: "nosuchfs", source: "x"}]'
     with_module() { # ALIAS
-        unshare -m --propagation private sh -ec 'mkdir -p "$1/upper" "$1/work" && mount -t overlay -o "lowerdir=/usr/lib,upperdir=$1/upper,workdir=$1/work" o /usr/lib
-            mkdir -p "$2" && echo "alias fs-$3 some_module" >>"$2/modules.alias" && shift 3 && exec "$@"' sh "$BATS_TEST_TMPDIR/o" "$modules" "$1" \
+        unshare -m --propagation private \
+            sh -ec 'mkdir -p "$1/upper" "$1/work" && mount -t overlay -o "lowerdir=/usr/lib,upperdir=$1/upper,workdir=$1/work" o /usr/lib
+            mkdir -p "$2" && echo "alias fs-$3 some_module" >>"$2/modules.alias" && shift 3 && exec "$@"' \
+                sh "$BATS_TEST_TMPDIR/o" "$modules" "$1" \
             "$WHERRY" --root "$ROOT" check --profile engine -b "$BUNDLE" 3>&- 4>&-
     }
     mkdir "$BATS_TEST_TMPDIR/o"

@@ -170,7 +170,8 @@ stopped" ]
         jq -e . log.json >record
         [ "$(jq -s length record)" = 1 ]
         [ "$(jq -r .level record)" = error ]
-        [[ $(jq -r .msg record) == "$verb failed: config.json:"*': /hooks/createRuntime/0: error running createRuntime hook #0: exit status 7, '*'; config.json:'*': /hooks/poststop/0: error running poststop hook #0: exit status 4, stdout: , stderr: why '*'; config.json:'*': /hooks/poststop/1: error running poststop hook #1: exit status 5'* ]] || { cat record; return 1; }
+        [[ $(jq -r .msg record) == \
+            "$verb failed: config.json:"*': /hooks/createRuntime/0: error running createRuntime hook #0: exit status 7, '*'; config.json:'*': /hooks/poststop/0: error running poststop hook #0: exit status 4, stdout: , stderr: why '*'; config.json:'*': /hooks/poststop/1: error running poststop hook #1: exit status 5'* ]] || { cat record; return 1; }
         [ "${#lines[@]}" = 3 ]
         [[ ${lines[0]} == "$verb failed: config.json:"*createRuntime* ]]
         rm log.json
@@ -180,13 +181,15 @@ stopped" ]
     run wherry --log log.json --log-format json run "$CID" </dev/null
     have_status 1
     [ "$(jq -s length log.json)" = 1 ]
-    [[ $(jq -r .msg log.json) == 'run failed: '*'poststart hook #0: exit status 8'*'; '*'poststop hook #0: exit status 4'*'; '*'poststop hook #1'* ]] || { cat log.json; return 1; }
+    [[ $(jq -r .msg log.json) == \
+        'run failed: '*'poststart hook #0: exit status 8'*'; '*'poststop hook #0: exit status 4'*'; '*'poststop hook #1'* ]] || { cat log.json; return 1; }
     rm log.json
     wherry create "$CID" </dev/null >/dev/null 2>&1
     run wherry --log log.json --log-format json start "$CID"
     have_status 1
     [ "$(jq -s length log.json)" = 1 ]
-    [[ $(jq -r .msg log.json) == *'poststart hook #0: exit status 8'*'; '*'poststop hook #0: exit status 4'* ]] || { cat log.json; return 1; }
+    [[ $(jq -r .msg log.json) == *'poststart hook #0: exit status 8'*'; '*'poststop hook #0: exit status 4'* ]] ||
+        { cat log.json; return 1; }
 }
 
 @test "a failing poststop hook does not keep the container" {

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: LGPL-2.1-or-later
-# Containers that join a pid namespace, as those of a pod do. Where the kernel can show that namespace from outside (Linux 6.17), their first process is
-# born last, and is then the payload but for execve.
+# Containers that join a pid namespace, as those of a pod do. Where the kernel can show that namespace from outside
+# (Linux 6.17), their first process is born last, and is then the payload but for execve.
 # shellcheck disable=SC2154 # status and output are set by bats
 # shellcheck disable=SC2016 # scripts are for the container's shell
 load helpers
@@ -23,7 +23,8 @@ joining() { # FILTER
 }
 # Whether the plan sets the container up before there is a process in the pid namespace.
 born_last() {
-    wherry explain | awk '/clone B/ { clone = NR } /pivot_root to the rootfs/ { pivot = NR } END { exit !(clone && pivot && clone > pivot) }'
+    wherry explain |
+        awk '/clone B/ { clone = NR } /pivot_root to the rootfs/ { pivot = NR } END { exit !(clone && pivot && clone > pivot) }'
 }
 can_be_born_last() { born_last || skip "procfs has no option pidns here (Linux 6.17)"; }
 
@@ -62,16 +63,21 @@ look() { # FILTER: "last" is what a container whose first process is born last s
 @test "what a process that is born last has is what it has otherwise" {
     can_be_born_last
     look .
-    look '.process.user = { uid: 1000, gid: 1000, additionalGids: [7], umask: 63 } | .process.noNewPrivileges = false | .process.oomScoreAdj = 77
-        | .process.rlimits = [ { type: "RLIMIT_NOFILE", soft: 20, hard: 30 }, { type: "RLIMIT_CORE", soft: 1, hard: 2 } ]'
+    look '.process.user = { uid: 1000, gid: 1000, additionalGids: [7], umask: 63 } | .process.noNewPrivileges = false |
+        .process.oomScoreAdj = 77
+        | .process.rlimits = [ { type: "RLIMIT_NOFILE", soft: 20, hard: 30 }, { type: "RLIMIT_CORE", soft: 1,
+            hard: 2 } ]'
     look '.process.terminal = true | .linux.seccomp = null'
-    look '.linux.seccomp = { defaultAction: "SCMP_ACT_ALLOW", syscalls: [ { names: ["mkdir", "mkdirat"], action: "SCMP_ACT_ERRNO", errnoRet: 95 } ] }
-        | .process.noNewPrivileges = false | .linux.resources.pids.limit = 20 | .process.scheduler = { policy: "SCHED_BATCH" }'
+    look '.linux.seccomp = { defaultAction: "SCMP_ACT_ALLOW", syscalls: [ { names: ["mkdir", "mkdirat"],
+        action: "SCMP_ACT_ERRNO", errnoRet: 95 } ] }
+        | .process.noNewPrivileges = false | .linux.resources.pids.limit = 20 | .process.scheduler = {
+            policy: "SCHED_BATCH" }'
 }
 
 @test "its procfs is that of the pid namespace that it joins, with the options of its own" {
     config '(.mounts[] | select(.type == "proc")).options = ["hidepid=invisible", "ro"]'
-    shell_is 'readlink /proc/self/ns/pid; tr "\0" " " </proc/1/cmdline; echo; grep " /proc " /proc/mounts; [ $$ != 1 ] && ls -d /proc/$$'
+    shell_is 'readlink /proc/self/ns/pid; tr "\0" " " </proc/1/cmdline; echo; grep " /proc " /proc/mounts;
+        [ $$ != 1 ] && ls -d /proc/$$'
     run wherry run "$CID" </dev/null
     have_status 0
     have_line "$(readlink "/proc/$POD/ns/pid" | sed 's/[][]/\\&/g')"
@@ -81,7 +87,8 @@ look() { # FILTER: "last" is what a container whose first process is born last s
 }
 
 @test "it is created, entered, started, killed and deleted; a hook that enters finds it" {
-    config '.hooks.startContainer = [ { path: "/bin/sh", args: ["sh", "-c", "readlink /proc/self/ns/pid >/hooked"], env: ["PATH=/bin"] } ] | .root.readonly = false'
+    config '.hooks.startContainer = [ { path: "/bin/sh", args: ["sh", "-c", "readlink /proc/self/ns/pid >/hooked"],
+        env: ["PATH=/bin"] } ] | .root.readonly = false'
     wherry create "$CID" </dev/null >out 2>&1
     [ "$(readlink "/proc/$(pid_of "$CID")/ns/pid")" = "$(readlink "/proc/$POD/ns/pid")" ]
     wherry start "$CID"
@@ -100,7 +107,8 @@ look() { # FILTER: "last" is what a container whose first process is born last s
     run wherry run "$CID" </dev/null
     have_status 0
     can_be_born_last
-    config '.linux.seccomp = { defaultAction: "SCMP_ACT_ALLOW", syscalls: [ { names: ["setsid"], action: "SCMP_ACT_ERRNO", errnoRet: 1 } ] }'
+    config '.linux.seccomp = { defaultAction: "SCMP_ACT_ALLOW", syscalls: [ { names: ["setsid"],
+        action: "SCMP_ACT_ERRNO", errnoRet: 1 } ] }'
     run wherry run "$CID" </dev/null
     have_status 1
     have "setsid"
@@ -111,13 +119,17 @@ look() { # FILTER: "last" is what a container whose first process is born last s
     local allow
     can_be_born_last
     allow=$(awk -F'|' '/loads the seccomp filter before its helper/ || /has its seccomp filter before it waits/ { print $2 }' "$SRC/docs/COMPATIBILITY.md" |
-        grep -oE '(allow|exec needs,) [a-z0-9_, ]+ and [a-z0-9_]+' | sed -E 's/^(allow|exec needs,) //; s/ and /, /; s/, /\n/g' | jq -R . | jq -sc .)
+        grep -oE '(allow|exec needs,) [a-z0-9_, ]+ and [a-z0-9_]+' |
+            sed -E 's/^(allow|exec needs,) //; s/ and /, /; s/, /\n/g' | jq -R . | jq -sc .)
     [ "$(jq length <<<"$allow")" -ge 18 ]
     command_is true
     # What the dynamic linker and busybox call.
-    config '.linux.seccomp = { defaultAction: "SCMP_ACT_ERRNO", syscalls: [ { action: "SCMP_ACT_ALLOW", names: ($a + ["brk", "arch_prctl", "set_tid_address",
-        "set_robust_list", "rseq", "mmap", "munmap", "mprotect", "openat", "fstat", "newfstatat", "write", "getuid", "geteuid", "getgid", "getegid", "setuid", "setgid",
-        "readlink", "getrandom", "pread64", "access"]) } ] } | .process.rlimits = [ { type: "RLIMIT_CORE", soft: 0, hard: 0 } ]' --argjson a "$allow"
+    config '.linux.seccomp = { defaultAction: "SCMP_ACT_ERRNO", syscalls: [ { action: "SCMP_ACT_ALLOW",
+        names: ($a + ["brk", "arch_prctl", "set_tid_address",
+        "set_robust_list", "rseq", "mmap", "munmap", "mprotect", "openat", "fstat", "newfstatat", "write", "getuid",
+            "geteuid", "getgid", "getegid", "setuid", "setgid",
+        "readlink", "getrandom", "pread64", "access"]) } ] } | .process.rlimits = [ { type: "RLIMIT_CORE", soft: 0,
+            hard: 0 } ]' --argjson a "$allow"
     run wherry run "$CID" </dev/null
     have_status 0
     config '.process.noNewPrivileges = false | .hooks.startContainer = [ { path: "/bin/true" } ]'

@@ -172,10 +172,12 @@ test_teardown() { [ -z "${holder-}" ] || kill "$holder" 2>/dev/null || true; }
     echo here >"$BUNDLE/rootfs/which"
     echo secret >"$BUNDLE/rootfs/secret"
     add_mount /t tmpfs tmpfs mode=755
-    config '.linux.maskedPaths = ["/secret", "/proc/kcore"] | .linux.readonlyPaths = ["/proc/sys"] | .root.readonly = true
+    config '.linux.maskedPaths = ["/secret", "/proc/kcore"] | .linux.readonlyPaths = ["/proc/sys"] |
+        .root.readonly = true
         | .linux.devices = [{path: "/dev/mine", type: "c", major: 1, minor: 5}]'
     cat /proc/self/mountinfo >"$BATS_TEST_TMPDIR/before"
-    inside 'readlink /proc/self/ns/mnt; cat /which; echo x >/t/x && echo written; wc -c </secret; head -c 3 /dev/mine | wc -c; touch /x 2>&1; sh -c "echo 1 >/proc/sys/kernel/core_uses_pid" 2>&1; true'
+    inside 'readlink /proc/self/ns/mnt; cat /which; echo x >/t/x && echo written; wc -c </secret;
+        head -c 3 /dev/mine | wc -c; touch /x 2>&1; sh -c "echo 1 >/proc/sys/kernel/core_uses_pid" 2>&1; true'
     have_line "^$(readlink "/proc/$holder/ns/mnt" | sed 's/[][]/\\&/g')\$"
     have_line '^here$'
     have_line '^written$'
@@ -191,7 +193,8 @@ test_teardown() { [ -z "${holder-}" ] || kill "$holder" 2>/dev/null || true; }
 
 @test "a joined mount namespace: hooks, exec, and propagation" {
     holder
-    config '.hooks.createContainer = [{path: "/bin/sh", args: ["sh", "-c", "pwd >/tmp/hook"]}] | .linux.rootfsPropagation = "rprivate" | .process.args = ["sleep", "1000"]'
+    config '.hooks.createContainer = [{path: "/bin/sh", args: ["sh", "-c", "pwd >/tmp/hook"]}] |
+        .linux.rootfsPropagation = "rprivate" | .process.args = ["sleep", "1000"]'
     config '.hooks.createContainer[0].args[2] = "pwd >" + $f' --arg f "$BATS_TEST_TMPDIR/hook"
     wherry run -d "$CID" >"$BATS_TEST_TMPDIR/run" 2>&1 </dev/null || { cat "$BATS_TEST_TMPDIR/run"; return 1; }
     [ "$(cat "$BATS_TEST_TMPDIR/hook")" = "$BUNDLE/rootfs" ]
@@ -202,11 +205,14 @@ test_teardown() { [ -z "${holder-}" ] || kill "$holder" 2>/dev/null || true; }
 }
 
 @test "a joined mount namespace that is shared with the host: nothing of it reaches the host" {
-    # The "host" is a namespace of the test's own. Its mounts are shared, but not with the real host's: first private, then shared anew.
+    # The "host" is a namespace of the test's own. Its mounts are shared, but not with the real host's: first private,
+    # then shared anew.
     config '.linux.namespaces |= map(if .type == "mount" then .path = "/run/wherry-'"$CID"'" else . end)'
     shell_is 'ls -d /bin'
-    # On one processor: a mount namespace can be bound only in an older one, which the kernel tells by numbers that each processor has its own range of.
-    run taskset -c "$(sed -n 's/^Cpus_allowed_list:[^0-9]*\([0-9]*\).*/\1/p' /proc/self/status)" unshare -m --propagation private sh -c '
+    # On one processor: a mount namespace can be bound only in an older one, which the kernel tells by numbers that each
+    # processor has its own range of.
+    run taskset -c "$(sed -n 's/^Cpus_allowed_list:[^0-9]*\([0-9]*\).*/\1/p' /proc/self/status)" unshare \
+        -m --propagation private sh -c '
         mount --make-rshared /
         touch "/run/wherry-$4"
         unshare -m --propagation unchanged sleep 1000 & h=$!
@@ -218,7 +224,8 @@ test_teardown() { [ -z "${holder-}" ] || kill "$holder" 2>/dev/null || true; }
         sed "s#/run/wherry-$4#/mnt/ns#" "$5/config.json" >"$5/c" && mv "$5/c" "$5/config.json"
         "$2" --root "$3" run "$4"; echo "status $?"
         umount /mnt/ns /mnt
-        cut -d" " -f4- /proc/self/mountinfo | cmp - "$1" && echo same' sh "$BATS_TEST_TMPDIR/before" "$WHERRY" "$ROOT" "$CID" "$BUNDLE" </dev/null 3>&- 4>&-
+        cut -d" " -f4- /proc/self/mountinfo | cmp - "$1" && echo same' sh "$BATS_TEST_TMPDIR/before" "$WHERRY" "$ROOT" \
+            "$CID" "$BUNDLE" </dev/null 3>&- 4>&-
     have_line '^/bin$'
     have_line '^status 0$'
     have_line '^same$'
@@ -234,11 +241,13 @@ test_teardown() { [ -z "${holder-}" ] || kill "$holder" 2>/dev/null || true; }
     have "mount namespace /proc/1/ns/mnt is the host's"
     holder
     nsenter -t "$holder" -m mount -t tmpfs empty "$BUNDLE"
-    refused "chdir to $BUNDLE/rootfs in the joined mount namespace: openat2: no such file or directory" 'root.path has to be there in the mount namespace that is joined; "/" is the root that it has already' '/root'
+    refused "chdir to $BUNDLE/rootfs in the joined mount namespace: openat2: no such file or directory" \
+        'root.path has to be there in the mount namespace that is joined; "/" is the root that it has already' '/root'
     # Not by a link to what we have open of the host.
     nsenter -t "$holder" -m ln -s /proc/self/fd/3/etc "$BUNDLE/rootfs"
     refused "chdir to $BUNDLE/rootfs in the joined mount namespace: openat2: too many levels of symbolic links"
-    config '.linux.namespaces += [{type: "user"}] | .linux.uidMappings = [{containerID: 0, hostID: 100000, size: 65536}] | .linux.gidMappings = .linux.uidMappings'
+    config '.linux.namespaces += [{type: "user"}] | .linux.uidMappings = [{containerID: 0, hostID: 100000,
+        size: 65536}] | .linux.gidMappings = .linux.uidMappings'
     refused 'a new user namespace gives no right to mount in a mount namespace that is joined: join the user namespace that owns it, too'
 }
 
@@ -251,9 +260,12 @@ test_teardown() { [ -z "${holder-}" ] || kill "$holder" 2>/dev/null || true; }
     run wherry run "$CID" </dev/null
     have_status 0
     have_line "^$CID\$"
-    config '.mounts = [{destination: "/t", type: "tmpfs"}] | .linux.maskedPaths = ["/proc/kcore"] | .linux.devices = [{path: "/dev/x", type: "c", major: 1, minor: 3}] | .root.readonly = true'
-    refused 'mounts are not made on the root of a joined mount namespace: leave them out' 'devices are not made on the root of a joined mount namespace' \
-        'unable to restrict sys entries without a private MNT namespace' 'the root cannot be made read-only on the root of a joined mount namespace'
+    config '.mounts = [{destination: "/t", type: "tmpfs"}] | .linux.maskedPaths = ["/proc/kcore"] |
+        .linux.devices = [{path: "/dev/x", type: "c", major: 1, minor: 3}] | .root.readonly = true'
+    refused 'mounts are not made on the root of a joined mount namespace: leave them out' \
+        'devices are not made on the root of a joined mount namespace' \
+        'unable to restrict sys entries without a private MNT namespace' \
+            'the root cannot be made read-only on the root of a joined mount namespace'
 }
 
 @test "an ordinary user: remount, copy-symlink, and no mount namespace" {

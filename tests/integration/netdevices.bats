@@ -183,8 +183,10 @@ inside_net() { nsenter --net="/proc/$(pid_of "$CID")/ns/net" "$@"; }
     w delete -f "$CID"
     gone v0
     for ((k = 1; k <= n; k++)); do
-        # The kernel takes the devices of a namespace away after its last process has ended: until then the name of the other end is used.
-        [ -n "$(on_host v0)" ] || for i in $(seq 400); do host ip link add v0 type veth peer name v1 2>/dev/null && break; sleep 0.05; done
+        # The kernel takes the devices of a namespace away after its last process has ended: until then the name of the
+        # other end is used.
+        [ -n "$(on_host v0)" ] || for i in $(seq 400); do host ip link add v0 type veth peer name v1 2>/dev/null &&
+            break; sleep 0.05; done
         [ -n "$(on_host v0)" ]
         rc=0
         host strace -qq -e trace=sendto -e "inject=sendto:error=EPERM:when=$k" -o /dev/null "$WHERRY" --root "$ROOT" create "$CID" \

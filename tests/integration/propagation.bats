@@ -85,7 +85,8 @@ travel() { # TYPE ROOT-PROPAGATION OPTIONS [WHERRY-OPTION…]
 @test "the host's own mounts stay when a container with rootfsPropagation shared is made and ends" {
     config '.linux.rootfsPropagation = "rshared"'
     # shellcheck disable=SC2016
-    unshare -m --propagation private bash -c 'mount --make-rshared /; before=$(awk "{print \$5}" /proc/self/mountinfo); "$@"; status=$?
+    unshare -m --propagation private bash -c 'mount --make-rshared /; before=$(awk "{print \$5}" /proc/self/mountinfo);
+        "$@"; status=$?
         after=$(awk "{print \$5}" /proc/self/mountinfo); [ "$before" = "$after" ] || { diff <(echo "$before") <(echo "$after"); exit 1; }; exit $status' \
         bash "$WHERRY" --root "$ROOT" run "$CID"
 }

@@ -186,7 +186,8 @@ tiny_true() {
     controller memory memory
     [ "$V" = 2 ] || skip "on v1 the kernel always refuses it"
     resources '{memory: {limit: 65536, checkBeforeUpdate: true}}'
-    refused "/linux/resources/memory/limit: write \"65536\" to memory.max" "current usage is " ", and checkBeforeUpdate is set"
+    refused "/linux/resources/memory/limit: write \"65536\" to memory.max" "current usage is " \
+        ", and checkBeforeUpdate is set"
 }
 
 @test "cpu: shares, quota, period, burst" {
@@ -239,7 +240,8 @@ tiny_true() {
 @test "cpu: a quota, a period or a burst that the kernel does not take: the error says what it takes" {
     controller cpu cpu
     max="write \"5 100000\" to cpu.max" period="write \"5000 10\" to cpu.max" long="write \"5000 2000000\" to cpu.max"
-    [ "$V" = 2 ] || max="write \"5\" to cpu.cfs_quota_us" period="write \"10\" to cpu.cfs_period_us" long="write \"2000000\" to cpu.cfs_period_us"
+    [ "$V" = 2 ] || max="write \"5\" to cpu.cfs_quota_us" period="write \"10\" to cpu.cfs_period_us" \
+        long="write \"2000000\" to cpu.cfs_period_us"
     resources '{cpu: {quota: 5, period: 100000}}'
     refused "/linux/resources/cpu/quota: $max of cgroup $DIR: invalid argument (a quota is 1000 us or more, and -1 is no limit)"
     resources '{cpu: {quota: 5000, period: 10}}'
@@ -270,11 +272,14 @@ tiny_true() {
 
 @test "cpuset: processors and memory nodes that the host does not have: the error says what there is" {
     controller cpuset cpuset
-    cpus=$(cat /sys/devices/system/cpu/online) nodes=$(cat /sys/devices/system/node/online 2>/dev/null) || skip "this kernel does not tell its memory nodes"
+    cpus=$(cat /sys/devices/system/cpu/online) nodes=$(cat /sys/devices/system/node/online 2>/dev/null) ||
+        skip "this kernel does not tell its memory nodes"
     resources '{cpu: {cpus: "4000"}}'
-    refused "/linux/resources/cpu/cpus: write \"4000\" to cpuset.cpus of cgroup $DIR: " " (the cgroup above it has the CPUs $cpus)"
+    refused "/linux/resources/cpu/cpus: write \"4000\" to cpuset.cpus of cgroup $DIR: " \
+        " (the cgroup above it has the CPUs $cpus)"
     resources '{cpu: {cpus: "0", mems: "900"}}'
-    refused "/linux/resources/cpu/mems: write \"900\" to cpuset.mems of cgroup $DIR: " " (the cgroup above it has the memory nodes $nodes)"
+    refused "/linux/resources/cpu/mems: write \"900\" to cpuset.mems of cgroup $DIR: " \
+        " (the cgroup above it has the memory nodes $nodes)"
 }
 
 @test "memory: less than there is in use, and less with swap than without: v1 refuses it, and the error says how much" {

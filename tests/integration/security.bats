@@ -502,10 +502,12 @@ nodes_are_bound() {
     have "operation not permitted"
     have "with CAP_SYS_ADMIN the container could change mode and owner of the host's, which is therefore not bound instead"
     # In a user namespace the node is made by the host, to which the same policy applies.
-    config '.linux.namespaces += [{type: "user"}] | .linux.uidMappings = [{containerID: 0, hostID: 100000, size: 65536}] | .linux.gidMappings = .linux.uidMappings
+    config '.linux.namespaces += [{type: "user"}] | .linux.uidMappings = [{containerID: 0, hostID: 100000,
+        size: 65536}] | .linux.gidMappings = .linux.uidMappings
         | .linux.devices = [{path: "/dev/mine", type: "c", major: 1, minor: 5}]'
     chown -hR 100000:100000 "$BUNDLE/rootfs"
-    run sh -c 'echo $$ >"$1/cgroup.procs"; exec "$2" --root "$3" run "$4"' sh "$cg" "$WHERRY" "$ROOT" "$CID" </dev/null 3>&- 4>&-
+    run sh -c 'echo $$ >"$1/cgroup.procs"; exec "$2" --root "$3" run "$4"' sh "$cg" "$WHERRY" "$ROOT" \
+        "$CID" </dev/null 3>&- 4>&-
     have_status 1
     have "/linux/devices/0: make the device node /dev/mine: mknod: operation not permitted"
     rmdir "$cg"

@@ -204,7 +204,8 @@ all_values() {
     [ -z "$output" ]
     [ "$(value cpu cpu.max.burst cpu.cfs_burst_us)" = 0 ]
     wherry update --cpu-burst 20000 "$CID"
-    run wherry update --resources - "$CID" <<<'{"cpu": {"burst": 0, "shares": 0, "quota": 0, "period": 0}, "memory": {"limit": 0, "swap": 0, "reservation": 0}}'
+    run wherry update \
+        --resources - "$CID" <<<'{"cpu": {"burst": 0, "shares": 0, "quota": 0, "period": 0}, "memory": {"limit": 0, "swap": 0, "reservation": 0}}'
     have_status 0
     [ -z "$output" ]
     [ "$(value cpu cpu.max.burst cpu.cfs_burst_us)" = 0 ]

@@ -282,7 +282,8 @@ have_devices() {
     maps '[[0, 0, 65536]]'
     config '.process.capabilities |= map_values(. + ["CAP_SYS_ADMIN", "CAP_CHOWN", "CAP_FOWNER"])'
     stat -c '%n %a %u:%g %Z' /dev/null >"$BATS_TEST_TMPDIR/nodes"
-    inside 'stat -c "%t:%T %a %u:%g" /dev/null; echo x >/dev/null && echo written; chmod 600 /dev/null; chown 3:3 /dev/null; stat -c "now %a %u:%g" /dev/null'
+    inside 'stat -c "%t:%T %a %u:%g" /dev/null; echo x >/dev/null && echo written; chmod 600 /dev/null;
+        chown 3:3 /dev/null; stat -c "now %a %u:%g" /dev/null'
     have_line '^1:3 666 0:0$'
     have_line '^written$'
     have_line '^now 600 3:3$'
@@ -356,7 +357,8 @@ have_devices() {
     with_userns
     echo pod >"$BUNDLE/rootfs/which"
     pod
-    config '.mounts = [] | del(.hostname, .linux.maskedPaths, .linux.readonlyPaths) | .root.path = "/" | .root.readonly = false'
+    config '.mounts = [] | del(.hostname, .linux.maskedPaths, .linux.readonlyPaths) | .root.path = "/" |
+        .root.readonly = false'
     join user mount pid network ipc uts cgroup
     inside 'cat /which; id -u; ls -d /proc/self; ps | grep -c "[s]leep 1000"'
     have_line '^pod$'

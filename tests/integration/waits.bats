@@ -11,7 +11,8 @@ setup_file() {
     # The bounds of a copy are seconds. The proportions are those of host/waits.c. The program that is linked statically finds the other one beside it.
     for program in "$WHERRY" "$WHERRY-dynamic"; do
         [ ! -e "$program" ] || "$BATS_TEST_DIRNAME/../tools/shorter-waits" "$program" "$BATS_FILE_TMPDIR/$(basename "$program")" \
-            killed=1500 still=2500 exec=3000 frozen=1500 file=1500 peer=1500 unit=2000 helper=1500 filter=1500 || return 1
+            killed=1500 still=2500 exec=3000 frozen=1500 file=1500 peer=1500 unit=2000 helper=1500 filter=1500 ||
+                return 1
     done
 }
 
@@ -227,7 +228,8 @@ deaf() { # [--full | --accept] NAME
     up
     tail -c +9 "$SRC/tests/fuzz/corpus/seccomp/endless" >rules
     config '.linux.cgroupsPath += "-2" | .linux.seccomp = $rules[0]' --slurpfile rules rules
-    for what in "create -b $BUNDLE $CID-2" "run -b $BUNDLE $CID-2" "run -d -b $BUNDLE $CID-2" "check -b $BUNDLE" "explain -b $BUNDLE"; do
+    for what in "create -b $BUNDLE $CID-2" "run -b $BUNDLE $CID-2" "run -d -b $BUNDLE $CID-2" "check -b $BUNDLE" \
+        "explain -b $BUNDLE"; do
         # shellcheck disable=SC2086 # words
         ends 5 $what
         [ "$status" -ne 0 ]
@@ -248,7 +250,8 @@ deaf() { # [--full | --accept] NAME
     have "/linux/seccomp/syscalls/2: libseccomp has not compiled the rule for openat within 1 s"
     told exec "$CID" true
     grep -q 'exec failed: .*canceled' "$BATS_TEST_TMPDIR/told"
-    for what in "state $CID" "ps $CID" "events --stats $CID" "update --pids-limit 100 $CID" "pause $CID" "resume $CID" "kill $CID 0" list; do
+    for what in "state $CID" "ps $CID" "events --stats $CID" "update --pids-limit 100 $CID" "pause $CID" "resume $CID" \
+        "kill $CID 0" list; do
         # shellcheck disable=SC2086 # words
         ends 2 $what
         have_status 0
@@ -262,7 +265,8 @@ deaf() { # [--full | --accept] NAME
     done
     kill -KILL "$pid"
     run ! wait $!
-    grep -q "run failed: compile the seccomp filter: the process that does it ended without a result" "$BATS_TEST_TMPDIR/said"
+    grep -q "run failed: compile the seccomp filter: the process that does it ended without a result" \
+        "$BATS_TEST_TMPDIR/said"
     ends 3 delete -f "$CID"
     have_status 0
 }
@@ -659,7 +663,8 @@ END
     up
     exec 9<"$ROOT/$CID"
     flock 9
-    for what in "state $CID" list "ps $CID" "events --stats $CID" "update --pids-limit 100 $CID" "pause $CID" "resume $CID" "exec $CID true" \
+    for what in "state $CID" list "ps $CID" "events --stats $CID" "update --pids-limit 100 $CID" "pause $CID" \
+        "resume $CID" "exec $CID true" \
         "kill $CID KILL"; do
         # shellcheck disable=SC2086 # words
         ends 3 $what

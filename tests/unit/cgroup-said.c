@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/*
- * What is said of a cgroup that is not as it should be, in directories that stand for it: nobody may make one here, and the kernel fails in few of
- * these ways when asked.
- */
+/* What is said of a cgroup that is not as it should be, in directories that stand for it: nobody may make one here,
+ * and the kernel fails in few of these ways when asked. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Findings about what the kernel of this host would refuse (host/foresee.c), each by itself. With containers: tests/integration/foresee.bats. */
+/* Findings about what the kernel of this host would refuse (host/foresee.c), each by itself. With containers:
+ * tests/integration/foresee.bats. */
 #include "check-tests.h"
 
 static const struct test tests[] = {

@@ -2,7 +2,8 @@
 #ifndef WH_TEST_CHECK_TESTS_H
 #define WH_TEST_CHECK_TESTS_H
 
-/* What tests of `wherry check` have in common: a bundle, a configuration without findings, and one that differs from it in a part. */
+/* What tests of `wherry check` have in common: a bundle, a configuration without findings, and one that differs from
+ * it in a part. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>

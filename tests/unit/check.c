@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Every finding of `wherry check`: one configuration that has it and nothing else, and one that has none. Those about the kernel: check-foresee.c. */
+/* Every finding of `wherry check`: one configuration that has it and nothing else, and one that has none. Those
+ * about the kernel: check-foresee.c. */
 #include "check-tests.h"
 
 static const struct test tests[] = {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * What compile says where nothing else gets it to: of a configuration that the checks of the specification refuse first (its own checks are the second
- * line of defence), of a libseccomp that fails, and when memory runs out after any number of bytes.
+ * What compile says where nothing else gets it to: of a configuration that the checks of the specification refuse
+ * first (its own checks are the second line of defence), of a libseccomp that fails, and when memory runs out after
+ * any number of bytes.
  */
 #include <errno.h>
 #include <limits.h>
@@ -385,7 +386,8 @@ static void filters(void)
 
 #define CHUNK 16384u /* the first one of an arena */
 
-/* With every number of bytes left that makes a difference: 16 is an arena's grain, and what does not fit into the first chunk is in a second one. */
+/* With every number of bytes left that makes a difference: 16 is an arena's grain, and what does not fit into the
+ * first chunk is in a second one. */
 static unsigned little_memory(const char *json, const struct wh_request *req, const char *const *want, size_t nwant)
 {
     WH_CLEANUP_SPEC struct wh_spec *spec = parse(json);

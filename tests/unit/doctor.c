@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What doctor says of each thing that it tries, and what it advises for each way in which one can fail. Most of them no one host has. */
+/* What doctor says of each thing that it tries, and what it advises for each way in which one can fail. Most of them
+ * no one host has. */
 #include <errno.h>
 
 #include "host/doctor.c"

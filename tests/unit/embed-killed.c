@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * The library inside another program, while the process that sets a container up is killed from outside, in each of its system calls around the birth
- * of the container's first process: the program is left without a child that it does not know. Needs root and a static busybox.
+ * The library inside another program, while the process that sets a container up is killed from outside, in each of its
+ * system calls around the birth of the container's first process: the program is left without a child that it does not
+ * know. Needs root and a static busybox.
  *
- * The calls are caught by a seccomp filter of the program, whose listener is the test's: processes of the library inherit it.
+ * The calls are caught by a seccomp filter of the program, whose listener is the test's: processes of the library
+ * inherit it.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* A computation in a process of its own: its result, its bounds, and what the caller has afterwards, which is what it had before. */
+/* A computation in a process of its own: its result, its bounds, and what the caller has afterwards, which is what
+ * it had before. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>

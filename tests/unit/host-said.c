@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* What host says of calls that this kernel, with this process's rights, answers otherwise: the test gives the answer. */
+/* What host says of calls that this kernel, with this process's rights, answers otherwise: the test gives the
+ * answer. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/ioprio.h>

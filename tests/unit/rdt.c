@@ -373,7 +373,8 @@ static void test_stats(void)
     unlinkat(state, "rdt", 0);
 }
 
-/* What each call says when it fails: a file that is a directory cannot be written or read, and a record names what is in the way. */
+/* What each call says when it fails: a file that is a directory cannot be written or read, and a record names what
+ * is in the way. */
 static void said(int r, int want, const char *text)
 {
     is_int(r, want, "fails: %s", text);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* For serve.c: a plan, and an init that the test plays over a socket, with processes that sleep in the place of A and B. */
+/* For serve.c: a plan, and an init that the test plays over a socket, with processes that sleep in the place of A
+ * and B. */
 #ifndef WH_TESTS_SERVE_WORLD_H
 #define WH_TESTS_SERVE_WORLD_H
 

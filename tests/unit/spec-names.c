@@ -124,7 +124,8 @@ static bool guessed_well(const struct wh_names *names, bool closed, const char *
            (tail && strlen(word) < strlen(near) && same(near + strlen(near) - strlen(word), word));
 }
 
-/* Each word with a letter less, with another one, with one more, with two less, each suffix of it, and each word of the other lists. */
+/* Each word with a letter less, with another one, with one more, with two less, each suffix of it, and each word of
+ * the other lists. */
 static void test_guesses(void)
 {
     for (size_t l = 0; l < WH_ELEMENTSOF(lists); l++) {

@@ -30,8 +30,9 @@ struct wherry_ctx {
 };
 
 /*
- * What goes wrong while a failure is cleaned up after: hooks, cgroups. It becomes a part of the failure and no warning before it: podman reads
- * the log of a failed create as one record. Begun before the cleaning, attached to the errors after it.
+ * What goes wrong while a failure is cleaned up after: hooks, cgroups. It becomes a part of the failure and no
+ * warning before it: podman reads the log of a failed create as one record. Begun before the cleaning, attached to
+ * the errors after it.
  */
 struct wh_also {
     struct wherry_error *first, **last;

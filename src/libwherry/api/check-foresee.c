@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Findings about what the kernel of this host would refuse, step by step of the plan. What it is asked: host/foresee.c. */
+/* Findings about what the kernel of this host would refuse, step by step of the plan. What it is asked:
+ * host/foresee.c. */
 #include <errno.h>
 #include <linux/capability.h>
 #include <sched.h>
@@ -113,7 +114,8 @@ static void netdev(const struct look *l, const struct wh_step_ask_netdev *s)
 
 /* ---------------------------------------------------------------- cgroups */
 
-/* One number or range of a list such as "0-3,7"; *p moves behind it. False at the end, or where it is of another form. */
+/* One number or range of a list such as "0-3,7"; *p moves behind it. False at the end, or where it is of another
+ * form. */
 static bool next_range(const char **p, uint64_t *ret_from, uint64_t *ret_to)
 {
     if (wh_parse_u64_front(*p, 1u << 20, ret_from) < 0)

@@ -269,7 +269,8 @@ static int look_at_mark(struct wh_target *t, const char *id, struct wh_err *err)
     return r < 0 ? r : 0;
 }
 
-/* Who holds the lock is create or run until the state is written, and then another delete, or a program that is not ours. */
+/* Who holds the lock is create or run until the state is written, and then another delete, or a program that is not
+ * ours. */
 static int locked(const struct wh_target *t, const char *id, bool force, struct wh_err *err)
 {
     *err = (struct wh_err){ 0 };

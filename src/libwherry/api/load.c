@@ -269,7 +269,8 @@ static int compile_rules(void *arg)
     return wh_seccomp_compile(c->spec, c->fd, &c->at, &c->err);
 }
 
-/* Rules are from a configuration, and what libseccomp makes of some has no end: those it compiles in a process that can be killed. */
+/* Rules are from a configuration, and what libseccomp makes of some has no end: those it compiles in a process that
+ * can be killed. */
 static int compile_bounded(struct wh_load *l, int fd, struct wh_err *err)
 {
     struct compiling c = { .spec = l->spec, .fd = fd };

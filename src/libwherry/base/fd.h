@@ -36,8 +36,11 @@ int wh_write_at(int dirfd, const char *path, const char *text);
 /* Writes everything, over several calls if need be. */
 int wh_write_all(int fd, const void *data, size_t len);
 
-/* Makes or replaces dirfd/name with mode, less the umask where others may have the file too: O_TMPFILE-less temp file in the same
- * directory, rename. The file is complete or absent; a symlink at `name` is replaced, not followed. 0 or -errno. */
+/*
+ * Makes or replaces dirfd/name with mode, less the umask where others may have the file too: O_TMPFILE-less temp
+ * file in the same directory, rename. The file is complete or absent; a symlink at `name` is replaced, not followed.
+ * 0 or -errno.
+ */
 int wh_replace_at(int dirfd, const char *name, const void *data, size_t len, mode_t mode);
 
 /* Removes dirfd/name and all below it, never following symlinks or crossing mounts; a missing name is success. */

@@ -70,7 +70,8 @@ static long configure(int fs, const struct making *m)
     return r < 0 ? r : syscall(SYS_fsconfig, fs, WH_FSCONFIG_CMD_CREATE, NULL, NULL, 0);
 }
 
-/* In a mount namespace of our own: only what is mounted in the caller's can be cloned, before Linux 6.15. The umask is ours since then, too. */
+/* In a mount namespace of our own: only what is mounted in the caller's can be cloned, before Linux 6.15. The umask
+ * is ours since then, too. */
 static int clone_node(struct making *m, int mnt)
 {
     const struct wh_step_ask_device *s = m->step;

@@ -9,21 +9,25 @@
 #include "abi/plan.h"
 
 /*
- * What this host would refuse of a container, asked before there is one. Nothing that is made outlives the call: a context of a file system is
- * closed before it has a file system, a network namespace ends with the process that looked around in it. What waits for a file system is done
- * by a process that is killed after wh_waits.file (host/apart.h). -errno means everywhere: it cannot be told.
+ * What this host would refuse of a container, asked before there is one. Nothing that is made outlives the call: a
+ * context of a file system is closed before it has a file system, a network namespace ends with the process that
+ * looked around in it. What waits for a file system is done by a process that is killed after wh_waits.file
+ * (host/apart.h). -errno means everywhere: it cannot be told.
  */
 
 /* 1: the kernel has this file system, or a module for it; 0: neither. No module is loaded. */
 int wh_foresee_fstype(int proc_fd, const char *type);
 
-/* Gives the options of a MOUNT_FS step to a context of its file system. 1: it takes them, as far as it tells before it is mounted; 0: it
- * refuses one, which *ret_key is (in the plan), with the kernel's words in log (empty: it has none). */
+/*
+ * Gives the options of a MOUNT_FS step to a context of its file system. 1: it takes them, as far as it tells before
+ * it is mounted; 0: it refuses one, which *ret_key is (in the plan), with the kernel's words in log (empty: it has
+ * none).
+ */
 int wh_foresee_fsoptions(int proc_fd, const struct wh_plan *plan, const struct wh_step_mount_fs *s, int cancel_fd,
                          const char **ret_key, char *log, size_t size);
 
-/* Which of these paths below /proc/sys are not there: bit i of *ret_missing for the i-th. new_netns: look in a new network namespace, where that
- * may be made, else in our own, which has more. */
+/* Which of these paths below /proc/sys are not there: bit i of *ret_missing for the i-th. new_netns: look in a new
+ * network namespace, where that may be made, else in our own, which has more. */
 #define WH_FORESEE_SYSCTLS 64
 int wh_foresee_sysctls(int proc_fd, const char *const *paths, size_t n, bool new_netns, int cancel_fd,
                        uint64_t *ret_missing);

@@ -37,7 +37,8 @@ static void close_all_but(int keep)
     syscall(SYS_close_range, keep + 1, ~0u, 0);
 }
 
-/* The address space of the caller counts, too. Where /proc does not tell its size there is no limit but the deadline. */
+/* The address space of the caller counts, too. Where /proc does not tell its size there is no limit but the
+ * deadline. */
 static void limit_memory(void)
 {
     char text[128];
@@ -61,7 +62,8 @@ static void limit_memory(void)
 _Noreturn static void child(struct shared *s, int (*fn)(void *arg), int keep, pid_t parent)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-    /* Only a process that exists can be opened, and one whose parent ignores SIGCHLD is gone as soon as it has ended. */
+    /* Only a process that exists can be opened, and one whose parent ignores SIGCHLD is gone as soon as it has
+     * ended. */
     while (!atomic_load(&s->go) && getppid() == parent)
         syscall(SYS_futex, &s->go, FUTEX_WAIT, 0, NULL, NULL, 0);
     if (getppid() != parent)

@@ -18,7 +18,8 @@ struct wh_listener {
     const char *status;
 };
 
-/* Whether a socket is there; connects to nothing. Errors of these have the place of listenerPath, as far as it has one. */
+/* Whether a socket is there; connects to nothing. Errors of these have the place of listenerPath, as far as it has
+ * one. */
 int wh_listener_look(const struct wh_state *s, struct wh_err *err);
 /* Connects, before the process can load its filter: a listener that is not there fails what can still be undone. */
 int wh_listener_connect(struct wh_listener *l, int cancel_fd, struct wh_err *err);

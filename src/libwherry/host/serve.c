@@ -328,8 +328,8 @@ static void take_unannounced(struct wh_run *r)
 {
     struct wh_mbox mbox;
 
-    /* Once more where the system was short of something: nothing else knows of B, and init of a pid namespace that B is in does not end before B
-     * is reaped. */
+    /* Once more where the system was short of something: nothing else knows of B, and init of a pid namespace that B
+     * is in does not end before B is reaped. */
     for (int i = 0; i < 2 && r->pidfd_b < 0; i++)
         if (wh_mbox_read(r->mbox_fd, &mbox) == 0 && take_b(r, mbox.forked) == 0)
             WH_INFO("killed process %d", (int)r->pid_b);

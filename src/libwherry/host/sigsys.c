@@ -19,10 +19,14 @@
 #include "base/str.h"
 #include "host/proc.h"
 
-/* Nobody outside can ask a dead process for the system call that killed it. But the kernel audits each kill by a filter (seccomp(2),
- * SECCOMP_RET_KILL_PROCESS), and where no audit daemon takes the records they are in its log (kauditd_thread() of kernel/audit.c):
- *   5,123,456,-;audit: type=1326 audit(1.2:3): auid=0 uid=0 gid=0 ses=1 pid=7 comm="a" exe="/a" sig=31 arch=c000003e syscall=83 …
- * comm and exe are in hexadecimal where they could be taken for something else. */
+/*
+ * Nobody outside can ask a dead process for the system call that killed it. But the kernel audits each kill by a filter
+ * (seccomp(2), SECCOMP_RET_KILL_PROCESS), and where no audit daemon takes the records they are in the kernel's log
+ * (kauditd_thread() of kernel/audit.c), each in one line:
+ *   5,123,456,-;audit: type=1326 audit(1.2:3): auid=0 uid=0 gid=0 ses=1 pid=7 comm="a" exe="/a" sig=31 arch=c000003e
+ *   syscall=83 ...
+ * comm and exe are in hexadecimal where they could be taken for something else.
+ */
 #define RECORD_MAX 8192
 #define WAIT_MS 100
 #define RECENT_US 5000000u

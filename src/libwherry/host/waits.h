@@ -29,7 +29,8 @@ struct wh_waits {
     int unit;
     /* newuidmap and newgidmap. They may ask a directory service for names. */
     int helper;
-    /* libseccomp's compiler of rules, where it may not come to an end. An engine's profile takes it some milliseconds. */
+    /* libseccomp's compiler of rules, where it may not come to an end. An engine's profile takes it some
+     * milliseconds. */
     int filter;
 };
 

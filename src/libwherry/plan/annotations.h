@@ -18,7 +18,8 @@ enum wh_ann {
 const char *wh_annotation_name(enum wh_ann ann);
 /* Whether it is this annotation, or one of those. */
 bool wh_annotation_is(const char *key, enum wh_ann ann);
-/* Whether it begins as annotations do that a runtime alone reads: with a reserved prefix that some of the table have. */
+/* Whether it begins as annotations do that a runtime alone reads: with a reserved prefix that some of the table
+ * have. */
 bool wh_annotation_is_ours(const char *key);
 /* The i-th entry of potentiallyUnsafeConfigAnnotations, sorted; null after the last one. Together they cover the table. */
 const char *wh_annotation_unsafe(size_t i);

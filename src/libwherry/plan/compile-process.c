@@ -564,8 +564,8 @@ static void become(struct wh_compile *c, const struct wh_process *p, const struc
         um->mask = p->user.umask.set ? p->user.umask.v : 0022;
     if (!t->late)
         rlimits(c, p, false);
-    /* From here on nothing is executed but the payload; and no_new_privs, later, would forbid most transitions. exec has done it before
-     * it entered anything. */
+    /* From here on nothing is executed but the payload; and no_new_privs, later, would forbid most transitions. exec
+     * has done it before it entered anything. */
     if (!t->exec)
         wh_compile_lsm(c, p);
     /* The environment of a hook is the one that it has. */
@@ -615,8 +615,9 @@ static void become(struct wh_compile *c, const struct wh_process *p, const struc
 }
 
 /*
- * B that is born late: what is of one process and not inherited, or what A could not bear. None of it takes a privilege. The limits are here because
- * that of processes would count A as well; the affinity of exec, because a v1 cpuset that is entered takes its own.
+ * B that is born late: what is of one process and not inherited, or what A could not bear. None of it takes a
+ * privilege. The limits are here because that of processes would count A as well; the affinity of exec, because a v1
+ * cpuset that is entered takes its own.
  */
 static void late_b(struct wh_compile *c, const struct wh_process *p, bool exec)
 {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /*
- * linux.resources: memory, cpu, cpuset, pids. Files and formulas: Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/ of the kernel, and
- * the conversions that the runtimes have in common. 0 is "not set" for every number but pids.limit, swappiness, cpu.idle, cpu.burst of a change and the sizes of
- * hugepageLimits: engines send all properties, as zeros.
+ * linux.resources: memory, cpu, cpuset, pids. Files and formulas: Documentation/admin-guide/cgroup-v2.rst and
+ * cgroup-v1/ of the kernel, and the conversions that the runtimes have in common. 0 is "not set" for every number
+ * but pids.limit, swappiness, cpu.idle, cpu.burst of a change and the sizes of hugepageLimits: engines send all
+ * properties, as zeros.
  */
 #include "plan/compile-resources.h"
 

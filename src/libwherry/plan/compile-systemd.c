@@ -279,7 +279,8 @@ void wh_compile_unit_limit(struct wh_compile *c, const struct wh_cg_write *v, si
     struct wh_unit_prop props[WH_UNIT_LIMIT_MAX];
     size_t k = wh_unit_limit(c->arena, v, n, at, props);
 
-    /* systemd limits the unit from its start, when the first process of init has still to make the second. ASK_LIMITS makes it what it was asked to be. */
+    /* systemd limits the unit from its start, when the first process of init has still to make the second.
+     * ASK_LIMITS makes it what it was asked to be. */
     for (size_t i = 0; i < k; i++)
         if (wh_streq(props[i].name, "TasksMax") && wh_streq(props[i].v[0], "1"))
             props[i].v = two;

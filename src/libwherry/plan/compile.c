@@ -74,10 +74,8 @@ static void namespaces(struct wh_compile *c)
             "rootless container requires user namespaces (wherry spec --rootless writes a configuration that has one)");
 }
 
-/*
- * In a joined mount namespace the container is set up as in one of its own, as runc and crun do: root.path is a directory of its tree, and becomes
- * its root for every process that is in it. "/" is the root that it has.
- */
+/* In a joined mount namespace the container is set up as in one of its own, as runc and crun do: root.path is a
+ * directory of its tree, and becomes its root for every process that is in it. "/" is the root that it has. */
 static void joined_mounts(struct wh_compile *c)
 {
     const struct wh_sstr *path = &c->spec->linux_.ns[WH_NS_MOUNT].path;
@@ -95,10 +93,8 @@ static void joined_mounts(struct wh_compile *c)
             "namespace that owns it, too");
 }
 
-/*
- * Without a mount namespace, what is mounted would be mounted on the host, and stay there; and where the root of a joined one stays what it is,
- * nothing is set up either. What asks for it is refused: it would be skipped.
- */
+/* Without a mount namespace, what is mounted would be mounted on the host, and stay there; and where the root of a
+ * joined one stays what it is, nothing is set up either. What asks for it is refused: it would be skipped. */
 static void refuse_setup(struct wh_compile *c)
 {
     const struct wh_spec *s = c->spec;
@@ -126,9 +122,10 @@ static void refuse_setup(struct wh_compile *c)
 }
 
 /*
- * Whether A sets the container up and B is born last, with nothing but what the payload will have. In a pid namespace that is joined a process of
- * another container, with CAP_SYS_PTRACE and in no user namespace, takes B over whether it is dumpable or not. What needs B early is left: hooks are
- * given its pid, a listener is taken out of it, and with --init it loads a filter of its own.
+ * Whether A sets the container up and B is born last, with nothing but what the payload will have. In a pid
+ * namespace that is joined a process of another container, with CAP_SYS_PTRACE and in no user namespace, takes B
+ * over whether it is dumpable or not. What needs B early is left: hooks are given its pid, a listener is taken out
+ * of it, and with --init it loads a filter of its own.
  */
 static bool born_last(const struct wh_compile *c)
 {

@@ -41,8 +41,11 @@ struct wh_seccomp_at {
 };
 /* *at (or null) is kept up to date, for one who watches. */
 int wh_seccomp_compile(const struct wh_spec *spec, int fd, volatile struct wh_seccomp_at *at, struct wh_err *err);
-/* Whether libseccomp may need any time for the rules. It makes one tree of all conditions for a system call; versions up to 2.5 (at least) do not come
- * back from adding a rule to some trees. Also when there are very many rules. */
+/*
+ * Whether libseccomp may need any time for the rules. It makes one tree of all conditions for a system call;
+ * versions up to 2.5 (at least) do not come back from adding a rule to some trees. Also when there are very many
+ * rules.
+ */
 bool wh_seccomp_risky(const struct wh_spec *spec);
 /* Sets -ETIMEDOUT: it was at *at after so many milliseconds. */
 int wh_seccomp_endless(const struct wh_spec *spec, const struct wh_seccomp_at *at, int ms, struct wh_err *err);
@@ -53,8 +56,8 @@ uint32_t wh_seccomp_flags(const struct wh_spec *spec, const struct wh_request *r
 const char *wh_seccomp_action_name(size_t i);
 const char *wh_seccomp_operator_name(size_t i);
 const char *wh_seccomp_arch_name(size_t i);
-/* The next annotation that is one of plan/annotations.def misspelt, or that begins as they do and is none: start with null; null at the end. *ret_near:
- * the nearest name, or null. */
+/* The next annotation that is one of plan/annotations.def misspelt, or that begins as they do and is none: start
+ * with null; null at the end. *ret_near: the nearest name, or null. */
 const struct wh_kv *wh_annotation_unknown(const struct wh_spec *spec, const struct wh_kv *last, const char **ret_near);
 /* Names of system calls that libseccomp does not know (their rules are skipped): start with *pos = 0; null at the end. */
 const struct wh_sstr *wh_seccomp_unknown(const struct wh_spec *spec, size_t *pos);

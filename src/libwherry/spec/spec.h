@@ -447,9 +447,9 @@ enum wh_spec_flags {
 int wh_spec_parse(const char *json, size_t len, const char *name, unsigned flags, struct wh_spec **ret,
                   struct wh_errlist *errs);
 /*
- * The same for a file that is a process object by itself (`exec --process`): of *ret only `process` is filled. What it says is held
- * against itself alone; compile holds it against the container. A null name: a file that is removed when the command has ended, is called process.json,
- * and has no lines.
+ * The same for a file that is a process object by itself (`exec --process`): of *ret only `process` is filled. What
+ * it says is held against itself alone; compile holds it against the container. A null name: a file that is removed
+ * when the command has ended, is called process.json, and has no lines.
  */
 int wh_spec_parse_process(const char *json, size_t len, const char *name, struct wh_spec **ret,
                           struct wh_errlist *errs);

@@ -678,8 +678,8 @@ static int kill_until(const struct wh_cgroup *cg, int64_t deadline, struct wh_er
 
     /*
      * Unlike that of cgroup2, the freezer of v1 keeps what is killed, and a process that may write to its files can
-     * have frozen any cgroup below. They are thawed after they have been killed: nothing runs any more that could freeze
-     * them again.
+     * have frozen any cgroup below. They are thawed after they have been killed: nothing runs any more that could
+     * freeze them again.
      */
     if (wh_cg_v1_find(cg, "freezer")) {
         if (cg->two.fd >= 0)

@@ -32,7 +32,7 @@ int wh_cg_wait_event(int dirfd, const char *key, int value, int64_t deadline);
 struct wh_pids {
     pid_t *v;
     size_t n, cap;
-    bool thaw; /* on the way the v1 freezer of each directory is told to thaw */
+    bool thaw; /* wh_cg_collect() also writes THAWED to freezer.state (v1) of each directory that it visits */
 };
 /* Adds the pids of a directory and of all below it. */
 int wh_cg_collect(int dirfd, struct wh_pids *pids);

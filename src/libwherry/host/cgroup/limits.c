@@ -122,8 +122,8 @@ static int apply_devices(struct wh_cgroup *cg, const struct wh_plan *plan, const
     return prog < 0 ? prog : wh_cg_attach_devices(cg->two.fd, prog, cg->two.fresh, err);
 }
 
-/* The unit began with room for both processes of init (wh_compile_unit_limit), of which the second is left. systemd writes pids.max itself, so this comes
- * before our own writes. */
+/* The unit began with room for both processes of init (wh_compile_unit_limit), of which the second is left. systemd
+ * writes pids.max itself, so this comes before our own writes. */
 static int narrow_unit(const struct wh_cgroup *cg, const struct wh_cg_write *v, size_t n, size_t *ret_at,
                        struct wh_err *err)
 {

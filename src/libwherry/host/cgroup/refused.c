@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
-/* Why the kernel may have refused a value: what it takes, and what is above or in use. It answers with a number alone. */
+/* Why the kernel may have refused a value: what it takes, and what is above or in use. It answers with a number
+ * alone. */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -104,8 +105,8 @@ static void memory(const struct wh_cgroup_dir *dir, const struct wh_cg_write *w,
         say(h, "current usage is %llu, of which not enough can be reclaimed", (unsigned long long)v);
 }
 
-/* The kernel divides realtime among cgroups from the root down, and gives a new one none (sched-rt-group.rst): what is above has to have it. How
- * much of the machine that is, is not the container's to say. */
+/* The kernel divides realtime among cgroups from the root down, and gives a new one none (sched-rt-group.rst): what
+ * is above has to have it. How much of the machine that is, is not the container's to say. */
 static void realtime(const struct wh_cgroup_dir *dir, const struct wh_cg_write *w, struct hint *h)
 {
     uint64_t above = 0;
