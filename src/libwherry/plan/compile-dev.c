@@ -75,6 +75,18 @@ struct node {
     wh_node src;
 };
 
+/* The fields that MKNOD and ASK_DEVICE have in common. */
+#define FILL_NODE(s, c, n)                                                                                             \
+    do {                                                                                                               \
+        (s)->root = WH_SLOT_ROOT;                                                                                      \
+        (s)->path = wh_build_str((c)->b, (n)->path);                                                                   \
+        (s)->mode = (n)->mode;                                                                                         \
+        (s)->major = (n)->major;                                                                                       \
+        (s)->minor = (n)->minor;                                                                                       \
+        (s)->uid = (n)->uid;                                                                                           \
+        (s)->gid = (n)->gid;                                                                                           \
+    } while (0)
+
 static void add_mknod(struct wh_compile *c, const struct node *n, uint16_t soft)
 {
     struct wh_step_mknod *s = WH_STEP(c, MKNOD, mknod, n->src);
@@ -82,13 +94,7 @@ static void add_mknod(struct wh_compile *c, const struct node *n, uint16_t soft)
     if (!s)
         return;
     s->s.soft = soft;
-    s->root = WH_SLOT_ROOT;
-    s->path = wh_build_str(c->b, n->path);
-    s->mode = n->mode;
-    s->major = n->major;
-    s->minor = n->minor;
-    s->uid = n->uid;
-    s->gid = n->gid;
+    FILL_NODE(s, c, n);
 }
 
 /* The host's node of the same path. Mode and owner are the host's then: they cannot be changed without changing its. */
@@ -151,16 +157,16 @@ static void add_ask_device(struct wh_compile *c, const struct node *n)
 
     if (!s)
         return;
-    s->root = WH_SLOT_ROOT;
-    s->path = wh_build_str(c->b, n->path);
-    s->mode = n->mode;
-    s->major = n->major;
-    s->minor = n->minor;
-    s->uid = n->uid;
-    s->gid = n->gid;
+    FILL_NODE(s, c, n);
     wh_compile_label_params(c, "tmpfs", &params);
     s->params = wh_build_params(c->b, params.v, params.n);
     warn_unmapped(c, n);
+}
+
+/* The host makes it on a tmpfs of its own: that takes CAP_MKNOD, and CAP_SYS_ADMIN for the tmpfs. */
+static bool host_makes_nodes(const struct wh_compile *c)
+{
+    return c->facts->may_mknod && (c->facts->own_caps & UINT64_C(1) << CAP_SYS_ADMIN);
 }
 
 static void add_node(struct wh_compile *c, const struct node *n)
@@ -170,7 +176,7 @@ static void add_node(struct wh_compile *c, const struct node *n)
     /* A fifo is no device: every user namespace may make one. */
     if ((n->mode & S_IFMT) == S_IFIFO) {
         add_mknod(c, n, 0);
-    } else if (userns && c->facts->may_mknod && (n->src || may_change_host_node(c))) {
+    } else if (userns && host_makes_nodes(c) && (n->src || may_change_host_node(c))) {
         /* The default ones are as the host's, and binding them is faster. */
         add_ask_device(c, n);
     } else if (may_change_host_node(c)) {
