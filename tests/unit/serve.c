@@ -226,6 +226,44 @@ static void test_unannounced(const struct wh_plan *plan)
     }
 }
 
+static pid_t other;
+
+/* B ends, and its number is given to another child of ours before anything else happens. */
+static int on_forked(void *data, pid_t pid, int pidfd, struct wh_err *err)
+{
+    struct world *w = data;
+
+    (void)pidfd;
+    (void)err;
+    syscall(SYS_kill, pid, SIGKILL);
+    w->mbox->forked = other;
+    wh_close(w->theirs);
+    w->theirs = -1;
+    return 0;
+}
+
+static void test_number_again(const struct wh_plan *plan)
+{
+    struct wh_serve_ops those = ops;
+    struct world w;
+    int pidfd;
+
+    world_init(&w, plan);
+    other = sleeper(&pidfd);
+    those.forked = on_forked;
+    w.run.ops = &those;
+    hello(&w);
+    forked(&w);
+    is_int(serve(&w) < 0, 1, "B ends as soon as it is known");
+    ok(gone(w.b), "and is reaped");
+    ok(!gone(other), "another child that has its number now is left alone");
+    syscall(SYS_kill, other, SIGKILL);
+    syscall(SYS_wait4, other, NULL, 0, NULL);
+    wh_close(pidfd);
+    w.b = 0;
+    world_done(&w);
+}
+
 /* A wherry-init of another build than ours. */
 static void test_versions(const struct wh_plan *plan)
 {
@@ -264,7 +302,7 @@ static void test_odd_packets(const struct wh_plan *plan)
 
 static void test_many_fds(const struct wh_plan *plan)
 {
-    unsigned before = open_fds();
+    unsigned before = fd_count();
     struct world w;
     struct wh_msg m = { .type = WH_MSG_HELLO, .nfds = 12, .val = WH_ABI_VERSION };
     union {
@@ -284,7 +322,7 @@ static void test_many_fds(const struct wh_plan *plan)
     sendmsg(w.theirs, &mh, MSG_NOSIGNAL);
     is_int(serve(&w), -EPROTO, "more fds than a message may have is a violation");
     world_done(&w);
-    is_int(open_fds(), before, "and none of them stays open");
+    is_int(fd_count(), before, "and none of them stays open");
 }
 
 static void test_deaths(const struct wh_plan *plan)
@@ -396,7 +434,7 @@ static uint32_t rnd(uint32_t below)
 
 static void test_fuzz(const struct wh_plan *plan)
 {
-    unsigned before = open_fds(), wrong = 0, silent = 0, alive = 0, rounds = 600;
+    unsigned before = fd_count(), wrong = 0, silent = 0, alive = 0, rounds = 600;
 
     for (unsigned i = 0; i < rounds; i++) {
         bool full = false;
@@ -435,7 +473,7 @@ static void test_fuzz(const struct wh_plan *plan)
     is_int(wrong, 0, "%u random conversations: each ends with success or a negative errno", rounds);
     is_int(silent, 0, "each failure has a message");
     is_int(alive, 0, "no process is left");
-    is_int(open_fds(), before, "no fd is left");
+    is_int(fd_count(), before, "no fd is left");
 }
 
 /* A start whose process tells in the mailbox that fd `number` is its listener. Nothing may be sent for any of these. */
@@ -471,12 +509,12 @@ static void no_listener(const struct wh_plan *plan, int number, int code, const 
 
 static void test_listener(const struct wh_plan *plan)
 {
-    int before = open_fds();
+    int before = fd_count();
 
     no_listener(plan, 1, -EPROTO, "fd 1 of the container is no seccomp listener");
     no_listener(plan, 2000, -EBADF, "take the seccomp listener out of the container");
     no_listener(plan, INT32_MAX, -EBADF, "take the seccomp listener out of the container");
-    is_int(open_fds(), before, "no fd is left");
+    is_int(fd_count(), before, "no fd is left");
 }
 
 /* START and what comes after it, of the process that created the container (it has the plan) and of another one. */
@@ -557,7 +595,7 @@ static void test_enter(const struct wh_plan *plan)
     };
 
     for (size_t i = 0; i < WH_ELEMENTSOF(t); i++) {
-        unsigned before = open_fds(), n = 0;
+        unsigned before = fd_count(), n = 0;
         int fds[WH_ASK_MAX_FDS], cancel[2], r;
         struct world w;
 
@@ -583,7 +621,7 @@ static void test_enter(const struct wh_plan *plan)
         syscall(SYS_kill, w.a, SIGKILL);
         syscall(SYS_wait4, w.a, NULL, __WALL, NULL);
         world_done(&w);
-        is_int(open_fds(), before, "no fd is left");
+        is_int(fd_count(), before, "no fd is left");
     }
 }
 
@@ -608,7 +646,7 @@ static void test_namespaces(void)
     };
 
     for (size_t i = 0; i < WH_ELEMENTSOF(t); i++) {
-        unsigned before = open_fds(), n = 0;
+        unsigned before = fd_count(), n = 0;
         struct wh_err err = { 0 };
         uint32_t join = 1, host = 1;
         struct wh_nsfds ns;
@@ -623,7 +661,7 @@ static void test_namespaces(void)
         while (n > 0)
             wh_close(fds[--n]);
         wh_close(proc_fd);
-        is_int(open_fds(), before, "no fd is left");
+        is_int(fd_count(), before, "no fd is left");
     }
 }
 
@@ -638,6 +676,7 @@ int main(void)
     test_exec(plan);
     test_violations(plan);
     test_unannounced(plan);
+    test_number_again(plan);
     test_foreign_pid(plan);
     test_versions(plan);
     test_odd_packets(plan);

@@ -617,7 +617,8 @@ static int serve_spawn(struct wh_run *r, const struct wh_spec *spec, bool exec, 
         wh_pidfd_kill(r->pidfd_b, SIGKILL);
     }
     finish(r, &r->pidfd_a, NULL, rc < 0 ? err : NULL);
-    if (rc < 0)
+    /* One that is known has been dealt with; when it has been reaped its number may be another child's. */
+    if (rc < 0 && r->pid_b == 0)
         take_unannounced(r);
     if (rc < 0)
         finish(r, &r->pidfd_b, NULL, r->left ? NULL : err);
