@@ -19,20 +19,11 @@ disabled_plugins = ["io.containerd.grpc.v1.cri", "io.containerd.internal.v1.opt"
 [ttrpc]
   address = "$DIR/t.sock"
 EOF
-    containerd -c "$DIR/containerd.toml" >"$DIR/containerd.log" 2>&1 3>&- 4>&- &
-    echo $! >"$DIR/pid"
-    for _ in $(seq 100); do quick ctr -a "$DIR/c.sock" version >/dev/null 2>&1 && break; sleep 0.1; done
+    start_containerd
     # The image is an archive that podman writes: ctr makes none from a directory.
     # shellcheck disable=SC2086
     podman $STORAGE import "$DIR/rootfs.tar" $IMAGE && podman $STORAGE save -q --format oci-archive -o "$DIR/image.tar" $IMAGE &&
         quick ctr -a "$DIR/c.sock" image import --snapshotter native "$DIR/image.tar" || { stop_containerd; engine_teardown; return 1; }
-}
-stop_containerd() {
-    local pid
-    pid=$(cat "$DIR/pid")
-    kill "$pid"
-    for _ in $(seq 100); do kill -0 "$pid" 2>/dev/null || return 0; sleep 0.1; done
-    kill -KILL "$pid"
 }
 teardown_file() {
     stop_containerd

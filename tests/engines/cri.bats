@@ -45,9 +45,7 @@ disabled_plugins = ["io.containerd.internal.v1.opt", "io.containerd.snapshotter.
         Root = "$DIR/runtime"
         SystemdCgroup = false
 END
-    containerd -c "$DIR/containerd.toml" >"$DIR/containerd.log" 2>&1 3>&- 4>&- &
-    echo $! >"$DIR/pid"
-    for _ in $(seq 200); do quick ctr -a "$DIR/c.sock" version >/dev/null 2>&1 && break; sleep 0.1; done
+    start_containerd
     # shellcheck disable=SC2086 # $STORAGE is a list of words
     {
         podman $STORAGE import "$DIR/rootfs.tar" $IMAGE &&
@@ -57,13 +55,6 @@ END
             quick ctr -a "$DIR/c.sock" -n k8s.io image import --snapshotter native "$DIR/image.tar" &&
             quick ctr -a "$DIR/c.sock" -n k8s.io image import --snapshotter native "$DIR/pause.tar"
     } || { stop_containerd; engine_teardown; return 1; }
-}
-stop_containerd() {
-    local pid
-    pid=$(cat "$DIR/pid")
-    kill "$pid"
-    for _ in $(seq 100); do kill -0 "$pid" 2>/dev/null || return 0; sleep 0.1; done
-    kill -KILL "$pid"
 }
 teardown_file() {
     stop_containerd

@@ -88,14 +88,7 @@ cgroup_value() { # V1-CONTROLLER V1-FILE V2-FILE: as the running container $NAME
     have_status 0
 }
 # The daemon's own mounts are there as long as it is.
-no_trace_of_containers() {
-    local i
-    for ((i = 0; i < 300; i++)); do
-        traces_of_containers >/dev/null 2>&1 || return 0
-        sleep 0.1
-    done
-    ! traces_of_containers
-}
+no_trace_of_containers() { nothing_left traces_of_containers; }
 traces_of_containers() {
     find /sys/fs/cgroup -mindepth 1 -path "*$PARENT/*" -type d 2>/dev/null | grep . ||
         grep -lsF -- "$PARENT/" /proc/[0-9]*/cgroup

@@ -55,15 +55,30 @@ traces() {
     return "$bad"
 }
 
-# Engines clean up after themselves in processes of their own (conmon starts `podman container cleanup`), which take
-# their time on a busy machine.
-no_trace() {
+# LOOK is a command that prints what is left, and fails when that is nothing. Engines clean up after themselves in
+# processes of their own (conmon starts `podman container cleanup`), which take their time on a busy machine.
+nothing_left() { # LOOK
     local i
     for ((i = 0; i < 300; i++)); do
-        traces >/dev/null 2>&1 || return 0
+        "$1" >/dev/null 2>&1 || return 0
         sleep 0.1
     done
-    ! traces
+    ! "$1"
+}
+no_trace() { nothing_left traces; }
+
+# A containerd of the test's own, from $DIR/containerd.toml, whose socket is $DIR/c.sock.
+start_containerd() {
+    containerd -c "$DIR/containerd.toml" >"$DIR/containerd.log" 2>&1 3>&- 4>&- &
+    echo $! >"$DIR/pid"
+    for _ in $(seq 200); do quick ctr -a "$DIR/c.sock" version >/dev/null 2>&1 && break; sleep 0.1; done
+}
+stop_containerd() {
+    local pid
+    pid=$(cat "$DIR/pid")
+    kill "$pid"
+    for _ in $(seq 100); do kill -0 "$pid" 2>/dev/null || return 0; sleep 0.1; done
+    kill -KILL "$pid"
 }
 
 engine_teardown() {

@@ -7,10 +7,10 @@
 
 bats_require_minimum_version 1.5.0
 load engines
+load podman
 
 setup_file() {
-    command -v podman >/dev/null || skip "needs podman"
-    [ "$(id -u)" = 0 ] || skip "needs root"
+    needs_podman
     engine_setup
     # The image is also that of a pod's first container, which runs the command of its image.
     podman import -c 'CMD ["/bin/sleep", "100000"]' "$DIR/rootfs.tar" $IMAGE || { engine_teardown; return 1; }
@@ -22,20 +22,12 @@ teardown_file() {
     umount -R "$DIR/volume"
     engine_teardown
 }
-setup() { NAME=c$BATS_TEST_NUMBER; cd "$DIR" || return; }
 teardown() {
     podman pod rm -f -t 0 --ignore "p$NAME" >/dev/null
     podman rm -f -t 0 --ignore "$NAME" >/dev/null
     ! mountpoint -q "$DIR/volume/in" || umount "$DIR/volume/in"
 }
 
-podman() { quick podman $STORAGE --tmpdir "$DIR/tmp" --runtime wherry "$@"; }
-made() { # COMMAND ARG…
-    local command=$1
-    shift
-    podman "$command" --name "$NAME" --network none --cgroup-parent "$PARENT" --pids-limit -1 "$@"
-}
-box() { made run --rm "$@" </dev/null; }
 says() { # TEXT: a container has it in its log
     for _ in $(seq 300); do podman logs "$NAME" 2>&1 | grep -q "$1" && return; sleep 0.1; done
     podman logs "$NAME"

@@ -5,25 +5,16 @@
 # views: cgroup2
 bats_require_minimum_version 1.5.0
 load engines
+load podman
 
 setup_file() {
-    command -v podman >/dev/null || skip "needs podman"
-    [ "$(id -u)" = 0 ] || skip "needs root"
+    needs_podman
     engine_setup
     podman import "$DIR/rootfs.tar" $IMAGE || { engine_teardown; return 1; }
 }
 teardown_file() { engine_teardown; }
-# conmon writes its file of an out-of-memory kill into the working directory.
-setup() { NAME=c$BATS_TEST_NUMBER; cd "$DIR" || return; }
 teardown() { podman rm -f -t 0 --ignore "$NAME" >/dev/null; }
 
-podman() { quick podman $STORAGE --tmpdir "$DIR/tmp" --runtime wherry "$@"; }
-made() { # COMMAND ARG…: no network, and the test's own name and cgroup
-    local command=$1
-    shift
-    podman "$command" --name "$NAME" --network none --cgroup-parent "$PARENT" --pids-limit "${PIDS_LIMIT--1}" "$@"
-}
-box() { made run --rm "$@" </dev/null; }
 
 @test "run: output, exit status, nothing left" {
     run box $IMAGE sh -c 'echo out; exit 7'

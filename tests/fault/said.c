@@ -414,18 +414,6 @@ static const struct {
     { "doctor for an ordinary user", nothing, c_doctor_user, true, false, { EPERM, ENOSYS } },
 };
 
-static unsigned open_fds(void)
-{
-    DIR *d = opendir("/proc/self/fd");
-    unsigned n = 0;
-
-    while (d && readdir(d))
-        n++;
-    if (d)
-        closedir(d);
-    return n;
-}
-
 /* What the command has left to us ends within a second; true when something lives on. */
 static bool reap(void)
 {
@@ -485,9 +473,9 @@ static int attempt(size_t n, unsigned k, int err)
     if (wherry_ctx_new(&opts, &ctx, NULL) < 0)
         return 2;
     table[n].before();
-    fds = open_fds();
+    fds = fd_count();
     r = table[n].command(k, err);
-    if (open_fds() != fds) {
+    if (fd_count() != fds) {
         char text[128];
 
         snprintf(text, sizeof text, "LEAVES A DESCRIPTOR: %s, call %u (%s)", table[n].name, k, wrap_name);

@@ -668,21 +668,9 @@ static void test_enable(void)
     wh_cgroup_done(&cg);
 }
 
-static int open_fds(void)
-{
-    DIR *d = opendir("/proc/self/fd");
-    int n = 0;
-
-    while (d && readdir(d))
-        n++;
-    if (d)
-        closedir(d);
-    return n;
-}
-
 int main(void)
 {
-    int fds = open_fds();
+    int fds = fd_count();
 
     test_paths();
     test_load_damaged();
@@ -700,6 +688,6 @@ int main(void)
         test_devices();
         test_enable();
     }
-    is_int(open_fds(), fds, "no file descriptor is left open");
+    is_int(fd_count(), fds, "no file descriptor is left open");
     return done_testing();
 }

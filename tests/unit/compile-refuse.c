@@ -14,6 +14,8 @@
 #include "plan/compile-resources.h"
 #include "plan/compile-systemd.h"
 #include "plan/compile.h"
+
+#include "compile-spoil.h"
 #include "tap.h"
 
 /* ---- calls that the test lets fail (plan.mk: -Wl,--wrap) ---- */
@@ -163,10 +165,7 @@ static void odd_propagation(struct wh_spec *s)
 
 static void refusals(void)
 {
-    static const struct {
-        void (*spoil)(struct wh_spec *);
-        const char *want;
-    } t[] = {
+    static const struct spoilt t[] = {
         { line_break, "cgroupsPath has a line break" },
         { no_major, "device /dev/x has no major number" },
         { great_minor, "the minor number of a device is from 0 to 1048575" },
@@ -184,15 +183,9 @@ static void refusals(void)
     };
 
     for (size_t i = 0; i < WH_ELEMENTSOF(t); i++) {
-        WH_CLEANUP_ARENA struct wh_arena *arena = wh_arena_new();
         WH_CLEANUP_SPEC struct wh_spec *spec = parse(plain);
-        const struct wh_plan *plan = NULL;
-        struct wh_errlist errs = { 0 };
 
-        t[i].spoil(spec);
-        is_int(wh_compile(spec, &request, &facts, arena, &plan, &errs), -EINVAL, "refused: %s", t[i].want);
-        is_str(errs.n ? errs.e[0].msg : "no error", t[i].want, "in these words");
-        ok(!plan, "and there is no plan");
+        spoilt_is_refused(&t[i], spec, &request, &facts);
     }
 }
 

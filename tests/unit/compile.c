@@ -7,6 +7,7 @@
 
 #include "plan/compile.h"
 
+#include "compile-spoil.h"
 #include "tap.h"
 
 static const struct wh_facts facts = {
@@ -130,10 +131,7 @@ static void offsets(struct wh_spec *s)
 
 static void refusals(void)
 {
-    static const struct {
-        void (*spoil)(struct wh_spec *);
-        const char *want;
-    } t[] = {
+    static const struct spoilt t[] = {
         { no_equals, "invalid environment variable: missing '='" },
         { no_name, "invalid environment variable: missing '='" },
         { climbing, "sysctl \"net/../kernel/panic\" is not a valid name" },
@@ -168,12 +166,7 @@ static void refusals(void)
             diag("%s", errs.e[0].msg);
         if (i == 0)
             is_int(r, 0, "the configuration is good");
-        t[i].spoil(spec);
-        errs = (struct wh_errlist){ 0 };
-        plan = NULL;
-        is_int(wh_compile(spec, &request, &facts, arena, &plan, &errs), -EINVAL, "refused: %s", t[i].want);
-        is_str(errs.n == 1 ? errs.e[0].msg : "another number of errors", t[i].want, "with these words");
-        ok(!plan, "and no plan");
+        spoilt_is_refused(&t[i], spec, &request, &facts);
     }
 }
 

@@ -24,24 +24,12 @@ struct job {
     char *text;
 };
 
-static unsigned count_fds(void)
-{
-    DIR *d = opendir("/proc/self/fd");
-    unsigned n = 0;
-
-    while (d && readdir(d))
-        n++;
-    if (d)
-        closedir(d);
-    return n;
-}
-
 static int works(void *arg)
 {
     struct job *j = arg;
 
     j->pid = getpid();
-    j->fds = count_fds();
+    j->fds = fd_count();
     j->text[0] = 'x';
     return write(j->fd, "done", 4) == 4 && fcntl(STDIN_FILENO, F_GETFD) < 0 && fcntl(j->out, F_GETFD) < 0 ? 7 : -EBADF;
 }
@@ -103,7 +91,7 @@ static void nothing_left(const char *what)
     int status;
 
     is_int(syscall(SYS_wait4, -1, &status, __WALL | WNOHANG, NULL), -1, "%s: no child is left", what);
-    is_int(count_fds(), at_first, "%s: no descriptor is left", what);
+    is_int(fd_count(), at_first, "%s: no descriptor is left", what);
 }
 
 static void test_results(void)
@@ -111,7 +99,7 @@ static void test_results(void)
     char text[2] = "a", got[8] = "";
     struct job j = { .fd = memfd_create("a", MFD_CLOEXEC), .out = memfd_create("b", MFD_CLOEXEC), .text = text };
 
-    at_first = count_fds();
+    at_first = fd_count();
     is_int(wh_forked(works, &j, sizeof j, j.fd, 20000, -1), 7,
            "the result is the function's; of our descriptors it has the one that it was given");
     /* Its own, and those of opendir: ".", "..", the directory. */
@@ -136,7 +124,7 @@ static void test_bounds(void)
 
     if (pipe2(p, O_CLOEXEC) < 0 || write(p[1], "x", 1) != 1)
         bail_out("pipe");
-    at_first = count_fds();
+    at_first = fd_count();
     is_int(wh_forked(never, &j, sizeof j, -1, 100, -1), -ETIMEDOUT, "what does not end is ended");
     ok(wh_now_ms() - began >= 100, "after its time");
     ok(j.pid > 0 && syscall(SYS_kill, j.pid, 0) < 0 && errno == ESRCH,

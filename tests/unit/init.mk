@@ -9,4 +9,4 @@ unit_tests += tests/unit/init-verify
 unit_tests += tests/fault/fault-init
 unit_tests += tests/fuzz/fuzz-home
 unit_tests += tests/fuzz/fuzz-verify
-EXTRA_DIST += tests/unit/fake-sys.h tests/unit/fake-calls.h tests/unit/init-host.h tests/unit/init-plan.h tests/unit/init-trace.h tests/fuzz/fuzz.h tests/fuzz/fake-files.h tests/fuzz/any-host.h tests/fuzz/json-mutate.h
+EXTRA_DIST += tests/unit/fake-sys.h tests/unit/fake-calls.h tests/unit/init-host.h tests/unit/init-plan.h tests/unit/init-trace.h tests/unit/compile-spoil.h tests/fuzz/fuzz.h tests/fuzz/fake-files.h tests/fuzz/any-host.h tests/fuzz/json-mutate.h

@@ -203,15 +203,4 @@ static bool gone(pid_t pid)
     return syscall(SYS_kill, pid, 0) < 0 && errno == ESRCH;
 }
 
-static unsigned open_fds(void)
-{
-    DIR *d = opendir("/proc/self/fd");
-    unsigned n = 0;
-
-    while (readdir(d))
-        n++;
-    closedir(d);
-    return n;
-}
-
 #endif

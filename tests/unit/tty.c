@@ -496,21 +496,9 @@ static void test_receive(void)
     close(null);
 }
 
-static int open_fds(void)
-{
-    DIR *d = opendir("/proc/self/fd");
-    int n = 0;
-
-    while (d && readdir(d))
-        n++;
-    if (d)
-        closedir(d);
-    return n;
-}
-
 int main(void)
 {
-    int fds = open_fds();
+    int fds = fd_count();
 
     test_rules();
     test_connect();
@@ -520,6 +508,6 @@ int main(void)
     test_terminal();
     test_signals();
     test_reader();
-    is_int(open_fds(), fds, "no file descriptor is left open");
+    is_int(fd_count(), fds, "no file descriptor is left open");
     return done_testing();
 }
