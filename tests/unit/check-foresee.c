@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: LGPL-2.1-or-later */
 /* Findings about what the kernel of this host would refuse (host/foresee.c), each by itself. With containers:
  * tests/integration/foresee.bats. */
+#include <sys/utsname.h>
+
 #include "check-tests.h"
+#include "host/foresee.h"
 
 static const struct test tests[] = {
     { WH_CHECK_INTERPRETER_MISSING, "/process/args/0",
@@ -14,6 +17,10 @@ static const struct test tests[] = {
       .process = PROGRAM("crlf") },
     { WH_CHECK_SHEBANG_CRLF, "/process/args/0", "the first line of /bin/crlf-arg, which names /bin/prog, ends in CR LF",
       .process = PROGRAM("crlf-arg") },
+    { WH_CHECK_SHEBANG_CRLF, "/process/args/0", "the first line of /bin/crlf-bare, which names nothing, ends in CR LF",
+      .process = PROGRAM("crlf-bare") },
+    { WH_CHECK_INTERPRETER_MISSING, "/process/args/0", "/bin/run-by-dir is run by /bin, which is not a regular file",
+      .process = PROGRAM("run-by-dir") },
     { WH_CHECK_LOADER_MISSING, "/process/args/0", "/bin/loaded is run by /lib/ld-none.so, which is not in the root",
       .process = PROGRAM("loaded") },
     { WH_CHECK_WRONG_MACHINE, "/process/args/0", "/bin/foreign is a program of another machine",
@@ -77,6 +84,46 @@ static void test_foresee(void)
                     "RLIMIT_SIGPENDING 1000001 is more than the caller's hard limit, ", 0);
         wherry_free(report);
     }
+}
+
+static void put_at(int dir, const char *name, const char *text)
+{
+    WH_CLEANUP_FD int fd = openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+
+    if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text))
+        diag("cannot write %s", name);
+}
+
+/* With a procfs of the test's own. "No" is for a kernel that loads no modules, or whose list of modules was read. */
+static void test_fstypes(void)
+{
+    char dir[] = "/tmp/wherry-fstypes-XXXXXX", list[256];
+    struct utsname u;
+    int cannot_say;
+
+    uname(&u);
+    snprintf(list, sizeof list, "/lib/modules/%s/modules.alias", u.release);
+    cannot_say = access(list, R_OK) == 0 ? 0 : -ENOENT;
+    if (!mkdtemp(dir)) {
+        ok(false, "mkdtemp");
+        return;
+    }
+    WH_CLEANUP_FD int proc = open(dir, O_PATH | O_CLOEXEC);
+    put_at(proc, "filesystems", "nodev\tproc\n\text4\n");
+    is_int(wh_foresee_fstype(proc, "ext4"), 1, "a file system that the kernel has");
+    is_int(wh_foresee_fstype(proc, "nosuchfs"), 0, "none, and the kernel cannot load modules");
+    mkdirat(proc, "sys", 0755);
+    mkdirat(proc, "sys/kernel", 0755);
+    put_at(proc, "sys/kernel/modprobe", "\n");
+    is_int(wh_foresee_fstype(proc, "nosuchfs"), 0, "none, and it has been told to load none");
+    put_at(proc, "sys/kernel/modprobe", "/sbin/modprobe\n");
+    is_int(wh_foresee_fstype(proc, "nosuchfs"), cannot_say,
+           "none, but a module that is not seen from here may have it");
+    unlinkat(proc, "sys/kernel/modprobe", 0);
+    unlinkat(proc, "sys/kernel", AT_REMOVEDIR);
+    unlinkat(proc, "sys", AT_REMOVEDIR);
+    unlinkat(proc, "filesystems", 0);
+    rmdir(dir);
 }
 
 /* Of files of both hierarchies, whichever this host has. */
@@ -166,6 +213,7 @@ int main(void)
         return 1;
     test_table(tests, WH_ELEMENTSOF(tests));
     test_foresee();
+    test_fstypes();
     test_ranges();
     for (size_t i = WH_CHECK_INTERPRETER_MISSING; i <= WH_CHECK_NETDEV_MISSING; i++)
         if (!seen[i] && (geteuid() == 0 ||

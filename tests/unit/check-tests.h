@@ -196,6 +196,8 @@ static void put_programs(void)
         { "closed", "#!/bin/data\n" },
         { "crlf", "#!/bin/prog\r\nexit\r\n" },
         { "crlf-arg", "#!/bin/prog -e\r\n" },
+        { "crlf-bare", "#! \r\nexit\r\n" },
+        { "run-by-dir", "#!/bin\n" },
         { "text", "exit 0\n" },
         { "empty", "" },
     };

@@ -12,7 +12,9 @@ static void needed(struct wh_findings *f, const struct wh_exec_head *h, const ch
 
     wh_check_add(f, script ? WH_CHECK_INTERPRETER_MISSING : WH_CHECK_LOADER_MISSING, src, "%s is run by %s, which %s",
                  path, h->runs,
-                 there == 0 ? "is not in the root file system" : "may not be executed by the user of the process");
+                 there == 0   ? "is not in the root file system"
+                 : there == 3 ? "is not a regular file"
+                              : "may not be executed by the user of the process");
 }
 
 void wh_check_program(struct wh_findings *f, const struct wh_spec *s, const char *path, int root_fd, int proc_fd,
@@ -43,13 +45,18 @@ void wh_check_program(struct wh_findings *f, const struct wh_spec *s, const char
         case WH_EXEC_LOADED:
             break;
         }
+        if (now->crlf && !*now->runs) {
+            wh_check_add(f, WH_CHECK_SHEBANG_CRLF, src, "the first line of %s, which names nothing, ends in CR LF",
+                         path);
+            return;
+        }
         if (now->crlf) {
             wh_check_add(f, WH_CHECK_SHEBANG_CRLF, src, "the first line of %s, which names %s, ends in CR LF", path,
                          now->runs);
             return;
         }
         there = wh_check_executable(s, root_fd, now->runs);
-        if (there == 0 || there == 2)
+        if (there == 0 || there >= 2)
             needed(f, now, path, src, there);
         if (there != 1 || now->kind == WH_EXEC_LOADED)
             return;

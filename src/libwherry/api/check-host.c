@@ -189,7 +189,7 @@ int wh_check_executable(const struct wh_spec *s, int root_fd, const char *path)
     }
     if (fd < 0 || fstat(fd, &st) < 0)
         return -1;
-    return S_ISREG(st.st_mode) && may_execute(&st, s->process) ? 1 : 2;
+    return !S_ISREG(st.st_mode) ? 3 : may_execute(&st, s->process) ? 1 : 2;
 }
 
 static void program(struct wh_findings *f, const struct wh_spec *s, const struct wh_plan *plan, int root_fd,

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/magic.h>
 #include <linux/netlink.h>
 #include <sched.h>
 #include <stdio.h>
@@ -14,6 +15,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
+#include <sys/vfs.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -39,8 +41,18 @@ static bool in_filesystems(const char *text, const char *type, size_t len)
     return false;
 }
 
-/* "alias fs-TYPE module": what the kernel asks modprobe for, by depmod's list of the running kernel. */
-static int has_module(const char *type, size_t len)
+/* Whether the kernel has a program to load modules with: CONFIG_MODULES, and a name in the file (sysctl/kernel.rst). */
+static bool loads_modules(int proc_fd)
+{
+    char text[256];
+    ssize_t n = wh_read_at(proc_fd, "sys/kernel/modprobe", text, sizeof text);
+
+    return n == -ENOENT ? false : n < 0 || (n > 0 && text[0] != '\n');
+}
+
+/* "alias fs-TYPE module": what the kernel asks modprobe for, by depmod's list of the running kernel. Where that list is not
+ * to be seen, as in a container, modprobe of the host may have it all the same. */
+static int has_module(int proc_fd, const char *type, size_t len)
 {
     char path[256], want[80];
     struct utsname u;
@@ -58,7 +70,9 @@ static int has_module(const char *type, size_t len)
     n = wh_read_at(AT_FDCWD, path, text, (8u << 20) - 1);
     found = n > 0 && strstr(text, want);
     free(text);
-    return n == -ENOENT ? 0 : n < 0 ? (int)n : found;
+    if (n == -ENOENT && !loads_modules(proc_fd))
+        return 0;
+    return n < 0 ? (int)n : found;
 }
 
 int wh_foresee_fstype(int proc_fd, const char *type)
@@ -70,7 +84,7 @@ int wh_foresee_fstype(int proc_fd, const char *type)
 
     if (n < 0)
         return (int)n;
-    return in_filesystems(text, type, len) ? 1 : has_module(type, len);
+    return in_filesystems(text, type, len) ? 1 : has_module(proc_fd, type, len);
 }
 
 #define LOG_SIZE 256
@@ -245,16 +259,28 @@ int wh_foresee_netdev(const char *name)
     return r == -ENODEV ? 0 : r < 0 ? r : 1;
 }
 
+/* O_PATH does not trigger an automount as opening a directory does (open(2)): systemd's would be waited for without end. */
 bool wh_foresee_binfmt(int proc_fd)
 {
-    int fd = openat(proc_fd, "sys/fs/binfmt_misc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+    WH_CLEANUP_FD int at = openat(proc_fd, "sys/fs/binfmt_misc", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     const struct dirent *e;
+    struct statfs fs;
     bool any = false;
+    DIR *dir;
+    int fd;
 
+    if (at < 0)
+        return errno != ENOENT;
+    if (fstatfs(at, &fs) < 0 || fs.f_type == AUTOFS_SUPER_MAGIC)
+        return true;
+    /* The empty directory where it could be mounted: nothing is registered. */
+    if (fs.f_type != BINFMTFS_MAGIC)
+        return false;
+    fd = openat(at, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    dir = fd < 0 ? NULL : fdopendir(fd);
     if (!dir) {
         wh_close(fd);
-        return false;
+        return true;
     }
     while (!any && (e = readdir(dir)) != NULL)
         any = e->d_name[0] != '.' && !wh_streq(e->d_name, "register") && !wh_streq(e->d_name, "status");

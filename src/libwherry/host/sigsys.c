@@ -82,13 +82,13 @@ int wh_sigsys_record(const char *record, pid_t pid, uint64_t now, unsigned *ret_
     return 0;
 }
 
-/* The last that there is about this process. */
-static bool read_log(int fd, pid_t pid, uint64_t now, unsigned *ret_arch, int *ret_nr)
+/* The last that there is about this process. Until `end`: the log can be written faster than it is read here. */
+static bool read_log(int fd, pid_t pid, uint64_t now, int64_t end, unsigned *ret_arch, int *ret_nr)
 {
     char record[RECORD_MAX];
     bool found = false;
 
-    for (;;) {
+    while (wh_now_ms() < end) {
         ssize_t n = read(fd, record, sizeof record - 1);
 
         /* EPIPE: what came next has been overwritten meanwhile. */
@@ -99,6 +99,7 @@ static bool read_log(int fd, pid_t pid, uint64_t now, unsigned *ret_arch, int *r
         record[n] = '\0';
         found |= wh_sigsys_record(record, pid, now, ret_arch, ret_nr) == 0;
     }
+    return found;
 }
 
 static bool is_initial_pidns(void)
@@ -121,7 +122,7 @@ static bool find(pid_t pid, unsigned *ret_arch, int *ret_nr)
     if (fd < 0 || fstat(fd, &st) < 0 || !S_ISCHR(st.st_mode) || st.st_rdev != makedev(1, 11))
         return false;
     /* A thread of the kernel writes them, a moment after the death. */
-    while (!read_log(fd, pid, (uint64_t)now * 1000, ret_arch, ret_nr)) {
+    while (!read_log(fd, pid, (uint64_t)now * 1000, end, ret_arch, ret_nr)) {
         struct pollfd p = { .fd = fd, .events = POLLIN };
 
         left = end - wh_now_ms();

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <sched.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include "abi/kernel.h"
@@ -197,16 +198,22 @@ static void strings(struct wh_buf *out, const struct wh_plan *p, const struct wh
     wh_buf_puts(out, "]");
 }
 
-static void params(struct wh_buf *out, const struct wh_plan *p, const struct wh_vec *v)
+/* Parameters of file systems that are secrets: pass, password and password2 of cifs, secret of ceph, and their like. */
+static bool is_secret(const char *key)
+{
+    return strstr(key, "pass") || strstr(key, "secret") || strstr(key, "token") || wh_streq(key, "key");
+}
+
+static void params(struct wh_buf *out, const struct wh_plan *p, const struct wh_vec *v, unsigned flags)
 {
     for (uint32_t i = 0; i + 1 < v->n; i += 2) {
-        const char *value = vec_str(p, v, i + 1);
+        const char *key = vec_str(p, v, i), *value = vec_str(p, v, i + 1);
 
         wh_buf_puts(out, i ? "," : "");
-        wh_buf_escape(out, vec_str(p, v, i), true);
+        wh_buf_escape(out, key, true);
         if (value) {
             wh_buf_puts(out, "=");
-            wh_buf_escape(out, value, true);
+            wh_buf_escape(out, (flags & WH_EXPLAIN_REDACT) && is_secret(key) ? "..." : value, true);
         }
     }
 }
@@ -414,7 +421,7 @@ static void field(struct wh_buf *out, const struct wh_plan *p, const struct wh_s
             strings(out, p, &v.vec, true, flags);
         break;
     case WH_FK_PARAMS:
-        params(out, p, &v.vec);
+        params(out, p, &v.vec, flags);
         break;
     case WH_FK_U32V:
         for (uint32_t i = 0; i < v.vec.n; i++)

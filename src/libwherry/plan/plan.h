@@ -150,7 +150,7 @@ int wh_build_finish(struct wh_build *b, const struct wh_plan **ret, struct wh_er
 /* ---- reading one for people ---- */
 enum wh_explain_flags {
     WH_EXPLAIN_JSON = 1u << 0,
-    WH_EXPLAIN_REDACT = 1u << 1, /* environment values: for what is written to disk */
+    WH_EXPLAIN_REDACT = 1u << 1, /* no values of the environment, no passwords of file systems: for files and logs */
 };
 /* All steps, one a line: number, phase, text, fallbacks, place in config.json. spec may be null (no places). */
 void wh_explain(const struct wh_plan *plan, const struct wh_spec *spec, unsigned flags, struct wh_buf *out);
