@@ -8,6 +8,13 @@ setup_file() {
     command -v buildah >/dev/null || skip "needs buildah"
     [ "$(id -u)" = 0 ] || skip "needs root"
     engine_setup
+    # Where nothing is said, newer buildah asks for more than a machine without CAP_SYS_RESOURCE has. It reports 1.28 as
+    # "buildah version 1.28.2 (image-spec …)".
+    local limits
+    if [[ ! $(buildah --version) =~ ^buildah\ version\ 1\.[12][0-9]\. ]]; then
+        limits="\"nofile=$(ulimit -n):$(ulimit -Hn)\", \"nproc=$(ulimit -u):$(ulimit -Hu)\""
+        sed -i "s/^default_ulimits = .*/default_ulimits = [${limits//unlimited/-1}]/" "$CONTAINERS_CONF"
+    fi
     BOX=$(quick buildah $STORAGE from scratch) && quick buildah $STORAGE add -q "$BOX" "$DIR/rootfs" / || { engine_teardown; return 1; }
     export BOX
 }

@@ -23,7 +23,7 @@ EOF
     # The image is an archive that podman writes: ctr makes none from a directory.
     # shellcheck disable=SC2086
     podman $STORAGE import "$DIR/rootfs.tar" $IMAGE && podman $STORAGE save -q --format oci-archive -o "$DIR/image.tar" $IMAGE &&
-        quick ctr -a "$DIR/c.sock" image import --snapshotter native "$DIR/image.tar" || { stop_containerd; engine_teardown; return 1; }
+        import_archive "$DIR/image.tar" || { stop_containerd; engine_teardown; return 1; }
 }
 teardown_file() {
     stop_containerd

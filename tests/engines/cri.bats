@@ -52,8 +52,7 @@ END
             podman $STORAGE import -c 'CMD ["/bin/sleep", "100000"]' "$DIR/rootfs.tar" localhost/pause:latest &&
             podman $STORAGE save -q --format oci-archive -o "$DIR/image.tar" $IMAGE &&
             podman $STORAGE save -q --format oci-archive -o "$DIR/pause.tar" localhost/pause:latest &&
-            quick ctr -a "$DIR/c.sock" -n k8s.io image import --snapshotter native "$DIR/image.tar" &&
-            quick ctr -a "$DIR/c.sock" -n k8s.io image import --snapshotter native "$DIR/pause.tar"
+            import_archive "$DIR/image.tar" -n k8s.io && import_archive "$DIR/pause.tar" -n k8s.io
     } || { stop_containerd; engine_teardown; return 1; }
 }
 teardown_file() {

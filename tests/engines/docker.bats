@@ -1,67 +1,25 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: LGPL-2.1-or-later
 
-# Docker's daemon, with wherry as the default runtime and under a name. The daemon starts a containerd of its own; what both keep is
-# below $DIR, and neither touches the network of the machine.
+# Docker's daemon, with wherry as the default runtime, under a name, and as the program `runc` that BuildKit starts.
 bats_require_minimum_version 1.5.0
 load engines
+load docker
 
 setup_file() {
-    local need path
-    for need in dockerd docker containerd; do command -v $need >/dev/null || skip "needs $need"; done
-    [ "$(id -u)" = 0 ] || skip "needs root"
+    docker_or_skip
     engine_setup
-    export DOCKER_HOST=unix://$DIR/docker.sock DOCKER_CONFIG=$DIR/docker-config IMAGE=box
-    jq -n --arg path "$WHERRY" '{ runtimes: { wherry: { path: $path }, named: { path: $path } } }' >"$DIR/daemon.json"
-    # Whatever its own directories are, dockerd makes these. Those that were not there before are removed.
-    for path in /etc/docker/key.json /etc/docker /run/docker/plugins /run/docker; do
-        if [ ! -e "$path" ]; then echo "$path" >>"$DIR/not-there-before"; fi
-    done
-    dockerd --config-file "$DIR/daemon.json" --default-runtime wherry --data-root "$DIR/data" --exec-root "$DIR/exec" \
-        --pidfile "$DIR/docker.pid" --host "$DOCKER_HOST" --storage-driver vfs --exec-opt native.cgroupdriver=cgroupfs \
-        --cgroup-parent "$PARENT" --bridge=none --iptables=false --ip6tables=false --ip-forward=false >"$DIR/docker.log" 2>&1 3>&- 4>&- &
-    echo $! >"$DIR/pid"
-    for _ in $(seq 200); do
-        quick docker version >/dev/null 2>&1 && break
-        kill -0 "$(cat "$DIR/pid")" 2>/dev/null || break
-        sleep 0.1
-    done
-    if ! quick docker import - $IMAGE <"$DIR/rootfs.tar"; then
-        grep -E 'level=(error|fatal)|failed to start' "$DIR/docker.log" | tail -n 3 >&2
-        stop_docker
-        engine_teardown
-        return 1
-    fi
-}
-stop_docker() {
-    local pid containerd
-    pid=$(cat "$DIR/pid")
-    containerd=$(cat "$DIR/exec/containerd/containerd.pid" 2>/dev/null)
-    kill "$pid" 2>/dev/null
-    for _ in $(seq 200); do kill -0 "$pid" 2>/dev/null || break; sleep 0.1; done
-    # The daemon ends its containerd, unless it had to be killed.
-    for pid in "$pid" $containerd; do
-        if [ "$(readlink "/proc/$pid/exe")" != "" ] && grep -qsF "$DIR/" "/proc/$pid/cmdline"; then kill -KILL "$pid"; fi
-    done
-    # dockerd leaves this mount of the host's network namespace behind with every runtime.
-    umount "$DIR/exec/netns/default" 2>/dev/null || true
-    if [ -e "$DIR/not-there-before" ]; then xargs -d '\n' rm -d -f -- <"$DIR/not-there-before" 2>/dev/null || true; fi
+    start_docker
 }
 teardown_file() {
     [ -n "${DIR-}" ] || return 0
     stop_docker
     engine_teardown
 }
-setup() { NAME=c$BATS_TEST_NUMBER; }
 teardown() {
     docker rm -f "$NAME" >/dev/null 2>&1
     if mountpoint -q "$DIR/volume"; then umount -R "$DIR/volume"; fi
 }
-
-docker() { quick docker "$@"; }
-made() { docker run --name "$NAME" --network "${NETWORK-none}" "$@"; }
-box() { made --rm "$@" </dev/null; }
-started() { made -d "$@" >/dev/null </dev/null; }
 have_controller() { # NAME
     grep -qE "^[^ ]+ [^ ]+ cgroup [^ ]*\b$1\b" /proc/mounts || grep -qsw "$1" /sys/fs/cgroup/cgroup.controllers ||
         skip "there is no $1 controller on this machine"
@@ -86,12 +44,6 @@ cgroup_value() { # V1-CONTROLLER V1-FILE V2-FILE: as the running container $NAME
     [ -z "$(find "$DIR/exec/runtime-wherry" -mindepth 2 2>/dev/null)" ]
     run no_trace_of_containers
     have_status 0
-}
-# The daemon's own mounts are there as long as it is.
-no_trace_of_containers() { nothing_left traces_of_containers; }
-traces_of_containers() {
-    find /sys/fs/cgroup -mindepth 1 -path "*$PARENT/*" -type d 2>/dev/null | grep . ||
-        grep -lsF -- "$PARENT/" /proc/[0-9]*/cgroup
 }
 
 @test "a named runtime" {
@@ -196,13 +148,13 @@ traces_of_containers() {
 @test "exec: what cannot be executed fails, and the container goes on" {
     started $IMAGE sleep 1000
     # Docker 20.10 says 126 for all of them, also with runc; newer ones 127 for what is not found.
-    run docker exec "$NAME" nosuch
+    run ! docker exec "$NAME" nosuch
     [ "$status" = 126 ] || [ "$status" = 127 ]
     have 'exec: "nosuch": executable file not found in $PATH'
     run docker exec "$NAME" /etc/passwd
     have_status 126
     have "permission denied"
-    run docker exec -w /nosuch "$NAME" true
+    run ! docker exec -w /nosuch "$NAME" true
     [ "$status" = 126 ] || [ "$status" = 127 ]
     have "/nosuch: no such file or directory"
     run docker exec "$NAME" echo on
@@ -345,4 +297,37 @@ traces_of_containers() {
     [ "$output" = "$(for i in net ipc pid uts; do readlink /proc/self/ns/$i; done; hostname)" ]
     run box $IMAGE sh -c 'for i in net ipc pid uts; do readlink /proc/self/ns/$i; done'
     for i in net ipc pid uts; do have_not "$(readlink /proc/self/ns/$i)"; done
+}
+
+# ---------------------------------------------------------------- images
+
+build() { # BUILDKIT DOCKERFILE-LINE…
+    local how=$1
+    shift
+    mkdir -p "$DIR/context"
+    printf '%s\n' "FROM $IMAGE" "$@" >"$DIR/context/Dockerfile"
+    DOCKER_BUILDKIT=$how docker build --network none -t "built-$NAME" "$DIR/context" </dev/null
+}
+what_was_built() { # BUILDKIT
+    run build "$1" 'RUN echo made >/made && id -u' 'USER 1000:1000' 'WORKDIR /tmp' 'ENV A=b' \
+        'RUN test "$(cat /made) $(id -u) $(pwd) $A" = "made 1000 /tmp b" && echo >mine'
+    have_status 0
+    run made --rm "built-$NAME" sh -c 'stat -c "%u %n" mine /made' </dev/null
+    [ "$output" = $'1000 mine\n0 /made' ]
+    # The classic builder of 20.10 ends with the status of the command, and the others with 1.
+    run ! build "$1" 'RUN exit 5'
+    [ "$status" = 1 ] || [ "$status" = 5 ]
+    [[ $output =~ "returned a non-zero code: 5"|"did not complete successfully: exit code: 5" ]]
+    run ! build "$1" 'RUN ["nosuch"]'
+    have 'exec: "nosuch": executable file not found in $PATH'
+    run no_trace_of_containers
+    have_status 0
+}
+
+@test "build: the classic builder" { what_was_built 0; }
+
+@test "build: BuildKit, which starts a program named runc" {
+    [[ $(docker version -f '{{.Client.Version}}') =~ ^(19|20)\. ]] || docker buildx version || skip "needs docker buildx"
+    what_was_built 1
+    [ -s "$DIR/runc-was-started" ]
 }

@@ -127,8 +127,8 @@ says() { # TEXT: a container has it in its log
     podman pod create --name "p$NAME" --cgroup-parent "$PARENT" --network none --infra-image $IMAGE \
         --infra-command "/bin/sleep 100000" \
         --hostname pod --share ipc,uts
-    podman run -d --pod "p$NAME" --name "$NAME" --pids-limit -1 $IMAGE sleep 1000
-    run podman run --rm --pod "p$NAME" --pids-limit -1 $IMAGE sh -c 'hostname; readlink /proc/self/ns/ipc;
+    podman run -d --pod "p$NAME" --name "$NAME" --network none --pids-limit -1 $IMAGE sleep 1000
+    run podman run --rm --pod "p$NAME" --network none --pids-limit -1 $IMAGE sh -c 'hostname; readlink /proc/self/ns/ipc;
         echo $$' </dev/null
     have_status 0
     local one=$output
@@ -150,13 +150,14 @@ says() { # TEXT: a container has it in its log
     have_line '^ +0 +100000 +65536$'
     have_line '^1 3$'
     have_line '^0$'
-    # Of the ranges that /etc/subuid names for containers; the file is the test's, in a mount namespace of its own.
+    # Of the ranges that /etc/subuid names for containers, who is a user for newer podman; the files are the test's, in
+    # a mount namespace of its own.
     echo containers:200000:200000 >"$DIR/subids"
-    run quick unshare -m --propagation private bash \
-        -c 'mount --bind "$1" /etc/subuid && mount --bind "$1" /etc/subgid && shift && exec "$@"' sh "$DIR/subids" \
+    { cat /etc/passwd && echo containers:x:399:399::/:/bin/false; } >"$DIR/passwd"
+    run quick unshare -m --propagation private bash -c 'cd "$1" && mount --bind subids /etc/subuid &&
+        mount --bind subids /etc/subgid && mount --bind passwd /etc/passwd && shift && exec "$@"' sh "$DIR" \
         podman $STORAGE --tmpdir "$DIR/tmp" --runtime wherry run --rm --name "$NAME" --network none \
-            --cgroup-parent "$PARENT" --pids-limit -1 \
-        --userns auto:size=1024 $IMAGE cat /proc/self/uid_map </dev/null
+        --cgroup-parent "$PARENT" --pids-limit -1 --userns auto:size=1024 $IMAGE cat /proc/self/uid_map </dev/null
     have_status 0
     have_line '^ +0 +2[0-9]{5} +1024$'
 }

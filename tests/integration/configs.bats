@@ -155,6 +155,22 @@ kept() { # CONFIG
     need root
     kept buildah-1.28-run.json
 }
+@test "kept: buildah-1.39-options.json" {
+    need root
+    kept buildah-1.39-options.json
+}
+@test "kept: buildah-1.39-run.json" {
+    need root
+    kept buildah-1.39-run.json
+}
+@test "kept: buildah-1.43-options.json" {
+    need root
+    kept buildah-1.43-options.json
+}
+@test "kept: buildah-1.43-run.json" {
+    need root
+    kept buildah-1.43-run.json
+}
 @test "kept: containerd-1.6-default.json" {
     need root
     kept containerd-1.6-default.json
@@ -175,6 +191,38 @@ kept() { # CONFIG
     need root
     kept containerd-1.6-seccomp.json
 }
+@test "kept: containerd-1.7-options.json" {
+    need root
+    kept containerd-1.7-options.json
+}
+@test "kept: containerd-1.7-privileged.json" {
+    need root
+    kept containerd-1.7-privileged.json
+}
+@test "kept: containerd-1.7-run.json" {
+    need root
+    kept containerd-1.7-run.json
+}
+@test "kept: containerd-1.7-seccomp.json" {
+    need root
+    kept containerd-1.7-seccomp.json
+}
+@test "kept: containerd-2.1-options.json" {
+    need root
+    kept containerd-2.1-options.json
+}
+@test "kept: containerd-2.1-privileged.json" {
+    need root
+    kept containerd-2.1-privileged.json
+}
+@test "kept: containerd-2.1-run.json" {
+    need root
+    kept containerd-2.1-run.json
+}
+@test "kept: containerd-2.1-seccomp.json" {
+    need root
+    kept containerd-2.1-seccomp.json
+}
 @test "kept: docker-20.10-host.json" {
     need root
     kept docker-20.10-host.json
@@ -194,6 +242,46 @@ kept() { # CONFIG
 @test "kept: docker-20.10-unconfined.json" {
     need root
     kept docker-20.10-unconfined.json
+}
+@test "kept: docker-26.1-host.json" {
+    need root
+    kept docker-26.1-host.json
+}
+@test "kept: docker-26.1-options.json" {
+    need root
+    kept docker-26.1-options.json
+}
+@test "kept: docker-26.1-privileged.json" {
+    need root
+    kept docker-26.1-privileged.json
+}
+@test "kept: docker-26.1-run.json" {
+    need root
+    kept docker-26.1-run.json
+}
+@test "kept: docker-26.1-unconfined.json" {
+    need root
+    kept docker-26.1-unconfined.json
+}
+@test "kept: docker-28.5-host.json" {
+    need root
+    kept docker-28.5-host.json
+}
+@test "kept: docker-28.5-options.json" {
+    need root
+    kept docker-28.5-options.json
+}
+@test "kept: docker-28.5-privileged.json" {
+    need root
+    kept docker-28.5-privileged.json
+}
+@test "kept: docker-28.5-run.json" {
+    need root
+    kept docker-28.5-run.json
+}
+@test "kept: docker-28.5-unconfined.json" {
+    need root
+    kept docker-28.5-unconfined.json
 }
 @test "kept: podman-4.3-default.json" {
     need root hybrid
@@ -227,9 +315,61 @@ kept() { # CONFIG
     need root
     kept podman-4.3-userns.json
 }
+@test "kept: podman-5.4-host.json" {
+    need root
+    kept podman-5.4-host.json
+}
+@test "kept: podman-5.4-options.json" {
+    need root
+    kept podman-5.4-options.json
+}
+@test "kept: podman-5.4-privileged.json" {
+    need root
+    kept podman-5.4-privileged.json
+}
+@test "kept: podman-5.4-run.json" {
+    need root
+    kept podman-5.4-run.json
+}
+@test "kept: podman-5.4-systemd.json" {
+    need root
+    kept podman-5.4-systemd.json
+}
+@test "kept: podman-5.4-unconfined.json" {
+    need root
+    kept podman-5.4-unconfined.json
+}
+@test "kept: podman-5.4-userns.json" {
+    need root
+    kept podman-5.4-userns.json
+}
+@test "kept: podman-5.8-host.json" {
+    need root
+    kept podman-5.8-host.json
+}
+@test "kept: podman-5.8-options.json" {
+    need root
+    kept podman-5.8-options.json
+}
+@test "kept: podman-5.8-privileged.json" {
+    need root
+    kept podman-5.8-privileged.json
+}
+@test "kept: podman-5.8-run.json" {
+    need root
+    kept podman-5.8-run.json
+}
 @test "kept: podman-5.8-systemd.json" {
     need root hybrid
     kept podman-5.8-systemd.json
+}
+@test "kept: podman-5.8-unconfined.json" {
+    need root
+    kept podman-5.8-unconfined.json
+}
+@test "kept: podman-5.8-userns.json" {
+    need root
+    kept podman-5.8-userns.json
 }
 @test "kept: runc-1.1-spec-rootless.json" {
     need userns
