@@ -364,7 +364,7 @@ static void compile_remount(struct wh_compile *c, struct wh_mount_job *j)
 {
     struct wh_step_remount *s;
 
-    /* Devices are made there yet. */
+    /* The devices are made in /dev after this step: it becomes read-only when they are there. */
     if (wh_streq(j->dst, "/dev") && (j->o.attr_set & WH_MOUNT_ATTR_RDONLY)) {
         j->o.attr_set &= ~WH_MOUNT_ATTR_RDONLY;
         if (!keep_for_late_ro(c, j))
