@@ -347,7 +347,10 @@ set_names() { # SET
         shell_is "trap 'echo got $n; exit 9' ${n/RTMIN+3/37}; echo ready; while :; do sleep 0.05; done"
         "$WHERRY" --root "$ROOT" run "$CID" </dev/null >out 2>err 3>&- 4>&- &
         pid=$!
-        for _ in $(seq 100); do grep -q ready out && break; sleep 0.05; done
+        # A signal before the trap is set may be one that does nothing, and the payload would go on without end.
+        for _ in $(seq 600); do grep -q ready out && break; sleep 0.05; done
+        grep -q ready out || { kill -KILL "$pid"; echo "$n: the payload was not ready after 30 s"; cat err; return 1; }
+        echo "sending $n"
         kill -s "$n" "$pid"
         rc=0
         wait "$pid" || rc=$?
