@@ -179,3 +179,50 @@ process() { # COMMAND…
     wherry kill "$CID" KILL
     ended 137
 }
+
+# As podman starts an exec: conmon waits until the engine is at its socket, and passes on what arrives there.
+attached() { # COMMAND…: prints what the process wrote after the name of the stream, then what conmon said
+    process "$@"
+    mkdir session
+    timeout -k 5 60 python3 - "$BUNDLE" conmon --api-version 1 -c "$CID" -u session -r "$WHERRY" -b "$BUNDLE/session" \
+        -p "$BUNDLE/session/pid" -n name --exit-dir "$BUNDLE/session" --full-attach -s \
+        -l "k8s-file:$BUNDLE/session/log" --log-level warn --runtime-arg "--root=$ROOT" \
+        --exec-process-spec "$BUNDLE/process.json" -e --exec-attach 3>&- 4>&- <<'END'
+import json, os, socket, subprocess, sys
+
+bundle, command = sys.argv[1], sys.argv[2:]
+sync, start, attach = os.pipe(), os.pipe(), os.pipe()
+given = {"_OCI_SYNCPIPE": sync[1], "_OCI_STARTPIPE": start[0], "_OCI_ATTACHPIPE": attach[1]}
+environment = dict(os.environ, **{name: str(fd) for name, fd in given.items()})
+monitor = subprocess.Popen(command, pass_fds=given.values(), env=environment, stdin=subprocess.DEVNULL)
+for fd in given.values():
+    os.close(fd)
+os.write(start[1], b"x")
+os.fdopen(attach[0]).readline()
+client = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+client.connect(os.path.join(bundle, "session", "attach"))
+os.write(start[1], b"x")
+os.close(start[1])
+while packet := client.recv(8193):
+    print({2: "out", 3: "err"}[packet[0]], packet[1:].decode().strip())
+for line in os.fdopen(sync[0]):
+    print("said", json.loads(line)["data"])
+monitor.wait()
+END
+}
+
+@test "podman's exec --exec-attach: both streams through the socket, the pid and the status on the sync pipe" {
+    command_is sleep 1000
+    monitor "${podman[@]}"
+    wait_for test -s pidfile
+    wherry start "$CID"
+    run attached sh -c 'echo to out; sleep 0.2; echo to err >&2; exit 9'
+    wherry kill "$CID" KILL
+    have_status 0
+    have_line '^out to out$'
+    have_line '^err to err$'
+    have_line "^said $(cat session/pid)$"
+    have_line '^said 9$'
+    [ "$(cat "session/$CID")" = 9 ]
+    ended 137
+}

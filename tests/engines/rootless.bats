@@ -17,6 +17,7 @@ setup_file() {
     install -m 755 "$WHERRY" "$DIR/wherry"
     sed -i "s|^wherry = .*|wherry = [\"$DIR/wherry\"]|" "$DIR/containers.conf"
     { cat /etc/passwd; echo "wt-engine:x:$ID:$ID::$DIR/home:/bin/sh"; } >"$DIR/passwd"
+    { cat /etc/group; echo "wt-engine:x:$ID:"; } >"$DIR/group"
     echo "wt-engine:300000:65536" >"$DIR/subids"
     mkdir "$DIR/home" "$DIR/xdg"
     chmod 700 "$DIR/xdg"
@@ -40,6 +41,7 @@ as_user() {
     # shellcheck disable=SC2016 # for the inner shell
     quick unshare -m --propagation private bash -e -c '
         mount --bind "$1/passwd" /etc/passwd
+        mount --bind "$1/group" /etc/group
         mount --bind "$1/subids" /etc/subuid
         mount --bind "$1/subids" /etc/subgid
         cd "$1/home"
@@ -67,6 +69,37 @@ box() { made run --rm "$@" </dev/null; }
     have_status 0
     have "uid=1000"
     have "5"
+}
+
+@test "podman run --userns=keep-id: the user's own id inside, another that is chosen, and what belongs to whom" {
+    mkdir -p "$DIR/home/kept"
+    chown "$ID:$ID" "$DIR/home/kept"
+    run box --userns keep-id -v "$DIR/home/kept:/kept" $IMAGE sh -c 'id -u; id -g; stat -c %u /kept; echo >/kept/made'
+    have_status 0
+    [ "$output" = "$ID"$'\n'"$ID"$'\n'"$ID" ]
+    [ "$(stat -c %u "$DIR/home/kept/made")" = "$ID" ]
+    run box --userns keep-id --user 0 $IMAGE sh -c 'id -u; cat /proc/self/uid_map'
+    have_status 0
+    have_line '^0$'
+    have_line "^ +$ID +0 +1$"
+    made run -d --userns keep-id $IMAGE sleep 1000
+    run podman exec "$NAME" id -u </dev/null
+    [ "$output" = "$ID" ]
+    podman rm -f -t 0 "$NAME"
+    # Since podman 4.3.
+    run box --userns keep-id:uid=1000,gid=7 $IMAGE sh -c 'id -u; id -g; echo out >/dev/stdout'
+    have_status 0
+    [ "$output" = $'1000\n7\nout' ]
+}
+
+@test "podman run --userns=nomap, and a volume that belongs to the container's ids (:U)" {
+    run box --userns nomap $IMAGE sh -c 'id -u; cat /proc/self/uid_map'
+    have_status 0
+    have_line '^0$'
+    have_not " $ID "
+    run box --user 1000:1000 -v made:/made:U $IMAGE sh -c 'echo kept >/made/a && stat -c %u /made/a'
+    have_status 0
+    [ "$output" = 1000 ]
 }
 
 @test "podman run: exit statuses of what cannot be executed" {
