@@ -147,3 +147,61 @@ fine() { # FILTER
     [ "$other" = 2 ] || { cat "$BATS_TEST_TMPDIR/other"; return 1; }
     grep -q "does not know the file system nosuchfs" "$BATS_TEST_TMPDIR/other"
 }
+
+# An automount that is never answered, as systemd's where what would mount it hangs. What is in it cannot be known.
+@test "foreseen: looking for formats of binfmt_misc does not wait for an automount" {
+    need root
+    grep -qw autofs /proc/filesystems || skip "the kernel has no autofs"
+    printf 'exit 0\n' >"$BUNDLE/rootfs/bin/s-text"
+    chmod 755 "$BUNDLE/rootfs/bin/s-text"
+    config '.process.args = ["/bin/s-text"]'
+    # shellcheck disable=SC2016 # for the inner shells
+    run unshare -m --propagation private python3 -c '
+import ctypes, os, subprocess, sys
+reading, writing = os.pipe()
+libc = ctypes.CDLL(None, use_errno=True)
+options = "fd=%d,pgrp=%d,minproto=5,maxproto=5,direct" % (writing, os.getpgrp())
+if libc.mount(b"test", b"/proc/sys/fs/binfmt_misc", b"autofs", 0, options.encode()) < 0:
+    sys.exit("mount autofs: " + os.strerror(ctypes.get_errno()))
+# The group that serves an automount does not wait for it.
+child = subprocess.Popen(sys.argv[1:], start_new_session=True)
+try:
+    sys.exit(child.wait(10))
+except subprocess.TimeoutExpired:
+    child.kill()
+    os.close(reading)
+    sys.exit("it waits for the automount")
+' "$WHERRY" --root "$ROOT" check --profile engine -b "$BUNDLE" 3>&- 4>&-
+    have_not "waits for the automount"
+    have_not "is neither an ELF file nor a script"
+    have_status 0
+}
+
+@test "foreseen: a program whose path leads below a mount through a link is not judged by the rootfs" {
+    ln -s bin "$BUNDLE/rootfs/link"
+    printf 'exit 0\n' >"$BUNDLE/rootfs/bin/s-text"
+    printf '#!/link/s-text\n' >"$BUNDLE/rootfs/s-script"
+    chmod 755 "$BUNDLE/rootfs/bin/s-text" "$BUNDLE/rootfs/s-script"
+    for program in /link/s-text /s-script; do
+        config '.process.args = ["'$program'"]'
+        run wherry check --profile engine -b "$BUNDLE"
+        have_status 2
+        config '.mounts += [{destination: "/bin", type: "tmpfs", source: "x"}]'
+        run wherry check --profile engine -b "$BUNDLE"
+        have_status 0
+        config 'del(.mounts[-1])'
+    done
+    rm "$BUNDLE/rootfs/s-script" "$BUNDLE/rootfs/link"
+}
+
+@test "foreseen: a source that cannot be bound is not a file system that cannot be id-mapped" {
+    need root
+    mkdir "$BATS_TEST_TMPDIR/source"
+    config '.mounts += [{destination: "/x", type: "bind", source: "'"$BATS_TEST_TMPDIR/source"'", options: ["bind"],
+        uidMappings: [{containerID: 0, hostID: 9, size: 9}], gidMappings: [{containerID: 0, hostID: 9, size: 9}]}]'
+    # shellcheck disable=SC2016 # for the inner shell
+    run unshare -m --propagation private sh -ec 'mount -t tmpfs --make-unbindable x "$1" && shift && exec "$@"' \
+        sh "$BATS_TEST_TMPDIR/source" "$WHERRY" --root "$ROOT" check --profile engine -b "$BUNDLE" 3>&- 4>&-
+    have_not idmap-unsupported
+    have_status 0
+}

@@ -6,15 +6,16 @@
 
 #define DEPTH 5 /* interpreters that are scripts: the kernel's limit is 5 */
 
-static void needed(struct wh_findings *f, const struct wh_exec_head *h, const char *path, wh_node src, int there)
+static void needed(struct wh_findings *f, const struct wh_exec_head *h, const char *path, wh_node src,
+                   enum wh_program there)
 {
     bool script = h->kind == WH_EXEC_SCRIPT;
 
     wh_check_add(f, script ? WH_CHECK_INTERPRETER_MISSING : WH_CHECK_LOADER_MISSING, src, "%s is run by %s, which %s",
                  path, h->runs,
-                 there == 0   ? "is not in the root file system"
-                 : there == 3 ? "is not a regular file"
-                              : "may not be executed by the user of the process");
+                 there == WH_PROGRAM_MISSING   ? "is not in the root file system"
+                 : there == WH_PROGRAM_NO_FILE ? "is not a regular file"
+                                               : "may not be executed by the user of the process");
 }
 
 void wh_check_program(struct wh_findings *f, const struct wh_spec *s, const char *path, int root_fd, int proc_fd,
@@ -25,7 +26,7 @@ void wh_check_program(struct wh_findings *f, const struct wh_spec *s, const char
 
     for (unsigned i = 0; i < DEPTH; i++) {
         struct wh_exec_head *now = &h[i % 2];
-        int there;
+        enum wh_program there;
 
         if (wh_foresee_exec(root_fd, path, cancel_fd, now) < 0)
             return;
@@ -45,20 +46,15 @@ void wh_check_program(struct wh_findings *f, const struct wh_spec *s, const char
         case WH_EXEC_LOADED:
             break;
         }
-        if (now->crlf && !*now->runs) {
-            wh_check_add(f, WH_CHECK_SHEBANG_CRLF, src, "the first line of %s, which names nothing, ends in CR LF",
-                         path);
-            return;
-        }
         if (now->crlf) {
             wh_check_add(f, WH_CHECK_SHEBANG_CRLF, src, "the first line of %s, which names %s, ends in CR LF", path,
-                         now->runs);
+                         *now->runs ? now->runs : "nothing");
             return;
         }
-        there = wh_check_executable(s, root_fd, now->runs);
-        if (there == 0 || there >= 2)
+        there = wh_check_executable(s, root_fd, proc_fd, now->runs);
+        if (there == WH_PROGRAM_MISSING || there == WH_PROGRAM_DENIED || there == WH_PROGRAM_NO_FILE)
             needed(f, now, path, src, there);
-        if (there != 1 || now->kind == WH_EXEC_LOADED)
+        if (there != WH_PROGRAM_THERE || now->kind == WH_EXEC_LOADED)
             return;
         path = now->runs;
     }

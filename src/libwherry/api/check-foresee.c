@@ -49,7 +49,7 @@ static void idmap(const struct look *l, struct wh_mountfd *m, const struct wh_st
     fd = wh_mountfd_open(m, l->plan, &ask, &err);
     if (fd >= 0)
         wh_close(fd);
-    else if (fd == -EINVAL)
+    else if (m->cannot_idmap)
         wh_check_add(l->f, WH_CHECK_IDMAP_UNSUPPORTED, s->s.src, "%s", err.msg);
 }
 

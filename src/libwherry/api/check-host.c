@@ -174,59 +174,100 @@ static bool brings_programs(const struct wh_mount_spec *m, const char *path)
     return strncmp(d, path, first) == 0 && (d[first] == '/' || !d[first]);
 }
 
-int wh_check_executable(const struct wh_spec *s, int root_fd, const char *path)
+/* The path of a descriptor as this mount namespace has it. False: it is too long, or cannot be read. */
+static bool path_of(int proc_fd, int fd, char *ret, size_t size)
 {
-    struct stat st;
+    char link[32];
+    ssize_t n;
 
+    snprintf(link, sizeof link, "self/fd/%d", fd);
+    n = readlinkat(proc_fd, link, ret, size - 1);
+    if (n <= 0 || n >= (ssize_t)size - 1)
+        return false;
+    ret[n] = '\0';
+    return true;
+}
+
+/* The same as under_mount() for where the symbolic links of a path have led: /bin/sh is on a mount on /usr where /bin
+ * is a link to usr/bin. */
+static bool leads_under_mount(const struct wh_spec *s, int root_fd, int proc_fd, int fd)
+{
+    char root[PATH_MAX], path[PATH_MAX];
+    size_t n;
+
+    if (!path_of(proc_fd, root_fd, root, sizeof root) || !path_of(proc_fd, fd, path, sizeof path))
+        return true;
+    n = wh_streq(root, "/") ? 0 : strlen(root);
+    /* One of them was moved meanwhile. */
+    if (strncmp(path, root, n) != 0 || path[n] != '/')
+        return true;
+    return under_mount(s, path + n);
+}
+
+static enum wh_program look_at(const struct wh_spec *s, int root_fd, int proc_fd, const char *path, struct stat *ret)
+{
     if (path[0] != '/' || under_mount(s, path))
-        return -1;
+        return WH_PROGRAM_UNKNOWN;
     WH_CLEANUP_FD int fd = wh_openat2(root_fd, path, O_PATH, 0, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
     if (missing(fd)) {
         for (size_t i = 0; i < s->nmounts; i++)
             if (brings_programs(&s->mounts[i], path))
-                return -1;
-        return 0;
+                return WH_PROGRAM_UNKNOWN;
+        return WH_PROGRAM_MISSING;
     }
-    if (fd < 0 || fstat(fd, &st) < 0)
-        return -1;
-    return !S_ISREG(st.st_mode) ? 3 : may_execute(&st, s->process) ? 1 : 2;
+    if (fd < 0 || fstat(fd, ret) < 0 || leads_under_mount(s, root_fd, proc_fd, fd))
+        return WH_PROGRAM_UNKNOWN;
+    return !S_ISREG(ret->st_mode)         ? WH_PROGRAM_NO_FILE
+           : may_execute(ret, s->process) ? WH_PROGRAM_THERE
+                                          : WH_PROGRAM_DENIED;
+}
+
+enum wh_program wh_check_executable(const struct wh_spec *s, int root_fd, int proc_fd, const char *path)
+{
+    struct stat st;
+
+    return look_at(s, root_fd, proc_fd, path, &st);
+}
+
+static const struct wh_step_exec_check *exec_check(const struct wh_plan *plan)
+{
+    const struct wh_step *step = wh_plan_first(plan);
+
+    for (uint32_t i = 0; i < plan->nsteps; i++, step = wh_step_next(step))
+        if (step->op == WH_OP_EXEC_CHECK)
+            return (const void *)step;
+    return NULL;
 }
 
 static void program(struct wh_findings *f, const struct wh_spec *s, const struct wh_plan *plan, int root_fd,
                     int proc_fd, int cancel_fd)
 {
-    const struct wh_step *step = wh_plan_first(plan);
-    const struct wh_step_exec_check *e = NULL;
+    const struct wh_step_exec_check *e = exec_check(plan);
     const char *found = NULL, *wrong = NULL;
     const uint32_t *candidates;
     wh_node src = s->process->args.v[0].src;
 
-    for (uint32_t i = 0; i < plan->nsteps; i++, step = wh_step_next(step))
-        if (step->op == WH_OP_EXEC_CHECK)
-            e = (const void *)step;
     if (!e)
         return;
     candidates = wh_plan_at(plan, e->candidates.off);
     for (uint32_t i = 0; i < e->candidates.n; i++) {
         const char *path = wh_plan_str(plan, candidates[i]);
         struct stat st;
+        enum wh_program there = path ? look_at(s, root_fd, proc_fd, path, &st) : WH_PROGRAM_UNKNOWN;
 
-        if (!path || path[0] != '/' || under_mount(s, path))
-            return; /* cannot be told from here */
-        WH_CLEANUP_FD int fd = wh_openat2(root_fd, path, O_PATH, 0, RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
-        if (fd < 0 && !missing(fd))
-            return;
-        if (fd < 0 || fstat(fd, &st) < 0)
+        if (there == WH_PROGRAM_UNKNOWN)
+            return; /* nor which of the candidates it will be */
+        if (there == WH_PROGRAM_MISSING)
             continue;
-        if (S_ISREG(st.st_mode) && may_execute(&st, s->process)) {
+        if (there == WH_PROGRAM_THERE) {
             wh_check_program(f, s, path, root_fd, proc_fd, cancel_fd);
             return;
         }
         if (!found) {
             found = path;
-            wrong = S_ISDIR(st.st_mode)    ? "is a directory"
-                    : !S_ISREG(st.st_mode) ? "is not a regular file"
-                                           : "may not be executed by the user of the process";
+            wrong = there == WH_PROGRAM_DENIED ? "may not be executed by the user of the process"
+                    : S_ISDIR(st.st_mode)      ? "is a directory"
+                                               : "is not a regular file";
         }
     }
     if (found)

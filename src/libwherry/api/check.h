@@ -70,9 +70,15 @@ void wh_check_foresee(struct wh_findings *f, const struct wh_spec *spec, const s
 /* The format of the program that was found at `path` of the rootfs, and what it needs. */
 void wh_check_program(struct wh_findings *f, const struct wh_spec *spec, const char *path, int root_fd, int proc_fd,
                       int cancel_fd);
-/* -1: a mount may provide it; 0: it is not there; 1: it may be executed; 2: it may not; 3: it is not a
- * regular file. */
-int wh_check_executable(const struct wh_spec *spec, int root_fd, const char *path);
+/* What is at a path of the rootfs that has to be executed. */
+enum wh_program {
+    WH_PROGRAM_UNKNOWN, /* a mount decides, or it cannot be looked at */
+    WH_PROGRAM_MISSING,
+    WH_PROGRAM_THERE, /* and the user of the process may execute it */
+    WH_PROGRAM_DENIED, /* a file that the user may not execute */
+    WH_PROGRAM_NO_FILE, /* a directory or something else that is no regular file */
+};
+enum wh_program wh_check_executable(const struct wh_spec *spec, int root_fd, int proc_fd, const char *path);
 
 /* In the order of the file. `strict`: warnings are errors. Returns the worst severity as an exit code: 0, 1, 2. */
 int wh_check_report(struct wh_findings *f, bool json, bool strict, struct wh_buf *out);

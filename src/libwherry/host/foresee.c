@@ -50,8 +50,8 @@ static bool loads_modules(int proc_fd)
     return n == -ENOENT ? false : n < 0 || (n > 0 && text[0] != '\n');
 }
 
-/* "alias fs-TYPE module": what the kernel asks modprobe for, by depmod's list of the running kernel. Where that list is not
- * to be seen, as in a container, modprobe of the host may have it all the same. */
+/* "alias fs-TYPE module": what the kernel asks modprobe for, by depmod's list of the running kernel. Where that list is
+ * not to be seen, as in a container, modprobe of the host may have it all the same. */
 static int has_module(int proc_fd, const char *type, size_t len)
 {
     char path[256], want[80];
@@ -259,10 +259,11 @@ int wh_foresee_netdev(const char *name)
     return r == -ENODEV ? 0 : r < 0 ? r : 1;
 }
 
-/* O_PATH does not trigger an automount as opening a directory does (open(2)): systemd's would be waited for without end. */
+/* O_PATH alone does not trigger an automount (open(2)), which systemd has here and which would be waited for without
+ * end; with O_DIRECTORY it would. */
 bool wh_foresee_binfmt(int proc_fd)
 {
-    WH_CLEANUP_FD int at = openat(proc_fd, "sys/fs/binfmt_misc", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    WH_CLEANUP_FD int at = openat(proc_fd, "sys/fs/binfmt_misc", O_PATH | O_NOFOLLOW | O_CLOEXEC);
     const struct dirent *e;
     struct statfs fs;
     bool any = false;

@@ -15,8 +15,8 @@
  * (host/apart.h). -errno means everywhere: it cannot be told.
  */
 
-/* 1: the kernel has this file system, or a module for it; 0: neither; -ENOENT: it could load modules, but the list of them
- * is not there to be read. No module is loaded. */
+/* 1: the kernel has this file system, or a module for it; 0: neither; -ENOENT: it could load modules, but the list of
+ * them is not there to be read. No module is loaded. */
 int wh_foresee_fstype(int proc_fd, const char *type);
 
 /*
@@ -60,7 +60,7 @@ struct wh_exec_head {
 };
 /* What the kernel will make of a program in the rootfs. Not what is registered with binfmt_misc: wh_foresee_binfmt() */
 int wh_foresee_exec(int root_fd, const char *path, int cancel_fd, struct wh_exec_head *ret);
-/* Whether formats are registered that this does not know, or may be: true where that cannot be seen without mounting. */
+/* Whether formats are registered that this does not know, or may be: true where that is not seen without mounting. */
 bool wh_foresee_binfmt(int proc_fd);
 
 #endif

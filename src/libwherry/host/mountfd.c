@@ -64,6 +64,7 @@ static int map_ids(struct wh_mountfd *m, const struct wh_plan *plan, const struc
         return ns;
     a.userns_fd = (unsigned long long)ns;
     r = set_attr(fd, s->idmap_recursive, &a);
+    m->cannot_idmap = r == -EINVAL;
     /* The kernel has two errnos for all that can be wrong. */
     if (r == -EINVAL)
         why = s->idmap_recursive ? " (one of its file systems cannot be id-mapped on this kernel)"
@@ -96,6 +97,7 @@ int wh_mountfd_open(struct wh_mountfd *m, const struct wh_plan *plan, const stru
     int r;
 
     m->cancel_fd = ask->cancel_fd;
+    m->cannot_idmap = false;
     if (s->recursive)
         flags |= AT_RECURSIVE;
     if (s->nofollow)

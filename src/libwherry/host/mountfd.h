@@ -2,6 +2,8 @@
 #ifndef WH_HOST_MOUNTFD_H
 #define WH_HOST_MOUNTFD_H
 
+#include <stdbool.h>
+
 #include "host/serve.h"
 
 /* What the mounts of one container share. fds are borrowed but for the last. */
@@ -12,6 +14,7 @@ struct wh_mountfd {
     /* The user namespace made for the last id-mapped mount, and its maps (strings of the plan): a pod's mounts have the same. */
     int userns;
     wh_off uid_map, gid_map;
+    bool cannot_idmap; /* the last one failed because the file system of its source cannot be id-mapped */
 };
 
 void wh_mountfd_init(struct wh_mountfd *m);
