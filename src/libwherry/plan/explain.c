@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 
 #include "abi/kernel.h"
@@ -198,10 +199,17 @@ static void strings(struct wh_buf *out, const struct wh_plan *p, const struct wh
     wh_buf_puts(out, "]");
 }
 
-/* Parameters of file systems that are secrets: pass, password and password2 of cifs, secret of ceph, and their like. */
+/* Parameters of file systems that are secrets: pass, password and password2 of cifs, secret of ceph, and their like.
+ * Those in capitals too, which a kernel may refuse: the failing step is what is logged then. */
 static bool is_secret(const char *key)
 {
-    return strstr(key, "pass") || strstr(key, "secret") || strstr(key, "token") || wh_streq(key, "key");
+    static const char *const words[] = { "pass", "secret", "token" };
+
+    for (size_t i = 0; i < WH_ELEMENTSOF(words); i++)
+        for (const char *p = key; *p; p++)
+            if (strncasecmp(p, words[i], strlen(words[i])) == 0)
+                return true;
+    return strcasecmp(key, "key") == 0;
 }
 
 static void params(struct wh_buf *out, const struct wh_plan *p, const struct wh_vec *v, unsigned flags)
