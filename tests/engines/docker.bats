@@ -328,7 +328,8 @@ what_was_built() { # BUILDKIT
 @test "build: the classic builder" { what_was_built 0; }
 
 @test "build: BuildKit, which starts a program named runc" {
-    [[ $(docker version -f '{{.Client.Version}}') =~ ^(19|20)\. ]] || docker buildx version || skip "needs docker buildx"
+    [[ $(docker version -f "{{.Client.Version}}") =~ ^(19|20)\. ]] || docker buildx version ||
+        skip "needs docker buildx"
     what_was_built 1
     [ -s "$DIR/runc-was-started" ]
 }

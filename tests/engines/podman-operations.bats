@@ -128,8 +128,8 @@ says() { # TEXT: a container has it in its log
         --infra-command "/bin/sleep 100000" \
         --hostname pod --share ipc,uts
     podman run -d --pod "p$NAME" --name "$NAME" --network none --pids-limit -1 $IMAGE sleep 1000
-    run podman run --rm --pod "p$NAME" --network none --pids-limit -1 $IMAGE sh -c 'hostname; readlink /proc/self/ns/ipc;
-        echo $$' </dev/null
+    run podman run --rm --pod "p$NAME" --network none --pids-limit -1 $IMAGE sh -c 'hostname
+        readlink /proc/self/ns/ipc; echo $$' </dev/null
     have_status 0
     local one=$output
     run podman exec "$NAME" sh -c 'hostname; readlink /proc/self/ns/ipc; echo 1' </dev/null
