@@ -88,6 +88,8 @@ tap_cmd() {
     else
         tap_not_ok "$what"
         echo "#   exit status $rc: $*"
+        # What failed may be long before the end: a program of `make check` among many.
+        grep -nE '^not ok| [1-9][0-9]* failed' "$log" | head -n 20 | sed 's/^/#   line /'
         tail -n 40 "$log" | sed 's/^/#   /'
     fi
     rm -f "$log"
@@ -137,11 +139,11 @@ tap() {
 }
 
 # What failed beside the other lanes runs once more, alone. Containers, engines and the lab wait for each other's
-# processors and have deadlines, so that a failure that does not come back is one of load. It is listed as such below,
-# and the second result counts. With many failures there is no doubt.
+# processors and have deadlines, and `make distcheck` runs the unit tests, so that a failure that does not come back is
+# one of load. It is listed as such below, and the second result counts. With many failures there is no doubt.
 once_more() {
     local failed='' name
-    failed=$(awk '$4 > 0 && $1 ~ /^(unit|differential|integration|contract|engines|fault|vm)$/ { print $1 "." $2 }' \
+    failed=$(awk '$4 > 0 && $1 ~ /^(unit|differential|integration|contract|engines|fault|vm|dist)$/ { print $1 "." $2 }' \
         "$out/counts")
     # shellcheck disable=SC2086 # a list of words
     set -- $failed
